@@ -1,0 +1,54 @@
+# demo   set up and run the main job on data that comes with a dependency
+# test   set up and run the test suite, with coverage
+# check  linter, formatter and type checker
+# fix    let the linter and the formatter change what they can
+# docs   build the site into docs/_build/html
+# bench  the benchmarks that need no data
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
+
+.PHONY: demo test check fix docs bench
+
+demo: $(VENV)/.demo
+	$(BIN)/noiseproof bench demo
+
+test: $(VENV)/.dev
+	$(BIN)/coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n 2
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+fix: $(VENV)/.dev
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.docs
+	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
+
+bench: $(VENV)/.dev
+	$(BIN)/python benchmarks/loop.py --help
+
+$(VENV)/bin/pip:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: $(VENV)/bin/pip pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) (about a minute, longer where torch must be downloaded)"
+	$(INSTALL) --editable '.[report]'
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/pip pyproject.toml constraints.txt
+	@echo "Setting up $(VENV) with the development tools"
+	$(INSTALL) --editable '.[report,dev]'
+	@touch $@
+
+$(VENV)/.docs: $(VENV)/bin/pip pyproject.toml constraints.txt
+	$(INSTALL) --editable '.[report,docs]'
+	@touch $@

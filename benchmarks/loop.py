@@ -1,0 +1,217 @@
+"""Images per second of `noiseproof train` against the plain PyTorch loop that published code has.
+
+    python benchmarks/loop.py --data-dir DIR [--rounds 7] [--steps 6] [--out FILE.json]
+
+Both run the paper's CIFAR-10 recipe (8-layer CNN, batch 128, crop and flip, JAL-CE with L1, clipping at 5) in
+float32, each in a process of its own, and take turns: a few steps of one, then of the other, so that a machine whose
+speed drifts slows both. The plain loop has what published code has: contiguous layout, a DataLoader, and transforms
+that see one image at a time; with and without worker processes, and the faster of the two counts. Evaluation is
+outside the timing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import lightning_fabric
+import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as hooks
+from torch.optim import optimizer as optimizers
+from torch.utils.data import DataLoader, Dataset
+
+from noiseproof import data, losses, models, noise
+from noiseproof.bench import load_grid
+from noiseproof.provenance import environment
+from noiseproof.train import Progress, keep_freed_memory, train
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+
+_BATCH = 128
+
+
+class _Turns:
+    """The worker's side of taking turns: count steps, report the time of a turn, wait for the next."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+        self.left = 0
+        self.model_seconds = 0.0
+        self.started = 0.0
+
+    def wait(self) -> bool:
+        """Wait for the number of steps of the next turn; false when there is none."""
+        self.left = self.pipe.recv()
+        self.model_seconds, self.started = 0.0, time.perf_counter()
+        return self.left > 0
+
+    def step_done(self) -> bool:
+        self.left -= 1
+        if self.left:
+            return True
+        self.pipe.send((time.perf_counter() - self.started, self.model_seconds))
+        return self.wait()
+
+
+def _time_model(turns: _Turns) -> None:
+    """Add up the time inside the model's forward, the backward and the optimiser's step, from outside the loop."""
+    began = [0.0]
+
+    def start(*_: object) -> None:
+        began[0] = time.perf_counter()
+
+    def stop(*_: object) -> None:
+        turns.model_seconds += time.perf_counter() - began[0]
+
+    hooks.register_module_forward_pre_hook(lambda m, *_: start() if isinstance(m, models.Network) else None)
+    hooks.register_module_forward_hook(lambda m, *_: stop() if isinstance(m, models.Network) else None)
+    optimizers.register_optimizer_step_pre_hook(start)
+    optimizers.register_optimizer_step_post_hook(stop)
+
+    def timed(backward: Any) -> Any:
+        def call(*arguments: Any, **keywords: Any) -> None:
+            start()
+            backward(*arguments, **keywords)
+            stop()
+
+        return call
+
+    lightning_fabric.Fabric.backward = timed(lightning_fabric.Fabric.backward)  # type: ignore[method-assign]
+    torch.Tensor.backward_timed = timed(torch.Tensor.backward)  # type: ignore[attr-defined]
+
+
+class _PerImage(Dataset[tuple[Tensor, int]]):
+    """Images that are padded, cropped, flipped and standardised one by one, as transforms do it."""
+
+    def __init__(self, images: Any, labels: Any, mean: Tensor, std: Tensor) -> None:
+        self.images, self.labels, self.mean, self.std = images, labels, mean, std
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        image = torch.from_numpy(self.images[index]).permute(2, 0, 1).float() / 255
+        image = nn.functional.pad(image, (4, 4, 4, 4))
+        top, left = torch.randint(9, (2,)).tolist()
+        image = image[:, top : top + 32, left : left + 32]
+        if torch.rand(()) < 0.5:
+            image = image.flip(2)
+        return (image - self.mean) / self.std, int(self.labels[index])
+
+
+class _EnoughError(Exception):
+    """The benchmark has seen enough steps."""
+
+
+def run_noiseproof(pipe: Connection, data_dir: Path) -> None:
+    """A worker that trains as `noiseproof train cifar10` does, allocator setting included."""
+    turns = _Turns(pipe)
+    _time_model(turns)
+    keep_freed_memory()
+    (recipe,) = load_grid("cifar10").recipes
+
+    def watch(_: Progress) -> None:
+        if not turns.step_done():
+            raise _EnoughError
+
+    with tempfile.TemporaryDirectory() as folder:
+        turns.wait()
+        try:
+            train(recipe, folder, data_dir=data_dir, watch=watch)
+        except _EnoughError:
+            return
+
+
+def run_plain(pipe: Connection, data_dir: Path, workers: int) -> None:
+    """A worker with the loop of published code."""
+    turns = _Turns(pipe)
+    _time_model(turns)
+    cifar = data.cifar10(data_dir)
+    labels = noise.symmetric(cifar.train.labels, 0.8, num_classes=10, seed=1, mode="published").labels
+    mean = torch.tensor(cifar.mean).view(3, 1, 1) / 255
+    std = torch.tensor(cifar.std).view(3, 1, 1) / 255
+
+    loader = DataLoader(_PerImage(cifar.train.inputs, labels, mean, std), _BATCH, shuffle=True, num_workers=workers)
+    network = models.make_model("cnn8", input_shape=(3, 32, 32), num_classes=10, seed=1)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
+    criterion = losses.make_loss("jal-ce")
+    turns.wait()
+    while True:
+        for images, target in loader:
+            optimizer.zero_grad()
+            loss = criterion(network(images), target)
+            l1 = 0.0
+            for parameter in network.parameters():
+                l1 = l1 + parameter.abs().sum()
+            (loss + 5e-5 * l1).backward_timed()
+            nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+            optimizer.step()
+            loss.item()
+            if not turns.step_done():
+                return
+
+
+def main() -> None:
+    """Run the loops in turns and print the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data-dir", type=Path, required=True, help="where CIFAR-10 is")
+    parser.add_argument("--rounds", type=int, default=7, help="turns of each loop that count (default: 7)")
+    parser.add_argument("--steps", type=int, default=6, help="steps per turn (default: 6)")
+    parser.add_argument("--out", type=Path, help="write the figures to this JSON file")
+    options = parser.parse_args()
+
+    context = multiprocessing.get_context("spawn")
+    loops: dict[str, tuple[Any, ...]] = {
+        "noiseproof": (run_noiseproof, options.data_dir),
+        "plain loop, no workers": (run_plain, options.data_dir, 0),
+        "plain loop, 2 workers": (run_plain, options.data_dir, 2),
+    }
+    pipes = {}
+    for name, (target, *arguments) in loops.items():
+        pipes[name], theirs = context.Pipe()
+        context.Process(target=target, args=(theirs, *arguments)).start()
+        theirs.close()  # so that a worker's death is noticed here
+    seconds: dict[str, list[float]] = {name: [] for name in loops}
+    shares: dict[str, list[float]] = {name: [] for name in loops}
+    for round_number in range(-1, options.rounds):  # the first is a warm-up
+        for name, pipe in pipes.items():
+            pipe.send(options.steps)
+            elapsed, in_model = pipe.recv()
+            if round_number >= 0:
+                seconds[name].append(elapsed)
+                shares[name].append(1 - in_model / elapsed)
+    for pipe in pipes.values():
+        pipe.send(0)
+
+    rates = {name: options.steps * _BATCH / statistics.median(times) for name, times in seconds.items()}
+    plain = max(list(rates)[1:], key=rates.__getitem__)
+    ratios = [a / b for a, b in zip(seconds[plain], seconds["noiseproof"], strict=True)]
+    print(f"{'loop':<24}{'images/s':>10}{'outside the model':>20}")
+    for name, rate in rates.items():
+        print(f"{name:<24}{rate:>10.1f}{statistics.median(shares[name]):>19.1%}")
+    print(
+        f"\nnoiseproof / {plain}: {statistics.median(ratios):.3f} times the images per second (median of {len(ratios)} "
+        f"pairs, {min(ratios):.3f} to {max(ratios):.3f})"
+    )
+    if options.out is not None:
+        result = {
+            "what": "CIFAR-10 recipe, 8-layer CNN, batch 128, float32, training steps only",
+            "environment": environment(torch.device("cpu")),
+            "images_per_second": rates,
+            "share_outside_model": {name: statistics.median(values) for name, values in shares.items()},
+            "baseline": plain,
+            "ratio": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)},
+        }
+        options.out.write_text(json.dumps(result, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

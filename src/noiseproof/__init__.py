@@ -1,0 +1,37 @@
+"""Train classifiers on wrong labels.
+
+The sub-packages are imported on first use, so that ``import noiseproof`` is instant:
+
+* :mod:`noiseproof.losses` – noise-robust losses as an algebra of definitions and operators (torch)
+* :mod:`noiseproof.noise` – label-noise generators and their manifests (NumPy only)
+* :mod:`noiseproof.data` – data sets in the layouts that users have on disk
+* :mod:`noiseproof.models` – the networks of the published protocols
+* :mod:`noiseproof.methods` – published methods as data: loss, parameters, regularisation, source
+* :mod:`noiseproof.train` – recipes and the training loop
+* :mod:`noiseproof.bench` – grids of recipes and the tables made from them
+* :mod:`noiseproof.report` – plots and pages from finished runs
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from types import ModuleType
+
+    from noiseproof import bench, data, losses, methods, models, noise, report, train
+
+__version__ = version("noiseproof")
+__all__ = ["__version__", "bench", "data", "losses", "methods", "models", "noise", "report", "train"]
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return importlib.import_module(f"noiseproof.{name}")
+    raise AttributeError(f"module 'noiseproof' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return __all__

@@ -1,0 +1,7 @@
+"""``python -m noiseproof``: the command line."""
+
+import sys
+
+from noiseproof.cli import main
+
+sys.exit(main())

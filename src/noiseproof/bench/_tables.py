@@ -1,0 +1,223 @@
+"""Tables from finished runs: accuracies as mean ± sample standard deviation over seeds, with their number."""
+
+from __future__ import annotations
+
+import csv
+import io
+import statistics
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from noiseproof.train import Record
+
+
+@dataclass(frozen=True)
+class Cell:
+    """The values of one cell, in percent, one per seed."""
+
+    values: tuple[float, ...] = ()
+    diverged: int = 0
+    """How many runs of the cell ended with an undefined loss; they have no value."""
+
+    @property
+    def mean(self) -> float | None:
+        """The mean over seeds, ``None`` without a value."""
+        return statistics.fmean(self.values) if self.values else None
+
+    @property
+    def std(self) -> float | None:
+        """The sample standard deviation over seeds, ``None`` for fewer than two."""
+        return statistics.stdev(self.values) if len(self.values) > 1 else None
+
+    def __str__(self) -> str:
+        text = "–" if self.mean is None else f"{self.mean:.2f}"
+        if self.std is not None:
+            text += f" ± {self.std:.2f}"
+        return text + (f" ({self.diverged} diverged)" if self.diverged else "")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table with its caption.
+
+    Attributes:
+        caption: what is measured, on what, how, and over how many seeds.
+        columns: the heads of the columns after the method's.
+        rows: the methods with their cells, in the order of the grid.
+    """
+
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Cell, ...]], ...]
+    notes: tuple[str, ...] = field(default=())
+
+    def texts(self) -> list[list[str]]:
+        """Head and rows as text, with a last column for the number of seeds."""
+        body = []
+        for method, cells in self.rows:
+            counts = sorted({len(cell.values) for cell in cells})
+            ragged = len(counts) > 1
+            texts = [f"{cell} (n={len(cell.values)})" if ragged else str(cell) for cell in cells]
+            body.append([method, *texts, "–".join(str(count) for count in (counts[0], counts[-1])[: len(counts)])])
+        return [["method", *self.columns, "n"], *body]
+
+    def markdown(self) -> str:
+        """The table in GitHub's Markdown, caption first."""
+        head, *body = self.texts()
+        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
+        return "\n".join([f"**{self.caption}**", "", *lines, *[f"\n{note}" for note in self.notes], ""])
+
+    def latex(self) -> str:
+        """The table for LaTeX with the ``booktabs`` package."""
+        head, *body = self.texts()
+        lines = [" & ".join(_latex_text(text) for text in row) + r" \\" for row in (head, *body)]
+        caption = _latex_text(" ".join([self.caption, *self.notes]))
+        return "\n".join(
+            [
+                r"\begin{table}",
+                r"\centering",
+                rf"\caption{{{caption}}}",
+                rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
+                r"\toprule",
+                lines[0],
+                r"\midrule",
+                *lines[1:],
+                r"\bottomrule",
+                r"\end{tabular}",
+                r"\end{table}",
+                "",
+            ]
+        )
+
+
+_Measure = tuple[str, "Callable[[Record], float | None]"]
+
+_MEASURES: tuple[_Measure, ...] = (
+    ("test accuracy, last epoch (%)", lambda record: record.last.test_accuracy if record.last else None),
+    (
+        "test accuracy, epoch chosen on noisy validation (%)",
+        lambda record: record.selected.test_accuracy if record.selected else None,
+    ),
+    (
+        "wrong training labels learnt, last epoch (%)",
+        lambda record: record.last.wrong_labels_learnt if record.last else None,
+    ),
+)
+
+
+def make_tables(title: str, records: Sequence[Record]) -> list[Table]:
+    """Tables of a grid: with one noise a single table of all measures, else a table of noises per measure.
+
+    Only runs that are finished or diverged are counted; a cell without any shows a dash.
+    """
+    ended = [record for record in records if record.status != "running"]
+    measures = [measure for measure in _MEASURES if any(measure[1](record) is not None for record in ended)]
+    methods = list(dict.fromkeys(record.recipe["method"]["name"] for record in records))
+    noises = list(dict.fromkeys(noise_label(record.recipe) for record in records))
+
+    def cell(method: str, noise: str, measure: _Measure) -> Cell:
+        runs = [r for r in ended if r.recipe["method"]["name"] == method and noise_label(r.recipe) == noise]
+        values = [measure[1](run) for run in runs if run.status == "finished"]
+        diverged = sum(run.status == "diverged" for run in runs)
+        return Cell(tuple(100 * value for value in values if value is not None), diverged)
+
+    notes = _notes(records)
+    if len(noises) == 1:
+        rows = tuple((method, tuple(cell(method, noises[0], measure) for measure in measures)) for method in methods)
+        caption = f"{title}: {noises[0]}. {_how(records)}"
+        return [Table(caption, tuple(name for name, _ in measures), rows, notes)]
+    return [
+        Table(
+            f"{title}: {measure[0]}. {_how(records)}",
+            tuple(noises),
+            tuple((method, tuple(cell(method, noise, measure) for noise in noises)) for method in methods),
+            notes,
+        )
+        for measure in measures
+    ]
+
+
+def noise_label(recipe: dict[str, Any]) -> str:
+    """The noise of a run's recipe in a few words."""
+    noise = recipe["noise"]
+    if noise["kind"] == "none":
+        return "labels as they are"
+    if noise["kind"] == "human":
+        return f"human labels, {noise['column']}"
+    if "rate" not in noise:
+        return f"{noise['kind']} noise from {noise['path']}"
+    return f"{noise['kind']} noise {100 * noise['rate']:g} %"
+
+
+def _how(records: Sequence[Record]) -> str:
+    from noiseproof.train import make_recipe
+
+    seeds = sorted({record.recipe["seed"] for record in records})
+    protocols = dict.fromkeys(make_recipe(record.recipe).protocol for record in records)
+    listed = ", ".join(str(seed) for seed in seeds)
+    return f"Mean ± sample standard deviation over {len(seeds)} seeds ({listed}). {'; '.join(protocols)}."
+
+
+def _notes(records: Sequence[Record]) -> tuple[str, ...]:
+    """What a reader must know about the data and the noise: realised rates, and whether data are the published ones."""
+    notes = []
+    for label in dict.fromkeys(noise_label(record.recipe) for record in records):
+        rates = [r.noise["rate"] for r in records if noise_label(r.recipe) == label and r.noise]
+        if rates:
+            low, high = min(rates), max(rates)
+            realised = f"{low:.2%}" if high - low < 5e-5 else f"{low:.2%} to {high:.2%}"
+            notes.append(f"{label}: {realised} of the training labels are wrong (realised).")
+    notes += dict.fromkeys(f"Data: {note}." for record in records for note in record.data.get("notes", ()))
+    return tuple(notes)
+
+
+_LATEX = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", "±": r"$\pm$", "–": "--", "ε": r"$\epsilon$"}
+
+
+def _latex_text(text: str) -> str:
+    return "".join(_LATEX.get(character, character) for character in text)
+
+
+def tables_csv(tables: Sequence[Table]) -> str:
+    """All cells of the tables in long form: caption, method, column, mean, std, n, diverged."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["table", "method", "column", "mean", "std", "n", "diverged"])
+    for table in tables:
+        for method, cells in table.rows:
+            for column, cell in zip(table.columns, cells, strict=True):
+                numbers = ["" if number is None else f"{number:.4f}" for number in (cell.mean, cell.std)]
+                writer.writerow([table.caption, method, column, *numbers, len(cell.values), cell.diverged])
+    return out.getvalue()
+
+
+def runs_csv(records: Sequence[Record]) -> str:
+    """One line per run with where it comes from: the form in which results are kept and compared."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    environment = ("noiseproof", "commit", "python", "torch", "system", "device", "threads")
+    writer.writerow(
+        ["run", "status", "data", "noise", "requested_rate", "rate", "method", "loss", "l1", "l2", "source", "model",
+         "epochs", "seed", "last_test", "chosen_epoch", "chosen_test", "wrong_learnt", "data_sha256", *environment]
+    )  # fmt: skip
+    for record in records:
+        recipe, noise = record.recipe, record.noise or {}
+        last, chosen = record.last, record.selected
+        method, where = recipe["method"], record.environments[-1]["environment"] if record.environments else {}
+        writer.writerow(
+            [record.id, record.status, recipe["data"]["name"], noise_label(recipe), noise.get("requested_rate"),
+             _rounded(noise.get("rate")), method["name"], method["loss"], method["l1"], method["l2"],
+             method["source"], recipe["model"], recipe["epochs"], recipe["seed"],
+             _rounded(last.test_accuracy if last else None), chosen.epoch if chosen else None,
+             _rounded(chosen.test_accuracy if chosen else None),
+             _rounded(last.wrong_labels_learnt if last else None),
+             record.data.get("fingerprint", "")[:16], *[where.get(key) for key in environment]]
+        )  # fmt: skip
+    return out.getvalue()
+
+
+def _rounded(share: float | None) -> str:
+    return "" if share is None else f"{share:.6f}"

@@ -1,0 +1,65 @@
+"""Options that several sub-commands share."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from noiseproof.errors import RecipeError
+from noiseproof.files import parse_toml
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Where data and runs are, and on what to train."""
+    parser.add_argument(
+        "--data-dir",
+        type=Path,
+        default=Path(os.environ.get("NOISEPROOF_DATA", "data")),
+        metavar="DIR",
+        help="where CIFAR and human labels are (default: $NOISEPROOF_DATA, or data)",
+    )
+    parser.add_argument("--download", action="store_true", help="fetch CIFAR into --data-dir if it is not there")
+    parser.add_argument(
+        "--runs", type=Path, default=Path("runs"), metavar="DIR", help="a folder per run (default: runs)"
+    )
+    parser.add_argument(
+        "--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="what to train on (default: auto)"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="changes",
+        help="change a value of the recipe, such as epochs=3 or noise.rate=0.4; may be repeated",
+    )
+
+
+def parse_changes(texts: list[str]) -> dict[str, Any]:
+    """``["noise.rate=0.4", "method=gce"]`` as nested tables; values are TOML, or plain text where that fails.
+
+    Raises:
+        RecipeError: an entry without ``=``.
+    """
+    changes: dict[str, Any] = {}
+    for text in texts:
+        key, equals, value = text.partition("=")
+        if not equals or not key.strip():
+            raise RecipeError(f"--set {text}: expected KEY=VALUE, such as epochs=3")
+        table = changes
+        *path, last = key.strip().split(".")
+        for part in path:
+            table = table.setdefault(part, {})
+        table[last] = _value(value.strip())
+    return changes
+
+
+def _value(text: str) -> Any:
+    try:
+        return parse_toml(f"value = {text}")["value"]
+    except ValueError:
+        return text

@@ -1,0 +1,77 @@
+"""``noiseproof bench``: a grid of runs, its tables and its report."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from noiseproof.cli._options import add_run_options, parse_changes
+
+_EXAMPLES = """\
+examples:
+  noiseproof bench demo
+  noiseproof bench demo --dry-run
+  noiseproof bench demo --set epochs=5 --set 'grid.seeds=[1]' --report quick
+  noiseproof bench my-grid.toml --data-dir DIR
+
+A recipe file is a recipe with a [grid] of methods, noise, rates and seeds; `noiseproof recipes demo` prints one.
+Finished runs are not run again, an interrupted one goes on.
+"""
+
+
+_NEXT = """\
+Try next:
+  noiseproof recipes demo > my-grid.toml    change its methods, rates or seeds, then: noiseproof bench my-grid.toml
+  noiseproof train digits --noise asymmetric --rate 0.3 --set 'noise.mapping={3=5, 5=3}'
+  noiseproof train arrays --set data.path=my.npz    your own data, with the wrong labels that it has"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser(
+        "bench",
+        help="run a grid of methods, noises and seeds, and make its table",
+        description="Run what is missing of a grid, print its tables, and write a report with the curves.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "recipe", metavar="RECIPE", help="a name from `noiseproof recipes`, or the path of a .toml file"
+    )
+    parser.add_argument("--report", type=Path, metavar="DIR", help="where the report goes (default: report-NAME)")
+    parser.add_argument("--dry-run", action="store_true", help="list the runs and what is there, and run nothing")
+    add_run_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Run the grid, print the tables and write the report."""
+    from noiseproof.bench import grid_status, load_grid, make_tables, run_grid
+    from noiseproof.cli._display import GridDisplay, say, show_table
+    from noiseproof.report import write_report
+    from noiseproof.train import keep_freed_memory
+
+    grid = load_grid(options.recipe, parse_changes(options.changes))
+    if options.dry_run:
+        for recipe, folder, status in grid_status(grid, options.runs):
+            say(f"{status:<9} {folder}  {recipe.method.loss}")
+        return
+    keep_freed_memory()
+    say(f"{grid.title}: {len(grid.recipes)} runs, kept in {options.runs}")
+    with GridDisplay() as display:
+        records = run_grid(
+            grid,
+            options.runs,
+            data_dir=options.data_dir,
+            download=options.download,
+            device=options.device,
+            watch=display,
+        )
+    for table in make_tables(grid.title, records):
+        show_table(table)
+    folder = (options.report or Path(f"report-{grid.name}")).resolve()
+    written = write_report(grid.title, records, folder)
+    say(f"\nReport: {folder / written[0]}")
+    say(f"  beside it: {', '.join(written[1:])}")
+    say(f"Runs, with weights, labels and records: {options.runs.resolve()}")
+    say(_NEXT)

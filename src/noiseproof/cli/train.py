@@ -1,0 +1,101 @@
+"""``noiseproof train``: one run."""
+
+from __future__ import annotations
+
+import argparse
+from typing import TYPE_CHECKING, Any
+
+from noiseproof.cli._options import add_run_options, parse_changes
+
+if TYPE_CHECKING:
+    from noiseproof.train import Epoch
+
+_EXAMPLES = """\
+examples:
+  noiseproof train digits --noise symmetric --rate 0.6
+  noiseproof train digits --noise symmetric --rate 0.4 --method "nce + 0.5*amse(a=10)" --set epochs=20
+  noiseproof train cifar10 --data-dir DIR --method gce --rate 0.4 --seed 2
+  noiseproof train arrays --set data.path=my.npz
+
+An interrupted run goes on when the same command is given again; a finished one is not run twice.
+"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser(
+        "train",
+        help="train one network with one method",
+        description="Train one network with one method, on data with label noise.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "recipe", metavar="RECIPE", help="a name from `noiseproof recipes`, or the path of a .toml file"
+    )
+    parser.add_argument("--method", help="a name from `noiseproof methods`, with parameters, or any loss expression")
+    parser.add_argument("--noise", metavar="KIND", help="none, symmetric, asymmetric, matrix, human or file")
+    parser.add_argument("--rate", type=float, help="the noise rate, a share such as 0.4")
+    parser.add_argument("--seed", type=int, help="of everything that is drawn")
+    add_run_options(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Train and say what came out and where it is."""
+    from noiseproof.bench import folder_name, load_grid, run_grid
+    from noiseproof.cli._display import GridDisplay, say
+    from noiseproof.errors import RecipeError
+    from noiseproof.train import keep_freed_memory
+
+    grid = load_grid(options.recipe, _changes(options))
+    if len(grid.recipes) != 1:
+        raise RecipeError(
+            f"{options.recipe} is a grid of {len(grid.recipes)} runs: use `noiseproof bench {options.recipe}`"
+        )
+    keep_freed_memory()
+    with GridDisplay() as display:
+        (record,) = run_grid(
+            grid,
+            options.runs,
+            data_dir=options.data_dir,
+            download=options.download,
+            device=options.device,
+            watch=display,
+        )
+    recipe = grid.recipes[0]
+    say(f"{recipe.method.name} ({recipe.method.loss}): {recipe.protocol}, seed {recipe.seed}")
+    if record.noise is not None:
+        say(record.noise["description"])
+    for note in record.data["notes"]:
+        say(f"data: {note}")
+    if record.status == "diverged":
+        say(f"diverged after {len(record.epochs)} epochs: the loss became infinite or undefined")
+    if record.last is not None:
+        say(f"last epoch: {_accuracies(record.last)}")
+    if record.selected is not None:
+        say(f"epoch chosen on noisy validation: {_accuracies(record.selected)}")
+    say(f"record and weights: {options.runs / folder_name(recipe)}")
+
+
+def _changes(options: argparse.Namespace) -> dict[str, Any]:
+    changes = parse_changes(options.changes)
+    for key in ("method", "seed"):
+        if getattr(options, key) is not None:
+            changes[key] = getattr(options, key)
+    noise = {"kind": options.noise, "rate": options.rate}
+    given = {key: value for key, value in noise.items() if value is not None}
+    if given:
+        changes["noise"] = {**changes.get("noise", {}), **given}
+    return changes
+
+
+def _accuracies(epoch: Epoch) -> str:
+    parts = [f"epoch {epoch.epoch}"]
+    if epoch.test_accuracy is not None:
+        parts.append(f"test {epoch.test_accuracy:.2%}")
+    if epoch.validation_accuracy is not None:
+        parts.append(f"noisy validation {epoch.validation_accuracy:.2%}")
+    if epoch.wrong_labels_learnt is not None:
+        parts.append(f"wrong labels learnt {epoch.wrong_labels_learnt:.2%}")
+    return ", ".join(parts)

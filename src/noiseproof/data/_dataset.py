@@ -1,0 +1,125 @@
+"""A data set in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from noiseproof.errors import DataError, LabelError
+from noiseproof.noise import check_labels
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """Inputs and labels of a training or test set.
+
+    Attributes:
+        inputs: images as uint8 ``(N, height, width, channels)``, or features as float32 ``(N, features)``.
+        labels: ``(N,)`` int64.
+    """
+
+    inputs: NDArray[np.uint8] | NDArray[np.float32]
+    labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """A training set, a test set where there is one, and what models need to know of them.
+
+    Attributes:
+        name: the name in recipes and tables.
+        train: the training set. Its labels are as the source has them, right or wrong.
+        test: the test set, with labels that can be trusted; ``None`` where the user has none.
+        class_names: one per class.
+        mean: what to subtract from each channel or feature, in units of the stored inputs.
+        std: what to divide by after that.
+        clean_labels: the true training labels, where they are known and ``train.labels`` are not they.
+    """
+
+    name: str
+    train: Part
+    test: Part | None
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    clean_labels: NDArray[np.int64] | None = None
+    positions: NDArray[np.int64] | None = None
+    """Where the training samples stand in the whole set, if they are a part of one."""
+    notes: tuple[str, ...] = field(default=())
+    """What a table about this data must say, such as that the images are not the published ones."""
+
+    def __post_init__(self) -> None:
+        for what, part in (("training", self.train), ("test", self.test)):
+            if part is None:
+                continue
+            if len(part.inputs) != len(part.labels):
+                raise DataError(f"{self.name}: {len(part.inputs)} {what} inputs but {len(part.labels)} labels")
+            try:
+                check_labels(part.labels, self.num_classes, what=f"{what} label")
+            except LabelError as error:
+                raise DataError(f"{self.name}: {error}") from error
+            if part.inputs.shape[1:] != self.train.inputs.shape[1:]:
+                raise DataError(
+                    f"{self.name}: {what} inputs have shape {part.inputs.shape[1:]}, training inputs "
+                    f"{self.train.inputs.shape[1:]}"
+                )
+        if not len(self.train):
+            raise DataError(f"{self.name}: there are no training samples")
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.class_names)
+
+    @property
+    def is_image(self) -> bool:
+        """Whether the inputs are images rather than features."""
+        return self.train.inputs.ndim == 4
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """The shape of one input as models get it: ``(channels, height, width)`` or ``(features,)``."""
+        shape = self.train.inputs.shape[1:]
+        return (shape[2], shape[0], shape[1]) if self.is_image else shape
+
+    def first_per_class(self, size: int) -> Dataset:
+        """The data set with the first ``size // classes`` training samples of each class, in their order.
+
+        Raises:
+            DataError: a class has fewer.
+        """
+        each, rest = divmod(size, self.num_classes)
+        counts = np.bincount(self.train.labels, minlength=self.num_classes)
+        if rest or not 0 < each <= counts.min():
+            raise DataError(
+                f"train_size {size} of {self.name}: expected a multiple of {self.num_classes} classes, up to "
+                f"{counts.min() * self.num_classes} (the smallest class has {counts.min()} samples)"
+            )
+        of_class = [np.flatnonzero(self.train.labels == label)[:each] for label in range(self.num_classes)]
+        kept = np.sort(np.concatenate(of_class))
+        return replace(
+            self,
+            train=Part(self.train.inputs[kept], self.train.labels[kept]),
+            clean_labels=None if self.clean_labels is None else self.clean_labels[kept],
+            positions=kept,
+        )
+
+    @property
+    def fingerprint(self) -> str:
+        """The SHA-256 of all inputs and labels: two data sets of one name differ in it."""
+        digest = hashlib.sha256(self.name.encode())
+        for part in (self.train, self.test):
+            if part is not None:
+                digest.update(str(part.inputs.shape).encode())
+                digest.update(np.ascontiguousarray(part.inputs).data)
+                digest.update(np.ascontiguousarray(part.labels, "<i8").data)
+        return digest.hexdigest()

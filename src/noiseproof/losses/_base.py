@@ -1,0 +1,314 @@
+"""The one module class of all losses, and the kinds of definition that a loss can be."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+from typing_extensions import Self, dataclass_transform
+
+from noiseproof.errors import SpecError
+from noiseproof.losses._evaluate import evaluate
+from noiseproof.spec import Domain, Parameter, check_parameters, format_call, format_value
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from noiseproof.losses._rows import Probabilities, Rows
+    from noiseproof.losses.papers import Citation
+
+REGISTRY: dict[str, type[Loss]] = {}
+"""Every loss that has a name, the user's own included."""
+
+
+def parameter(*, default: float, domain: str) -> Any:
+    """Declare a parameter of a loss; ``domain`` is an interval such as ``"(0, 1]"``."""
+    return Parameter(default, Domain(domain))
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What a loss becomes at some values of its parameters: documentation, and a test for each."""
+
+    parameters: Mapping[str, float]
+    equals: str
+    tolerance: float = 0.0
+    """How far the values may be apart, relative to the larger one: 0 for an identity, more for a limit."""
+
+
+@functools.cache
+def _option_arguments() -> dict[str, inspect.Parameter]:
+    """The arguments of :class:`Loss` itself, which every definition has too."""
+    return {
+        key: argument.replace(annotation=inspect.Parameter.empty)
+        for key, argument in inspect.signature(Loss.__init__).parameters.items()
+        if argument.kind is argument.KEYWORD_ONLY
+    }
+
+
+def _signature(declared: dict[str, Parameter]) -> inspect.Signature:
+    own = [
+        inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value.default) for key, value in declared.items()
+    ]
+    return inspect.Signature([*own, *_option_arguments().values()])
+
+
+@dataclass_transform(kw_only_default=True, field_specifiers=(parameter,))
+class _Declared(nn.Module):
+    """So that type checkers read the fields of :class:`Loss` and of its definitions as keyword arguments."""
+
+
+class Loss(_Declared):
+    r"""A loss over logits, called like :class:`torch.nn.CrossEntropyLoss`.
+
+    A definition is a subclass with declared parameters. Losses can be added and scaled, so
+    ``0.5 * NCE() + AMSE(a=10)`` is a loss too.
+
+    Args:
+        weight: ``(classes,)``, how much a sample of each class counts.
+        ignore_index: the class index whose samples count nothing.
+        reduction: ``"mean"`` (over the weights of the samples that count), ``"sum"`` or ``"none"``.
+        label_smoothing: the share of each label that is spread over all classes, in [0, 1].
+
+    Raises:
+        SpecError: an unknown parameter, or a value outside its domain.
+    """
+
+    name: ClassVar[str] = ""
+    """The name in specs, on the command line and in tables."""
+    title: ClassVar[str] = ""
+    citation: ClassVar[Citation | None] = None
+    limits: ClassVar[tuple[Limit, ...]] = ()
+    declared: ClassVar[dict[str, Parameter]] = {}
+    """The parameters of the definition, by name."""
+
+    if TYPE_CHECKING:
+        weight: Tensor | None = None
+        ignore_index: int = -100
+        reduction: str = "mean"
+        label_smoothing: float = 0.0
+
+    def __init_subclass__(cls, *, name: str = "", **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        own = {key: value for key, value in vars(cls).items() if isinstance(value, Parameter)}
+        for key in own:
+            delattr(cls, key)  # an instance has the number; a class attribute would hide a missing one
+        cls.declared = {**cls.declared, **own}
+        cls.name = name
+        if "__init__" not in vars(cls):
+            cls.__signature__ = _signature(cls.declared)  # type: ignore[attr-defined]
+        if name:
+            if name in REGISTRY and REGISTRY[name].__qualname__ != cls.__qualname__:
+                raise SpecError(f"a loss called {name!r} exists already ({REGISTRY[name].__qualname__})")
+            REGISTRY[name] = cls
+
+    def __init__(
+        self,
+        *,
+        weight: Tensor | None = None,
+        ignore_index: int = -100,
+        reduction: str = "mean",
+        label_smoothing: float = 0.0,
+        **parameters: float,
+    ) -> None:
+        super().__init__()
+        if reduction not in ("mean", "sum", "none"):
+            raise SpecError(f"reduction {reduction!r}: expected 'mean', 'sum' or 'none'")
+        if not 0 <= label_smoothing <= 1:
+            raise SpecError(f"label_smoothing {label_smoothing}: expected a share in [0, 1]")
+        if weight is not None and (weight.ndim != 1 or not weight.is_floating_point()):
+            raise SpecError(
+                f"weight: expected floating-point numbers of shape (classes,), got {weight.dtype} "
+                f"of shape {tuple(weight.shape)}"
+            )
+        self.register_buffer("weight", weight)
+        self.ignore_index = ignore_index
+        self.reduction = reduction
+        self.label_smoothing = label_smoothing
+        for key, value in check_parameters(self.name or type(self).__name__, self.declared, parameters).items():
+            object.__setattr__(self, key, float(value))
+
+    def __setattr__(self, key: str, value: Any) -> None:
+        if key in self.declared:
+            raise AttributeError(f"{key} of a loss cannot be changed: make a new {type(self).__name__}({key}=…)")
+        super().__setattr__(key, value)
+
+    @property
+    def hyperparameters(self) -> dict[str, float]:
+        """The values of the declared parameters."""
+        return {key: getattr(self, key) for key in self.declared}
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The arguments that every loss has: ``weight``, ``ignore_index``, ``reduction``, ``label_smoothing``."""
+        return {
+            "weight": self.weight,
+            "ignore_index": self.ignore_index,
+            "reduction": self.reduction,
+            "label_smoothing": self.label_smoothing,
+        }
+
+    @property
+    def spec(self) -> str:
+        """The canonical text of the definition, which :func:`make_loss` reads back."""
+        return format_call(self.name, dict(self.hyperparameters))
+
+    def with_options(self, **options: Any) -> Self:
+        """The same definition with other options, such as ``reduction="none"``."""
+        return type(self)(**{**self.hyperparameters, **self.options, **options})
+
+    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
+        """The loss of ``logits`` for ``target``.
+
+        Args:
+            logits: ``(classes,)``, ``(N, classes)`` or ``(N, classes, d1, …)``, any floating-point type. Half
+                precision is computed in float32.
+            target: class indices of the logits' shape without ``classes``, or class probabilities of the
+                logits' shape, for which the loss is the expected one over labels drawn from them.
+
+        Returns:
+            A scalar, or with ``reduction="none"`` one value per sample, in the type of the logits.
+
+        Raises:
+            LabelError: shapes or types that do not fit, or (on the CPU) a label that is no class.
+        """
+        return evaluate(self, logits, target)
+
+    def accumulate(self, rows: Rows, scale: float) -> None:
+        """Add ``scale`` times this loss to ``rows``: the closed form that everything else follows from."""
+        raise NotImplementedError
+
+    def __add__(self, other: object) -> Loss:
+        return Sum([(1.0, self), (1.0, other)]) if isinstance(other, Loss) else NotImplemented
+
+    def __mul__(self, factor: object) -> Loss:
+        return Sum([(float(factor), self)]) if isinstance(factor, int | float) else NotImplemented
+
+    __rmul__ = __mul__
+
+    def extra_repr(self) -> str:
+        """The parameters, and the options that differ from their defaults."""
+        unusual = {
+            key: value for key, value in self.options.items() if not _same(value, _option_arguments()[key].default)
+        }
+        inside = {**{key: format_value(value) for key, value in self.hyperparameters.items()}, **unusual}
+        return ", ".join(f"{key}={value}" for key, value in inside.items())
+
+
+class Active(Loss):
+    """A loss of the label's probability alone, given by its value and slope as functions of its logarithm."""
+
+    def value(self, label: Probabilities) -> Tensor:
+        """The loss where the label has these probabilities, elementwise."""
+        raise NotImplementedError
+
+    def slope(self, label: Probabilities) -> Tensor | float:
+        """The derivative of :meth:`value` by the log-probability, elementwise."""
+        raise NotImplementedError
+
+    def accumulate(self, rows: Rows, scale: float) -> None:
+        """Add ``scale`` times the value and slope at the label."""
+        value, slope = rows.pick(self.value, self.slope)
+        rows.add(scale * value, scale * slope)
+
+
+class Passive(Active):
+    """A loss of the label's probability plus a sum over all classes; both elementwise, divided by :meth:`per`."""
+
+    def background(self, every: Probabilities) -> Tensor:
+        """What each class adds, elementwise."""
+        raise NotImplementedError
+
+    def background_slope(self, every: Probabilities) -> Tensor | float:
+        """The derivative of :meth:`background` by the log-probability, elementwise."""
+        raise NotImplementedError
+
+    def per(self, num_classes: int) -> float:  # noqa: ARG002 - definitions may use it
+        """What the loss is divided by: 1, or a function of the number of classes."""
+        return 1.0
+
+    def accumulate(self, rows: Rows, scale: float) -> None:
+        """Add ``scale`` times the label's part and the sum over the classes."""
+        scale /= self.per(rows.num_classes)
+        value, slope = rows.pick(self.value, self.slope)
+        total, everywhere = rows.total(self.background, self.background_slope)
+        rows.add(scale * (value + rows.mass * total), scale * slope, scale * rows.mass * everywhere)
+
+
+class Combination(Loss):
+    """A published loss that is an expression over others."""
+
+    def __init__(self, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        object.__setattr__(self, "_parts", self.expression())
+
+    def expression(self) -> Loss:
+        """The expression, from the parameters of this instance."""
+        raise NotImplementedError
+
+    def accumulate(self, rows: Rows, scale: float) -> None:
+        """Add ``scale`` times the expression."""
+        parts: Loss = self._parts  # type: ignore[assignment]
+        parts.accumulate(rows, scale)
+
+
+class Sum(Loss):
+    """A weighted sum of losses.
+
+    Args:
+        terms: pairs of a weight ≥ 0 and a loss. Sums inside are unfolded.
+        options: as for every :class:`Loss`; by default those that all terms have.
+
+    Raises:
+        SpecError: a weight that is negative or not finite, or terms whose options differ.
+    """
+
+    terms: tuple[tuple[float, Loss], ...]
+
+    def __init__(self, terms: list[tuple[float, Loss]], **options: Any) -> None:
+        shared = terms[0][1].options
+        for weight, loss in terms:
+            if weight not in Domain("[0, inf)"):
+                raise SpecError(f"weight {weight} of {loss.spec}: expected a number in [0, inf)")
+            differing = [key for key, value in loss.options.items() if not _same(value, shared[key])]
+            if differing:
+                raise SpecError(
+                    f"the terms of a sum have different {', '.join(differing)}: "
+                    "give the options to all of them, or to make_loss"
+                )
+        super().__init__(**{**shared, **options})
+        flat: list[tuple[float, Loss]] = []
+        for weight, loss in terms:
+            inside = loss.terms if isinstance(loss, Sum) else ((1.0, loss),)
+            flat += [(weight * inner, term) for inner, term in inside]
+        object.__setattr__(self, "terms", tuple(flat))
+
+    @property
+    def spec(self) -> str:
+        """The terms, each with its weight."""
+        return " + ".join(f"{format_value(weight)}*{loss.spec}" for weight, loss in self.terms)
+
+    def with_options(self, **options: Any) -> Self:
+        """The same sum with other options."""
+        plain = [(weight, loss.with_options(**{**self.options, **options})) for weight, loss in self.terms]
+        return type(self)(plain)
+
+    def accumulate(self, rows: Rows, scale: float) -> None:
+        """Add ``scale`` times every term."""
+        for weight, loss in self.terms:
+            if weight:
+                loss.accumulate(rows, scale * weight)
+
+    def extra_repr(self) -> str:
+        """The expression."""
+        return self.spec
+
+
+def _same(first: object, second: object) -> bool:
+    if isinstance(first, Tensor) and isinstance(second, Tensor):
+        return first is second or torch.equal(first, second)
+    return first is second or (not isinstance(first, Tensor) and not isinstance(second, Tensor) and first == second)

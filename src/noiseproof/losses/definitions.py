@@ -1,0 +1,168 @@
+r"""The terms that losses are made of: one closed form each, in log space.
+
+``p`` is the softmax of the logits and ``y`` the label. Every definition gives its value and its slope, the
+derivative of the value by :math:`\log p`; everything else about the loss follows from these two.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from noiseproof.losses import papers
+from noiseproof.losses._base import Active, Limit, Passive, parameter
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from noiseproof.losses._rows import Probabilities
+
+
+class CE(Active, name="ce"):
+    r"""Cross-entropy, :math:`-\log p_y`."""
+
+    title = "Cross-entropy"
+
+    def value(self, label: Probabilities) -> Tensor:
+        return -label.log
+
+    def slope(self, label: Probabilities) -> float:  # noqa: ARG002
+        return -1.0
+
+
+class MAE(Active, name="mae"):
+    r"""Mean absolute error between the softmax and the one-hot label, :math:`\lVert e_y - p\rVert_1 = 2(1-p_y)`.
+
+    Published combinations take half of it, :math:`1 - p_y`: see :class:`NCEMAE`.
+    """
+
+    title = "Mean absolute error"
+    citation = papers.ghosh_2017("Eq. 9")
+
+    def value(self, label: Probabilities) -> Tensor:
+        return -2 * torch.expm1(label.log)
+
+    def slope(self, label: Probabilities) -> Tensor:
+        return -2 * label.p
+
+
+class GCE(Active, name="gce"):
+    r"""Generalised cross-entropy, :math:`(1 - p_y^q)/q`: cross-entropy as q → 0, MAE/2 at q = 1."""
+
+    title = "Generalised cross-entropy"
+    citation = papers.zhang_2018("Eq. 6")
+    limits = (Limit({"q": 1.0}, "0.5*mae"), Limit({"q": 1e-9}, "ce", tolerance=1e-7))
+
+    q: float = parameter(default=0.7, domain="(0, 1]")
+
+    def value(self, label: Probabilities) -> Tensor:
+        return torch.expm1(self.q * label.log) / -self.q
+
+    def slope(self, label: Probabilities) -> Tensor:
+        return -torch.exp(self.q * label.log)
+
+
+class RCE(Active, name="rce"):
+    r"""Reverse cross-entropy, :math:`-A(1-p_y)`, where A < 0 stands for log 0.
+
+    Papers write A = −4, the default; all published code uses log(1e-4) = −9.2103.
+    """
+
+    title = "Reverse cross-entropy"
+    citation = papers.wang_2019("Sec. 4.1")
+    limits = (Limit({"A": -2.0}, "mae"),)
+
+    A: float = parameter(default=-4.0, domain="(-inf, 0)")
+
+    def value(self, label: Probabilities) -> Tensor:
+        return self.A * torch.expm1(label.log)
+
+    def slope(self, label: Probabilities) -> Tensor:
+        return self.A * label.p
+
+
+class AGCE(Active, name="agce"):
+    r"""Asymmetric generalised cross-entropy, :math:`((a+1)^q - (a+p_y)^q)/q`."""
+
+    title = "Asymmetric GCE"
+    citation = papers.zhou_2021("Sec. 4")
+    limits = (Limit({"a": 0.0, "q": 0.5}, "gce(q=0.5)"), Limit({"a": 3.0, "q": 1.0}, "0.5*mae"))
+
+    a: float = parameter(default=0.6, domain="[0, inf)")
+    q: float = parameter(default=0.6, domain="(0, inf)")
+
+    def value(self, label: Probabilities) -> Tensor:
+        # The two powers are close when a is large; this is their difference without the cancellation.
+        ratio = torch.log1p(torch.expm1(label.log) / (self.a + 1))
+        return torch.expm1(self.q * ratio) * (-((self.a + 1) ** self.q) / self.q)
+
+    def slope(self, label: Probabilities) -> Tensor:
+        if self.a == 0:
+            return -torch.exp(self.q * label.log)
+        return -((self.a + label.p) ** (self.q - 1)) * label.p
+
+
+class AUL(Active, name="aul"):
+    r"""Asymmetric unhinged loss, :math:`((a-p_y)^p - (a-1)^p)/p`."""
+
+    title = "Asymmetric unhinged loss"
+    citation = papers.zhou_2021("Sec. 4")
+    limits = (Limit({"a": 3.0, "p": 1.0}, "0.5*mae"),)
+
+    a: float = parameter(default=6.3, domain="(1, inf)")
+    p: float = parameter(default=1.5, domain="(0, inf)")
+
+    def value(self, label: Probabilities) -> Tensor:
+        ratio = torch.log1p(-torch.expm1(label.log) / (self.a - 1))
+        return torch.expm1(self.p * ratio) * ((self.a - 1) ** self.p / self.p)
+
+    def slope(self, label: Probabilities) -> Tensor:
+        return -((self.a - label.p) ** (self.p - 1)) * label.p
+
+
+class AEL(Active, name="ael"):
+    r"""Asymmetric exponential loss, :math:`e^{-p_y/a}`. Its smallest value is :math:`e^{-1/a}`, not 0."""
+
+    title = "Asymmetric exponential loss"
+    citation = papers.zhou_2021("Sec. 4")
+
+    a: float = parameter(default=2.5, domain="(0, inf)")
+
+    def value(self, label: Probabilities) -> Tensor:
+        return torch.exp(-label.p / self.a)
+
+    def slope(self, label: Probabilities) -> Tensor:
+        return torch.exp(-label.p / self.a) * label.p / -self.a
+
+
+class AMSE(Passive, name="amse"):
+    r"""Asymmetric mean squared error, :math:`\tfrac1K\lVert a\,e_y - p\rVert_q^q`.
+
+    With weights on the labels it is least at the heaviest class alone if and only if ``a`` exceeds a threshold
+    (9 for 10 classes under 80 % symmetric noise at q = 2). Its smallest value is :math:`(a-1)^q/K`, not 0.
+    """
+
+    title = "Asymmetric mean squared error"
+    citation = papers.wang_2025("Theorem 4.1")
+    a: float = parameter(default=30.0, domain="[1, inf)")
+    q: float = parameter(default=2.0, domain="(0, inf)")
+
+    def value(self, label: Probabilities) -> Tensor:
+        if self.q == 2:
+            return self.a * (self.a - 2 * label.p)
+        return (self.a - label.p) ** self.q - label.p**self.q
+
+    def slope(self, label: Probabilities) -> Tensor:
+        if self.q == 2:
+            return -2 * self.a * label.p
+        return -self.q * ((self.a - label.p) ** (self.q - 1) * label.p + label.p**self.q)
+
+    def background(self, every: Probabilities) -> Tensor:
+        return every.p**self.q
+
+    def background_slope(self, every: Probabilities) -> Tensor:
+        return self.q * every.p**self.q
+
+    def per(self, num_classes: int) -> float:
+        return num_classes

@@ -1,0 +1,89 @@
+"""Losses from text."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from noiseproof.errors import SpecError, suggest
+from noiseproof.losses._base import REGISTRY, Combination, Loss, Sum
+from noiseproof.losses.operators import Normalized
+from noiseproof.spec import Call, parse_call, parse_expression
+from noiseproof.spec import Sum as ParsedSum
+
+
+def make_loss(spec: str | Loss, **options: Any) -> Loss:
+    """Make a loss from a name, a name with parameters or an expression.
+
+    Args:
+        spec: ``"jal-ce"``, ``"jal-ce(alpha=1, beta=1, a=30)"``, ``"nce + 0.5*amse(a=10)"``,
+            ``"normalized(ce) + mae"``, or a loss, which gets the options.
+        options: ``weight``, ``ignore_index``, ``reduction``, ``label_smoothing``; see :class:`Loss`.
+
+    Returns:
+        An :class:`torch.nn.Module`, called like :class:`torch.nn.CrossEntropyLoss`: ``loss(logits, target)``.
+
+    Raises:
+        SpecError: an unknown name or parameter, a value outside its domain, or text that cannot be read; also
+            ``"nce + mae"``, whose factor before MAE cannot be told (see the message).
+
+    Example:
+        >>> import torch
+        >>> loss = make_loss("nce + 0.5*amse(a=10)")
+        >>> loss(torch.zeros(4, 10), torch.tensor([1, 2, 3, 4])).item()
+        4.955000400543213
+    """
+    if isinstance(spec, Loss):
+        return spec.with_options(**options) if options else spec
+    published = _published(spec)
+    loss = published if published is not None else _build(parse_expression(spec))
+    _refuse_ambiguous(spec, loss)
+    return loss.with_options(**options) if options else loss
+
+
+def _published(spec: str) -> Loss | None:
+    """The loss of a text that is a registered name as a whole, perhaps one with a plus inside."""
+    match = re.match(r"\s*([\w+-]+)\s*(\(|$)", spec)
+    if match is None or match[1].lower() not in REGISTRY:
+        return None
+    call = parse_call(spec)
+    return _from_call(call)
+
+
+def _build(parsed: ParsedSum) -> Loss:
+    terms = [
+        (weight, _build(term) if isinstance(term, ParsedSum) else _build_call(term)) for weight, term in parsed.terms
+    ]
+    if len(terms) == 1 and terms[0][0] == 1.0:
+        return terms[0][1]
+    return Sum(terms)
+
+
+def _build_call(call: Call) -> Loss:
+    if call.name == "normalized":
+        if len(call.operands) != 1 or call.parameters:
+            raise SpecError("normalized(…) takes one loss, such as normalized(ce)")
+        return Normalized(_build(call.operands[0]))
+    if call.name not in REGISTRY:
+        raise SpecError(f"unknown loss {call.name!r}{suggest(call.name, [*REGISTRY, 'normalized'])}")
+    if call.operands:
+        raise SpecError(f"{call.name}(…) takes parameters by name, such as {REGISTRY[call.name]().spec}")
+    return _from_call(call)
+
+
+def _from_call(call: Call) -> Loss:
+    parameters: dict[str, Any] = dict(call.parameters)
+    return REGISTRY[call.name](**parameters)
+
+
+def _refuse_ambiguous(spec: str, loss: Loss) -> None:
+    """Refuse an expression that is written like a published name but means something else."""
+    name = re.sub(r"\s", "", spec).lower()
+    if not isinstance(loss, Sum) or name not in REGISTRY:
+        return
+    published = REGISTRY[name]()
+    if isinstance(published, Combination) and loss.spec != published.expression().spec:
+        raise SpecError(
+            f"{spec!r} can be read in two ways: {name!r}, without spaces, is the published combination "
+            f"{published.expression().spec}; as a plain sum write {loss.spec!r}"
+        )

@@ -1,0 +1,121 @@
+"""The networks of the published protocols, and two small ones for the digits.
+
+Each is ``features`` (to a vector per sample) followed by a linear ``classifier``.
+"""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """A feature extractor and a linear classifier, initialised as the published code does.
+
+    Convolutions are Kaiming-uniform (fan-in, ReLU), linear layers Xavier-uniform, biases PyTorch's default.
+    """
+
+    def __init__(self, features: nn.Module, classifier: nn.Linear) -> None:
+        super().__init__()
+        self.features = features
+        self.classifier = classifier
+        for module in self.modules():
+            if isinstance(module, nn.Conv2d):
+                nn.init.kaiming_uniform_(module.weight, mode="fan_in", nonlinearity="relu")
+            elif isinstance(module, nn.Linear):
+                nn.init.xavier_uniform_(module.weight)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """The logits ``(N, classes)`` of ``(N, *input_shape)``."""
+        logits: Tensor = self.classifier(self.features(inputs))
+        return logits
+
+
+def mlp(input_shape: tuple[int, ...], num_classes: int, *, hidden: int, depth: int) -> Network:
+    """``depth`` hidden layers of ``hidden`` units with ReLU, over flattened inputs."""
+    sizes = [math.prod(input_shape), *[hidden] * depth]
+    layers: list[nn.Module] = [nn.Flatten()]
+    for before, after in pairwise(sizes):
+        layers += [nn.Linear(before, after), nn.ReLU()]
+    return Network(nn.Sequential(*layers), nn.Linear(sizes[-1], num_classes))
+
+
+def small_cnn(input_shape: tuple[int, ...], num_classes: int, *, width: float) -> Network:
+    """Two convolutions, a pool and one hidden layer: for images of about 8 x 8 pixels."""
+    channels, height, side = input_shape
+    wide = round(32 * width)
+    features = nn.Sequential(
+        *_convolution(channels, wide),
+        *_convolution(wide, 2 * wide),
+        nn.MaxPool2d(2),
+        nn.Flatten(),
+        nn.Linear(2 * wide * (height // 2) * (side // 2), 4 * wide),
+        nn.ReLU(),
+    )
+    return Network(features, nn.Linear(4 * wide, num_classes))
+
+
+def cnn8(input_shape: tuple[int, ...], num_classes: int, *, width: float) -> Network:
+    """The 8-layer CNN of the published CIFAR-10 protocol: 1,639,794 parameters for 10 classes at width 1."""
+    channels, height, side = input_shape
+    layers: list[nn.Module] = []
+    for full in (64, 128, 196):
+        wide = round(full * width)
+        layers += [*_convolution(channels, wide), *_convolution(wide, wide), nn.MaxPool2d(2)]
+        channels = wide
+    hidden = round(256 * width)
+    features = nn.Sequential(
+        *layers,
+        nn.Flatten(),
+        nn.Linear(channels * (height // 8) * (side // 8), hidden),
+        nn.BatchNorm1d(hidden),
+        nn.ReLU(inplace=True),
+    )
+    return Network(features, nn.Linear(hidden, num_classes))
+
+
+def resnet34(input_shape: tuple[int, ...], num_classes: int, *, width: float) -> Network:
+    """The ResNet-34 of the published CIFAR-100 protocol: 21,328,292 parameters for 100 classes at width 1.
+
+    A 3 x 3 stem without pooling, 3, 4, 6 and 3 basic blocks, projections where the shape changes.
+    """
+    before = round(64 * width)
+    layers: list[nn.Module] = [
+        nn.Conv2d(input_shape[0], before, 3, padding=1, bias=False),
+        nn.BatchNorm2d(before),
+        nn.ReLU(inplace=True),
+    ]
+    for stage, blocks in enumerate((3, 4, 6, 3)):
+        wide = round(64 * 2**stage * width)
+        for block in range(blocks):
+            layers.append(_BasicBlock(before, wide, stride=2 if stage and not block else 1))
+            before = wide
+    features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    return Network(features, nn.Linear(before, num_classes))
+
+
+def _convolution(before: int, after: int) -> list[nn.Module]:
+    return [nn.Conv2d(before, after, 3, padding=1), nn.BatchNorm2d(after), nn.ReLU(inplace=True)]
+
+
+class _BasicBlock(nn.Module):
+    """Two 3 x 3 convolutions and a shortcut."""
+
+    def __init__(self, before: int, after: int, stride: int) -> None:
+        super().__init__()
+        self.residual = nn.Sequential(
+            nn.Conv2d(before, after, 3, stride, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+            nn.ReLU(inplace=True),
+            nn.Conv2d(after, after, 3, padding=1, bias=False),
+            nn.BatchNorm2d(after),
+        )
+        self.shortcut: nn.Module = nn.Identity()
+        if stride != 1 or before != after:
+            self.shortcut = nn.Sequential(nn.Conv2d(before, after, 1, stride, bias=False), nn.BatchNorm2d(after))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return torch.relu(self.residual(inputs) + self.shortcut(inputs))

@@ -1,0 +1,29 @@
+"""Label noise that can be checked: generators, transition matrices and manifests. NumPy only.
+
+>>> import numpy as np
+>>> noisy = symmetric(np.arange(1000) % 10, 0.4, num_classes=10, seed=1)
+>>> print(noisy)
+symmetric noise (exact, seed 1): requested 40.00%, realised 40.00% (400 of 1000 labels are wrong)
+"""
+
+from __future__ import annotations
+
+from noiseproof.noise._generate import Mode, asymmetric, from_matrix, symmetric
+from noiseproof.noise._labels import NoisyLabels, check_labels, load
+from noiseproof.noise._mappings import published_mapping
+from noiseproof.noise._matrices import asymmetric_matrix, check_matrix, check_rate, symmetric_matrix
+
+__all__ = [
+    "Mode",
+    "NoisyLabels",
+    "asymmetric",
+    "asymmetric_matrix",
+    "check_labels",
+    "check_matrix",
+    "check_rate",
+    "from_matrix",
+    "load",
+    "published_mapping",
+    "symmetric",
+    "symmetric_matrix",
+]

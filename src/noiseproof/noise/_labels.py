@@ -1,0 +1,215 @@
+"""Noisy labels as a value: what was asked for, what came out, and the file that holds both."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from noiseproof.errors import LabelError
+from noiseproof.files import write_text
+from noiseproof.noise._matrices import check_matrix
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+_FORMAT = "noiseproof-noise-1"
+
+
+@dataclass(frozen=True, eq=False)
+class NoisyLabels:
+    """Noisy labels, the clean ones they were made from, and how.
+
+    The arrays are read-only copies, so that training code cannot overwrite the truth by accident.
+
+    Attributes:
+        labels: ``(N,)`` int64, the noisy labels.
+        clean: ``(N,)`` int64, the labels before.
+        matrix: ``(classes, classes)`` float64, row-stochastic ``T[true, noisy]``: as requested for generated
+            noise, as counted for observed noise.
+        kind: ``"symmetric"``, ``"asymmetric"``, ``"matrix"`` or a name for observed noise.
+        mode: ``"exact"``, ``"iid"`` or ``"published"``; ``"observed"`` for noise that was not made here.
+        requested_rate: the rate that the generator was given; ``None`` for observed noise.
+        seed: the seed of the draw; ``None`` for observed noise.
+    """
+
+    labels: NDArray[np.int64]
+    clean: NDArray[np.int64]
+    matrix: NDArray[np.float64]
+    kind: str
+    mode: str
+    requested_rate: float | None = None
+    seed: int | None = None
+
+    def __post_init__(self) -> None:
+        matrix = check_matrix(self.matrix)
+        labels = check_labels(self.labels, len(matrix))
+        clean = check_labels(self.clean, len(matrix), what="clean label")
+        if len(labels) != len(clean):
+            raise LabelError(f"{len(labels)} noisy labels for {len(clean)} clean ones: expected as many")
+        for name, array in (("labels", labels), ("clean", clean), ("matrix", matrix)):
+            array = array.copy()
+            array.flags.writeable = False
+            object.__setattr__(self, name, array)
+
+    @classmethod
+    def observed(cls, labels: ArrayLike, clean: ArrayLike, num_classes: int, kind: str) -> NoisyLabels:
+        """Noise that somebody else made, such as human mistakes; its matrix is counted from the labels.
+
+        Raises:
+            LabelError: labels that are no integers in ``0 … num_classes - 1``, or differ in number.
+        """
+        noisy = check_labels(labels, num_classes)
+        true = check_labels(clean, num_classes, what="clean label")
+        if len(noisy) != len(true):
+            raise LabelError(f"{len(noisy)} noisy labels for {len(true)} clean ones: expected as many")
+        return cls(noisy, true, _counted_matrix(noisy, true, num_classes), kind, "observed")
+
+    @property
+    def num_classes(self) -> int:
+        """The number of classes."""
+        return len(self.matrix)
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """``(N,)``: where the noisy label is wrong."""
+        return self.labels != self.clean
+
+    @property
+    def rate(self) -> float:
+        """The realised noise rate: the share of all labels that are wrong."""
+        return float(self.mask.mean()) if len(self.labels) else 0.0
+
+    @property
+    def expected_rate(self) -> float:
+        """The share of all labels that :attr:`matrix` makes wrong on average, for these class counts."""
+        if not len(self.clean):
+            return 0.0
+        counts = np.bincount(self.clean, minlength=self.num_classes)
+        return float(counts @ (1 - np.diag(self.matrix)) / counts.sum())
+
+    @property
+    def realised_matrix(self) -> NDArray[np.float64]:
+        """The transition matrix counted from the labels; a class without samples keeps its label."""
+        return _counted_matrix(self.labels, self.clean, self.num_classes)
+
+    def take(self, positions: NDArray[np.int64]) -> NoisyLabels:
+        """The labels of some of the samples; the matrix and the request stay those of all."""
+        return replace(self, labels=self.labels[positions], clean=self.clean[positions])
+
+    def __str__(self) -> str:
+        wrong = int(self.mask.sum())
+        realised = f"realised {self.rate:.2%} ({wrong} of {len(self.labels)} labels are wrong)"
+        if self.requested_rate is None:
+            return f"{self.kind} noise, {realised}"
+        requested = f"requested {self.requested_rate:.2%}"
+        if abs(self.expected_rate - self.requested_rate) > 5e-5:
+            affected = int((np.diag(self.matrix) < 1).sum())
+            requested += f" of {affected} of {self.num_classes} classes = {self.expected_rate:.2%} overall"
+        return f"{self.kind} noise ({self.mode}, seed {self.seed}): {requested}, {realised}"
+
+    @property
+    def checksum(self) -> str:
+        """The SHA-256 of everything that defines these labels."""
+        digest = hashlib.sha256(json.dumps(self._header(), sort_keys=True).encode())
+        for array, kind in ((self.labels, "<i8"), (self.clean, "<i8"), (self.matrix, "<f8")):
+            digest.update(np.ascontiguousarray(array, kind).tobytes())
+        return digest.hexdigest()
+
+    def _header(self) -> dict[str, Any]:
+        return {
+            "format": _FORMAT,
+            "kind": self.kind,
+            "mode": self.mode,
+            "requested_rate": self.requested_rate,
+            "seed": self.seed,
+            "num_classes": self.num_classes,
+        }
+
+    def save(self, path: str | Path) -> None:
+        """Write a manifest: one JSON file with the labels, where they come from, and a checksum.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        manifest = {
+            **self._header(),
+            "rate": self.rate,
+            "sha256": self.checksum,
+            "matrix": self.matrix.tolist(),
+            "labels": self.labels.tolist(),
+            "clean": self.clean.tolist(),
+        }
+        # A line per entry: the head stays readable, the lists stay compact.
+        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items())
+        write_text(Path(path), "{\n" + lines + "\n}\n")
+
+
+def load(path: str | Path) -> NoisyLabels:
+    """Read a manifest that :meth:`NoisyLabels.save` wrote.
+
+    Raises:
+        LabelError: there is no such file, it is no manifest, or it was changed since it was written.
+    """
+    try:
+        manifest = json.loads(Path(path).read_text())
+        if manifest["format"] != _FORMAT:
+            raise LabelError(f"{path}: format {manifest['format']!r}, expected {_FORMAT!r}")
+        noisy = NoisyLabels(
+            np.array(manifest["labels"]),
+            np.array(manifest["clean"]),
+            np.array(manifest["matrix"], float),
+            manifest["kind"],
+            manifest["mode"],
+            manifest["requested_rate"],
+            manifest["seed"],
+        )
+        checksum = manifest["sha256"]
+    except OSError as error:
+        raise LabelError(f"cannot read the noise manifest {path}: {error}") from error
+    except (ValueError, KeyError, TypeError) as error:
+        if isinstance(error, LabelError):
+            raise
+        raise LabelError(f"{path} is no noise manifest: {error}. NoisyLabels.save writes them.") from error
+    if noisy.checksum != checksum:
+        raise LabelError(
+            f"{path} was changed after it was written: its contents have SHA-256 {noisy.checksum[:12]}…, "
+            f"the manifest says {str(checksum)[:12]}…. Make the noise again, or restore the file."
+        )
+    return noisy
+
+
+def check_labels(labels: ArrayLike, num_classes: int, *, what: str = "label") -> NDArray[np.int64]:
+    """``labels`` as a one-dimensional int64 array.
+
+    Raises:
+        LabelError: they are not integers, not one-dimensional or not in ``0 … num_classes - 1``.
+    """
+    if isinstance(num_classes, bool) or not isinstance(num_classes, int | np.integer) or num_classes < 2:
+        raise LabelError(f"num_classes {num_classes!r}: expected an integer of at least 2")
+    array = np.asarray(labels)
+    if array.size == 0:
+        array = array.astype(np.int64)
+    if array.dtype.kind not in "iu":
+        raise LabelError(f"{what}s are {array.dtype}: expected integers; convert them knowingly, e.g. by astype(int)")
+    if array.ndim != 1:
+        raise LabelError(f"{what}s have shape {array.shape}: expected one label per sample, (N,)")
+    wrong = np.flatnonzero((array < 0) | (array >= num_classes))
+    if len(wrong):
+        raise LabelError(
+            f"{what} {array[wrong[0]]} at index {wrong[0]} (and {len(wrong) - 1} more): expected "
+            f"0 … {num_classes - 1} for num_classes={num_classes}"
+        )
+    return array.astype(np.int64)
+
+
+def _counted_matrix(labels: NDArray[np.int64], clean: NDArray[np.int64], num_classes: int) -> NDArray[np.float64]:
+    counts = np.zeros((num_classes, num_classes))
+    np.add.at(counts, (clean, labels), 1)
+    empty = counts.sum(1) == 0
+    counts[empty, empty] = 1
+    return counts / counts.sum(1, keepdims=True)

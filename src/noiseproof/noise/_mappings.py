@@ -1,0 +1,54 @@
+"""The asymmetric maps of the published protocols."""
+
+from __future__ import annotations
+
+from noiseproof.errors import LabelError, suggest
+
+_CIFAR10 = {9: 1, 2: 0, 4: 7, 3: 5, 5: 3}
+"""truck -> automobile, bird -> airplane, deer -> horse, cat <-> dog."""
+
+_CIFAR100_SUPERCLASSES = (
+    (4, 30, 55, 72, 95),  # aquatic mammals
+    (1, 32, 67, 73, 91),  # fish
+    (54, 62, 70, 82, 92),  # flowers
+    (9, 10, 16, 28, 61),  # food containers
+    (0, 51, 53, 57, 83),  # fruit and vegetables
+    (22, 39, 40, 86, 87),  # household electrical devices
+    (5, 20, 25, 84, 94),  # household furniture
+    (6, 7, 14, 18, 24),  # insects
+    (3, 42, 43, 88, 97),  # large carnivores
+    (12, 17, 37, 68, 76),  # large man-made outdoor things
+    (23, 33, 49, 60, 71),  # large natural outdoor scenes
+    (15, 19, 21, 31, 38),  # large omnivores and herbivores
+    (34, 63, 64, 66, 75),  # medium-sized mammals
+    (26, 45, 77, 79, 99),  # non-insect invertebrates
+    (2, 11, 35, 46, 98),  # people
+    (27, 29, 44, 78, 93),  # reptiles
+    (36, 50, 65, 74, 80),  # small mammals
+    (47, 52, 56, 59, 96),  # trees
+    (8, 13, 48, 58, 90),  # vehicles 1
+    (41, 69, 81, 85, 89),  # vehicles 2
+)
+
+
+def published_mapping(name: str, source: str) -> tuple[dict[int, int], int]:
+    """The map of a data set and its number of classes.
+
+    Args:
+        name: ``"cifar10"`` or ``"cifar100"``.
+        source: for CIFAR-100, ``"published"`` is the ring inside blocks of five consecutive label ids, which
+            every published figure rests on; ``"true"`` is the ring inside the real super-classes, as papers
+            describe it. Of the 100 published flips, 6 stay inside a real super-class.
+
+    Raises:
+        LabelError: an unknown name or source.
+    """
+    if source not in ("published", "true"):
+        raise LabelError(f"source {source!r}: expected 'published' or 'true'")
+    if name == "cifar10":
+        return dict(_CIFAR10), 10
+    if name == "cifar100":
+        blocks = tuple(tuple(range(start, start + 5)) for start in range(0, 100, 5))
+        groups = blocks if source == "published" else _CIFAR100_SUPERCLASSES
+        return {group[i]: group[(i + 1) % 5] for group in groups for i in range(5)}, 100
+    raise LabelError(f"unknown mapping {name!r}{suggest(name, ['cifar10', 'cifar100'])}")

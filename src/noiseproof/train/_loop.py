@@ -1,0 +1,386 @@
+"""The training loop: one readable loop for every method, device and precision."""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import signal
+import threading
+import time
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from lightning_fabric import Fabric
+
+from noiseproof import models
+from noiseproof.errors import RunError, RunWarning
+from noiseproof.losses import make_loss
+from noiseproof.provenance import environment
+from noiseproof.seeding import derive, torch_stream
+from noiseproof.train._batches import epoch_order, in_order, make_inputs
+from noiseproof.train._prepare import load_dataset, prepare
+from noiseproof.train._record import Epoch, Record, RunFolder
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from torch import Tensor
+
+    from noiseproof.data import Dataset
+    from noiseproof.train._batches import Inputs
+    from noiseproof.train._prepare import Task
+    from noiseproof.train._recipe import Recipe
+
+_EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: ``step`` of ``steps`` in epoch ``epoch`` of ``epochs``, and the last measures."""
+
+    step: int
+    steps: int
+    epoch: int
+    epochs: int
+    last: Epoch | None
+
+    @property
+    def share(self) -> float:
+        """How much of the run is done, between 0 and 1."""
+        return (self.epoch - 1 + self.step / self.steps) / self.epochs
+
+
+def train(
+    recipe: Recipe,
+    folder: str | Path,
+    *,
+    data_dir: str | Path = "data",
+    download: bool = False,
+    device: str = "auto",
+    dataset: Dataset | None = None,
+    watch: Callable[[Progress], None] = lambda _: None,
+) -> Record:
+    """Run a recipe, or go on with it where it stopped, or return its record if it is finished.
+
+    After every epoch, and when it is interrupted, the run writes a checkpoint; killed at any moment and started
+    again it gives, on a CPU, the same weights and the same record as if nothing had happened.
+
+    Args:
+        recipe: what to run.
+        folder: the folder of this run alone; see :class:`RunFolder` for what it will hold.
+        data_dir: where CIFAR and human labels are.
+        download: whether CIFAR may be fetched into ``data_dir`` if it is missing.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        dataset: the recipe's data set, if the caller has it in memory.
+        watch: called after every step.
+
+    Raises:
+        RunError: the folder is in use or belongs to another recipe, the data are other data than before, the disk is
+            full, or there is no such device.
+        DataError: the data set is missing or damaged.
+        KeyboardInterrupt: Ctrl-C or a termination signal, after the state was saved.
+    """
+    with RunFolder(Path(folder), recipe) as run:
+        if run.record.status != "running":
+            return run.record
+        data_dir = Path(data_dir)
+        dataset = dataset or load_dataset(recipe.data, data_dir, download=download)
+        task = prepare(recipe, dataset, data_dir)
+        fabric = _fabric(device, recipe.precision)
+        with _own_random_state(recipe.seed, fabric.device), _interruptible() as interrupted:
+            job = _Job(recipe, task, fabric)
+            _begin(run, job, dataset)
+            while job.epoch < recipe.epochs:
+                started, samples = time.perf_counter(), job.samples_left
+                measures = job.run_epoch(watch, interrupted)
+                if measures is None:
+                    run.save_checkpoint(job.state())
+                    raise KeyboardInterrupt
+                if not math.isfinite(measures.train_loss):
+                    run.close_run("diverged")
+                    return run.record
+                # The checkpoint comes first and holds the measures too: the record can always be made from it.
+                run.record.epochs.append(measures)
+                job.keep_if_best(run.record)
+                run.save_checkpoint(job.state())
+                run.save_record()
+                run.save_timing(measures.epoch, time.perf_counter() - started, samples)
+            run.save_weights("weights", job.network.state_dict())
+            if job.selected is not None:
+                run.save_weights("selected", job.selected)
+            run.close_run("finished")
+        return run.record
+
+
+class _Job:
+    """The changing state of a run: network, optimiser, schedule, generators and the place in the data order."""
+
+    def __init__(self, recipe: Recipe, task: Task, fabric: Fabric) -> None:
+        self.recipe = recipe
+        self.task = task
+        self.fabric = fabric
+        device = fabric.device
+        dataset = task.dataset
+        self.train_inputs = make_inputs(dataset, dataset.train.inputs[task.train], device)
+        self.train_labels = torch.from_numpy(task.labels[task.train]).to(device)
+        self.wrong = None if task.wrong is None else torch.from_numpy(task.wrong[task.train]).to(device)
+        self.validation = self.test = None
+        if len(task.validation):
+            inputs = make_inputs(dataset, dataset.train.inputs[task.validation], device)
+            self.validation = inputs, torch.from_numpy(task.labels[task.validation]).to(device)
+        if dataset.test is not None:
+            inputs = make_inputs(dataset, dataset.test.inputs, device)
+            self.test = inputs, torch.from_numpy(dataset.test.labels).to(device)
+
+        self.criterion = make_loss(recipe.method.loss)
+        self.network = models.make_model(
+            recipe.model, input_shape=dataset.input_shape, num_classes=dataset.num_classes, seed=recipe.seed
+        )
+        if dataset.is_image:
+            self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        optimizer = torch.optim.SGD(
+            self.network.parameters(),
+            lr=recipe.lr,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+            weight_decay=recipe.method.l2,
+            fused=True if device.type in ("cpu", "cuda") else None,
+        )
+        self.model, self.optimizer = fabric.setup(self.network, optimizer)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _learning_rate_factor(recipe))
+        self.augmentation = torch.Generator(device)
+        self.history: list[dict[str, Any]] = []
+        self.selected: dict[str, Tensor] | None = None
+        self.epoch = 0
+        self._begin_epoch()
+
+    @property
+    def samples_left(self) -> int:
+        return sum(len(batch) for batch in self.order[self.step :])
+
+    def _begin_epoch(self) -> None:
+        """The order and the augmentation of an epoch depend on the seed and its number only."""
+        self.step = 0
+        order = torch_stream(self.recipe.seed, "order", self.epoch)
+        self.order = epoch_order(len(self.train_inputs), self.recipe.batch_size, order)
+        self.augmentation.manual_seed(derive(self.recipe.seed, "augmentation", self.epoch))
+        self.loss_sum = torch.zeros((), device=self.fabric.device)
+        self.agreed = torch.zeros(2, dtype=torch.int64, device=self.fabric.device)  # with all labels, with wrong ones
+
+    def run_epoch(self, watch: Callable[[Progress], None], interrupted: threading.Event) -> Epoch | None:
+        """Train for the rest of the epoch and measure it; ``None`` if it was interrupted on the way."""
+        recipe = self.recipe
+        parameters = list(self.network.parameters())
+        last = Epoch(**self.history[-1]) if self.history else None
+        self.model.train()
+        for batch in self.order[self.step :]:
+            index = batch.to(self.fabric.device, non_blocking=True)
+            inputs = self.train_inputs.batch(index, recipe.augment, self.augmentation)
+            target = self.train_labels[index]
+            logits = self.model(inputs)
+            loss = self.criterion(logits, target)
+            objective = loss
+            if recipe.method.l1:
+                objective = loss + recipe.method.l1 * sum(parameter.abs().sum() for parameter in parameters)
+            self.optimizer.zero_grad()
+            self.fabric.backward(objective)
+            if recipe.clip_norm is not None:
+                self.fabric.clip_gradients(
+                    self.model, self.optimizer, max_norm=recipe.clip_norm, error_if_nonfinite=False
+                )
+            self.optimizer.step()
+
+            with torch.no_grad():
+                self.loss_sum += loss.detach() * len(index)
+                agrees = logits.argmax(1) == target
+                self.agreed[0] += agrees.sum()
+                if self.wrong is not None:
+                    self.agreed[1] += (agrees & self.wrong[index]).sum()
+            self.step += 1
+            watch(Progress(self.step, len(self.order), self.epoch + 1, recipe.epochs, last))
+            if interrupted.is_set() and self.step < len(self.order):
+                return None
+        return self._end_epoch()
+
+    def _end_epoch(self) -> Epoch:
+        size = len(self.train_inputs)
+        wrong = 0 if self.wrong is None else int(self.wrong.sum())
+        validation = self._accuracy(self.validation)
+        test = self._accuracy(self.test)
+        measures = Epoch(
+            epoch=self.epoch + 1,
+            lr=float(self.schedule.get_last_lr()[0]),
+            train_loss=float(self.loss_sum) / size,
+            train_accuracy=int(self.agreed[0]) / size,
+            wrong_labels_learnt=int(self.agreed[1]) / wrong if wrong else None,
+            validation_accuracy=None if validation is None else validation[0],
+            test_accuracy=None if test is None else test[0],
+            test_top5=None if test is None else test[1],
+        )
+        self.history.append(vars(measures))
+        self.schedule.step()
+        self.epoch += 1
+        self._begin_epoch()
+        return measures
+
+    def _accuracy(self, part: tuple[Inputs, Tensor] | None) -> tuple[float, float | None] | None:
+        """Top-1 and, with more than five classes, top-5 accuracy."""
+        if part is None:
+            return None
+        inputs, labels = part
+        best = min(5, self.task.dataset.num_classes)
+        hits = torch.zeros(best, dtype=torch.int64, device=labels.device)
+        self.model.eval()
+        with torch.no_grad():
+            for index in in_order(len(inputs), _EVALUATION_BATCH, labels.device):
+                first = self.model(inputs.batch(index)).topk(best).indices
+                hits += (first == labels[index, None]).sum(0)
+        top = hits.cumsum(0).tolist()
+        return top[0] / len(labels), top[4] / len(labels) if self.task.dataset.num_classes > 5 else None
+
+    def keep_if_best(self, record: Record) -> None:
+        """Keep a copy of the weights if the last epoch is the one chosen so far."""
+        if record.selected is not None and record.selected is record.last:
+            self.selected = {key: value.detach().clone() for key, value in self.network.state_dict().items()}
+
+    def state(self) -> dict[str, Any]:
+        """Everything that the rest of the run depends on, as tensors and plain values."""
+        return {
+            "network": self.network.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            # Fabric has no public way to the gradient scaler of 16-mixed.
+            "precision": self.fabric._precision.state_dict(),  # noqa: SLF001
+            "random": torch.get_rng_state(),
+            "device_random": _device_random_state(self.fabric.device),
+            "augmentation": self.augmentation.get_state(),
+            "selected": self.selected,
+            "history": self.history,
+            "epoch": self.epoch,
+            "step": self.step,
+            "loss_sum": self.loss_sum,
+            "agreed": self.agreed,
+        }
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go back to what :meth:`state` returned."""
+        self.network.load_state_dict(state["network"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        self.fabric._precision.load_state_dict(state["precision"])  # noqa: SLF001
+        self.epoch, self.history, self.selected = state["epoch"], state["history"], state["selected"]
+        self._begin_epoch()
+        self.step = state["step"]
+        self.loss_sum.copy_(state["loss_sum"])
+        self.agreed.copy_(state["agreed"])
+        self.augmentation.set_state(state["augmentation"])
+        torch.set_rng_state(state["random"])
+        if state["device_random"] is not None:
+            torch.cuda.set_rng_state(state["device_random"], self.fabric.device)
+
+
+def _begin(run: RunFolder, job: _Job, dataset: Dataset) -> None:
+    """Fill in the record's head, go back to the checkpoint if there is one, and check that both fit."""
+    record, task = run.record, job.task
+    data: dict[str, Any] = {
+        "name": dataset.name,
+        "fingerprint": dataset.fingerprint,
+        "classes": dataset.num_classes,
+        "train": len(task.train),
+        "validation": len(task.validation),
+        "test": 0 if dataset.test is None else len(dataset.test),
+        "notes": list(dataset.notes),
+    }
+    if record.data and record.data != data:
+        raise RunError(
+            f"{run.path} was begun on other data of the name {dataset.name} (SHA-256 "
+            f"{record.data['fingerprint'][:12]}…, now {data['fingerprint'][:12]}…): choose another folder, or restore "
+            "the data"
+        )
+    record.data = data
+    record.parameters = sum(parameter.numel() for parameter in job.network.parameters())
+    if task.noise is not None:
+        record.noise = {
+            "description": str(task.noise),
+            "requested_rate": task.noise.requested_rate,
+            "expected_rate": task.noise.expected_rate,
+            "rate": task.noise.rate,
+            "checksum": task.noise.checksum,
+        }
+        if not (run.path / "noise.json").exists():
+            task.noise.save(run.path / "noise.json")
+    state = run.load_checkpoint()
+    if state is not None:
+        job.restore(state)
+    record.epochs = [Epoch(**measures) for measures in job.history]
+    _note_environment(record, environment(job.fabric.device))
+    run.save_record()
+
+
+def _note_environment(record: Record, now: dict[str, Any]) -> None:
+    done = len(record.epochs)
+    record.environments = [entry for entry in record.environments if entry["from_epoch"] <= max(done, 1)]
+    if record.environments:
+        before = record.environments[-1]["environment"]
+        changed = [key for key in now if before.get(key) != now[key]]
+        if not changed:
+            return
+        warnings.warn(
+            f"run {record.id} goes on with another {', '.join(changed)}: its bytes will differ from those of an "
+            "uninterrupted run. The record says from which epoch.",
+            RunWarning,
+            stacklevel=4,
+        )
+    record.environments.append({"from_epoch": done + 1, "environment": now})
+
+
+def _fabric(device: str, precision: Any) -> Fabric:
+    try:
+        return Fabric(accelerator=device, devices=1, precision=precision)
+    except Exception as error:  # Fabric raises its own and torch's errors
+        raise RunError(f"cannot train on device {device!r} with precision {precision!r}: {error}") from error
+
+
+def _learning_rate_factor(recipe: Recipe) -> Callable[[int], float]:
+    if recipe.schedule == "cosine":
+        return lambda epoch: (1 + math.cos(math.pi * epoch / recipe.epochs)) / 2
+    rate = 1.0 if recipe.schedule == "constant" else recipe.schedule
+    return lambda epoch: rate**epoch
+
+
+def _device_random_state(device: torch.device) -> Tensor | None:
+    return torch.cuda.get_rng_state(device) if device.type == "cuda" else None
+
+
+@contextlib.contextmanager
+def _own_random_state(seed: int, device: torch.device) -> Iterator[None]:
+    """Give layers that draw from torch's global generators (dropout) the run's own; the caller's stay as they were."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(derive(seed, "layers"))
+        yield
+
+
+@contextlib.contextmanager
+def _interruptible() -> Iterator[threading.Event]:
+    """Turn the first Ctrl-C or termination signal into an event, so that the step at hand is finished."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def note(number: int, frame: object) -> None:  # noqa: ARG001
+        event.set()
+        for known in before:
+            signal.signal(known, before[known])  # a second signal acts at once
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+        if event.is_set():
+            raise KeyboardInterrupt  # it came so late that the run is finished; what follows is still to stop
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

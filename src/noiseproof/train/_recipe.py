@@ -1,0 +1,361 @@
+"""Recipes: everything that determines a run, as one frozen, validated value with a hash."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from noiseproof.errors import NoiseproofError, RecipeError, suggest
+from noiseproof.files import parse_toml
+from noiseproof.losses import make_loss
+from noiseproof.methods import DATASETS, resolve_method
+from noiseproof.models import canonical_model
+from noiseproof.noise import check_rate
+
+
+class _Value(BaseModel):
+    """A frozen value that names unknown keys and suggests the nearest known one."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _known_keys_only(cls, value: Any) -> Any:
+        if isinstance(value, dict):
+            for key in value:
+                if key not in cls.model_fields:
+                    raise ValueError(f"unknown key {key!r}{suggest(str(key), cls.model_fields)}")
+        return value
+
+
+class DataRecipe(_Value):
+    """Which data set.
+
+    Attributes:
+        name: ``"digits"``, ``"cifar10"``, ``"cifar100"`` or ``"arrays"``.
+        path: for ``"arrays"``, the ``.npz`` file. CIFAR is looked for where the command line says.
+        train_size: the first so many training samples, as many of each class; ``None`` for all.
+    """
+
+    name: Literal["digits", "cifar10", "cifar100", "arrays"]
+    path: str | None = None
+    train_size: int | None = Field(None, gt=0)
+
+    @model_validator(mode="after")
+    def _path_for_arrays(self) -> DataRecipe:
+        if (self.path is None) == (self.name == "arrays"):
+            raise ValueError("path belongs to name = 'arrays', and only there")
+        return self
+
+
+_Mode = Literal["exact", "iid", "published"]
+_Rate = Annotated[float, BeforeValidator(check_rate)]
+
+
+class NoNoise(_Value):
+    """The labels as they are: clean in published data sets, whatever they are in the user's own."""
+
+    kind: Literal["none"] = "none"
+    rate: ClassVar[float] = 0.0
+
+
+class SymmetricNoise(_Value):
+    """Flips to all other classes alike; see :func:`noiseproof.noise.symmetric`."""
+
+    kind: Literal["symmetric"]
+    rate: _Rate
+    mode: _Mode = "exact"
+
+
+class AsymmetricNoise(_Value):
+    """Flips from some classes to one other each; see :func:`noiseproof.noise.asymmetric`.
+
+    Attributes:
+        rate: the share of wrong labels in each flipped class.
+        mapping: ``{class: target}``; ``None`` for the published map of the data set.
+        mode: how labels are flipped.
+        source: which map of CIFAR-100.
+    """
+
+    kind: Literal["asymmetric"]
+    rate: _Rate
+    mapping: dict[int, int] | None = None
+    mode: _Mode = "exact"
+    source: Literal["published", "true"] = "published"
+
+
+class MatrixNoise(_Value):
+    """Flips by a transition matrix ``T[true, noisy]`` in a CSV or ``.npy`` file."""
+
+    kind: Literal["matrix"]
+    path: str
+    mode: _Mode = "exact"
+    rate: ClassVar[None] = None
+
+
+class HumanNoise(_Value):
+    """Human labels of CIFAR-N: ``aggre``, ``random1`` to ``random3``, ``worst`` or ``noisy``."""
+
+    kind: Literal["human"]
+    column: Literal["aggre", "random1", "random2", "random3", "worst", "noisy"]
+    rate: ClassVar[None] = None
+
+
+class FileNoise(_Value):
+    """Labels from a manifest that :meth:`noiseproof.noise.NoisyLabels.save` wrote."""
+
+    kind: Literal["file"]
+    path: str
+    rate: ClassVar[None] = None
+
+
+NoiseRecipe = Annotated[
+    NoNoise | SymmetricNoise | AsymmetricNoise | MatrixNoise | HumanNoise | FileNoise, Field(discriminator="kind")
+]
+
+
+class MethodRecipe(_Value):
+    """A loss and its regulariser; a text such as ``"jal-ce"`` stands for what :mod:`noiseproof.methods` has.
+
+    Attributes:
+        name: the name in tables.
+        loss: the canonical spec of the loss.
+        l1: the weight of the parameters' L1 norm in the loss.
+        l2: the weight decay of the optimiser.
+        source: where the values come from.
+    """
+
+    name: str
+    loss: str
+    l1: float = Field(0.0, ge=0)
+    l2: float = Field(0.0, ge=0)
+    source: str = "user"
+
+    @field_validator("loss")
+    @classmethod
+    def _canonical(cls, value: str) -> str:
+        return make_loss(value).spec
+
+
+class Recipe(_Value):
+    """Everything that determines a run. Two equal recipes give the same bytes on the CPU of one machine.
+
+    Attributes:
+        data: which data set.
+        noise: which label noise is put on its training labels.
+        model: the network, such as ``"cnn8"`` or ``"cnn8(width=0.25)"``.
+        method: the loss and its regulariser.
+        epochs: passes over the training data.
+        batch_size: samples per step; a single sample that is left over joins the last step.
+        lr: the learning rate of SGD at the start.
+        momentum: of SGD.
+        nesterov: whether the momentum is Nesterov's.
+        schedule: how the learning rate changes from epoch to epoch: ``"cosine"`` to 0, ``"constant"``, or a factor
+            per epoch.
+        clip_norm: the largest norm of all gradients together, the L1 part included; ``None`` for no clipping.
+        augment: ``"crop"`` (4 pixels of padding), ``"flip"`` and ``"rotate"`` (by up to 20 degrees), each image its
+            own.
+        validation: the share of the *noisy* training data that is held out, on which the epoch is chosen; 0 for the
+            published protocol, which trains on everything and reports the last epoch.
+        precision: as Lightning Fabric names it.
+        seed: of everything that is drawn: label noise, split, weights, order, augmentation.
+    """
+
+    data: DataRecipe
+    noise: NoiseRecipe = NoNoise()
+    model: str
+    method: MethodRecipe
+    epochs: int = Field(gt=0)
+    batch_size: int = Field(gt=1)
+    lr: float = Field(gt=0)
+    momentum: float = Field(0.9, ge=0, lt=1)
+    nesterov: bool = False
+    schedule: Literal["cosine", "constant"] | Annotated[float, Field(gt=0, le=1)] = "cosine"
+    clip_norm: float | None = Field(None, gt=0)
+    augment: tuple[Literal["crop", "flip", "rotate"], ...] = ()
+    validation: float = Field(0.0, ge=0, lt=1)
+    precision: Literal["32-true", "64-true", "bf16-mixed", "16-mixed"] = "32-true"
+    seed: int = Field(1, ge=0)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _expand_names(cls, value: Any) -> Any:
+        """Replace the name of a data set or a method by what it stands for."""
+        if not isinstance(value, dict):
+            return value
+        value = dict(value)
+        if isinstance(value.get("data"), str):
+            value["data"] = {"name": value["data"]}
+        if isinstance(value.get("method"), str):
+            value["method"] = {"name": value["method"]}
+        method, data = value.get("method"), value.get("data")
+        if isinstance(method, dict) and isinstance(data, dict):
+            value["method"] = _expand_method(method, str(data.get("name")))
+        return value
+
+    @field_validator("model")
+    @classmethod
+    def _canonical_model(cls, value: str) -> str:
+        return canonical_model(value)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        if self.noise.kind == "human":
+            wanted = "cifar100" if self.noise.column == "noisy" else "cifar10"
+            if self.data.name != wanted:
+                raise ValueError(f"noise.column {self.noise.column!r} belongs to {wanted}, not {self.data.name}")
+        if self.noise.kind == "asymmetric" and self.noise.mapping is None and self.data.name not in DATASETS:
+            raise ValueError(f"noise.mapping is missing: there is no published map for {self.data.name}")
+        if self.nesterov and not self.momentum:
+            raise ValueError("nesterov needs a momentum")
+        return self
+
+    def canonical(self) -> dict[str, Any]:
+        """What the hash is made of: all that differs from the defaults."""
+        return self.model_dump(mode="json", exclude_defaults=True)
+
+    @property
+    def id(self) -> str:
+        """The identity of the run: the first 12 hexadecimal digits of the recipe's SHA-256."""
+        text = json.dumps(self.canonical(), sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def protocol(self) -> str:
+        """How an accuracy from this recipe is to be read, in a few words for captions."""
+        size = "" if self.data.train_size is None else f", {self.data.train_size:,} training images"
+        selection = "no validation part" if not self.validation else f"{self.validation:.0%} noisy validation part"
+        return f"{self.data.name}{size}, {self.model}, {self.epochs} epochs, {selection}"
+
+    def replace(self, **changes: Any) -> Recipe:
+        """The recipe with other values, validated again; a dictionary replaces only its own keys."""
+        return make_recipe(merge(self.model_dump(mode="json"), changes))
+
+
+def _expand_method(method: dict[str, Any], dataset: str) -> dict[str, Any]:
+    if "loss" in method:
+        return {"name": method["loss"], **method}
+    changes: dict[str, Any] = {key: method[key] for key in ("l1", "l2") if key in method}
+    unknown = method.keys() - {"name", "source", *changes}
+    if unknown or "name" not in method:
+        raise ValueError(
+            f"method: unknown keys {sorted(unknown)}; expected a text such as 'jal-ce', or the keys name, source, l1 "
+            "and l2 for a published method, or loss, name, l1 and l2 for another"
+        )
+    resolved = asdict(resolve_method(method["name"], dataset, method.get("source", "code")))
+    title = resolved.pop("title")
+    return {**resolved, "name": title, **changes}
+
+
+def make_recipe(values: dict[str, Any]) -> Recipe:
+    """A recipe from a dictionary, as a recipe file holds it.
+
+    Raises:
+        RecipeError: an unknown key, or a value outside its domain; the message names each.
+    """
+    try:
+        return Recipe.model_validate(values)
+    except ValidationError as error:
+        raise RecipeError(_explain(error)) from error
+    except NoiseproofError as error:
+        raise RecipeError(str(error)) from error
+
+
+def _explain(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors():
+        place = ".".join(str(part) for part in problem["loc"] if part not in _UNION_TAGS)
+        text = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "union_tag_invalid":
+            known = problem["ctx"]["expected_tags"].replace("'", "").split(", ")
+            text = f"unknown kind {problem['ctx']['tag']!r}{suggest(problem['ctx']['tag'], known)}"
+        given = problem["input"]
+        shown = f" (got {given!r})" if not isinstance(given, dict) and problem["type"] != "missing" else ""
+        lines.append(f"{place or 'recipe'}: {text}{shown}")
+    return "\n".join(lines)
+
+
+_UNION_TAGS = {
+    "none",
+    "symmetric",
+    "asymmetric",
+    "matrix",
+    "human",
+    "file",
+    "literal['cosine','constant']",
+    "constrained-float",
+}
+
+
+def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """``base`` with ``changes``: tables are merged key by key, except where the kind of noise or method changes."""
+    merged = dict(base)
+    for key, value in changes.items():
+        before: Any = merged.get(key)
+        replaces = key == "method" or (
+            key == "noise"
+            and isinstance(before, dict)
+            and isinstance(value, dict)
+            and value.get("kind", before.get("kind")) != before.get("kind")
+        )
+        both = isinstance(before, dict) and isinstance(value, dict)
+        merged[key] = merge(before, value) if both and not replaces else value
+    return merged
+
+
+def packaged_recipes() -> tuple[str, ...]:
+    """The names of the recipes that come with noiseproof."""
+    folder = resources.files("noiseproof.recipes")
+    return tuple(sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".toml")))
+
+
+def packaged_recipe_text(name: str) -> str:
+    """The text of a recipe that comes with noiseproof.
+
+    Raises:
+        RecipeError: there is none of this name.
+    """
+    if name not in packaged_recipes():
+        raise RecipeError(
+            f"no recipe is called {name!r}{suggest(name, packaged_recipes())}; for one of your own give the path of a "
+            ".toml file"
+        )
+    return resources.files("noiseproof.recipes").joinpath(f"{name}.toml").read_text()
+
+
+def read_recipe_file(recipe: str | Path) -> dict[str, Any]:
+    """The tables of a recipe file, with those of the file that it extends underneath.
+
+    Args:
+        recipe: a path to a ``.toml`` file, or the name of a recipe that comes with noiseproof.
+
+    Raises:
+        RecipeError: no such file or name, or text that is no TOML.
+    """
+    return _read_recipe_file(recipe, depth=0)
+
+
+def _read_recipe_file(recipe: str | Path, depth: int) -> dict[str, Any]:
+    if depth > 8:
+        raise RecipeError(f"{recipe}: recipes extend each other in a circle")
+    path = Path(recipe)
+    try:
+        text = path.read_text() if path.suffix == ".toml" else packaged_recipe_text(str(recipe))
+    except OSError as error:
+        raise RecipeError(f"cannot read the recipe {recipe}: {error}") from error
+    try:
+        values = parse_toml(text)
+    except ValueError as error:
+        raise RecipeError(f"{recipe} is no valid TOML: {error}") from error
+    if "extends" in values:
+        parent = values.pop("extends")
+        if str(parent).endswith(".toml"):
+            parent = path.parent / parent
+        values = merge(_read_recipe_file(parent, depth + 1), values)
+    return values
