@@ -1,8 +1,7 @@
-"""Files that are either whole or absent, and their checksums."""
+"""Files that are either whole or absent, and TOML."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import sys
@@ -69,20 +68,3 @@ def parse_toml(text: str) -> dict[str, Any]:
         ValueError: the text is no TOML.
     """
     return tomllib.loads(text)
-
-
-def sha256_of(path: Path) -> str:
-    """The SHA-256 of a file's bytes, in hexadecimal."""
-    return _hexdigest(path, hashlib.sha256())
-
-
-def md5_of(path: Path) -> str:
-    """The MD5 of a file's bytes: to recognise published files, whose authors give no other checksum."""
-    return _hexdigest(path, hashlib.md5(usedforsecurity=False))
-
-
-def _hexdigest(path: Path, digest: Any) -> str:
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return str(digest.hexdigest())

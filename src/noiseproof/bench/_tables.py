@@ -149,7 +149,7 @@ def noise_label(recipe: dict[str, Any]) -> str:
         return f"human labels, {noise['column']}"
     if "rate" not in noise:
         return f"{noise['kind']} noise from {noise['path']}"
-    return f"{noise['kind']} noise {100 * noise['rate']:g} %"
+    return f"{noise['kind']} noise {100 * noise['rate']:g}%"
 
 
 def _how(records: Sequence[Record]) -> str:

@@ -41,6 +41,8 @@ def arrays(path: str | Path) -> Dataset:
     kind = kinds[0]
     inputs = _inputs(content[kind], kind, f"{path}: {kind}")
     labels = _labels(content["labels"], f"{path}: labels")
+    if not len(inputs):
+        raise DataError(f"{path}: there are no training samples")
     test = None
     if (f"test_{kind}" in content) != ("test_labels" in content):
         raise DataError(f"{path}: 'test_{kind}' and 'test_labels' come together, or not at all")
@@ -73,15 +75,17 @@ def arrays(path: str | Path) -> Dataset:
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
     try:
-        with np.load(path, allow_pickle=False) as file:
-            if not isinstance(file, np.lib.npyio.NpzFile):
+        with path.open("rb") as file:
+            content = np.load(file, allow_pickle=False)
+            if not isinstance(content, np.lib.npyio.NpzFile):
                 raise DataError(f"{path} holds one array: {_EXPECTED}")
-            return {name: file[name] for name in file.files}
+            return {name: content[name] for name in content.files}
     except DataError:
         raise
     except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
         objects = "allow_pickle" in str(error)
-        why = "it holds Python objects, which could run code; save plain arrays" if objects else str(error)
+        why = "it is no .npz file, or holds Python objects, which could run code; save plain arrays with numpy.savez"
+        why = why if objects else str(error)
         raise DataError(f"cannot read {path}: {why}") from error
 
 

@@ -63,7 +63,7 @@ def _load(path: Path) -> dict[str, Any]:
 
 
 def _numpy_globals() -> list[Any]:
-    """What the published files call to make their arrays, under the names of NumPy 1."""
+    """What label files call to make their arrays, under the names of NumPy 1, as published, and of NumPy 2."""
     reconstruct = np.array(0).__reduce__()[0]
-    dtypes = [type(np.dtype(kind)) for kind in ("i8", "i4")]
-    return [(reconstruct, "numpy.core.multiarray._reconstruct"), np.ndarray, np.dtype, *dtypes]
+    names = [(reconstruct, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
+    return [*names, np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in ("i8", "i4"))]

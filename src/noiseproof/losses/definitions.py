@@ -6,6 +6,7 @@ derivative of the value by :math:`\log p`; everything else about the loss follow
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 import torch
@@ -93,8 +94,12 @@ class AGCE(Active, name="agce"):
     q: float = parameter(default=0.6, domain="(0, inf)")
 
     def value(self, label: Probabilities) -> Tensor:
-        # The two powers are close when a is large; this is their difference without the cancellation.
-        ratio = torch.log1p(torch.expm1(label.log) / (self.a + 1))
+        # log((a+p)/(a+1)), so that neither a large a nor a tiny p cancels in the difference of the powers.
+        if self.a < 1:
+            log_a = label.log.new_tensor(math.log(self.a) if self.a else -math.inf)
+            ratio = torch.logaddexp(label.log, log_a) - math.log1p(self.a)
+        else:
+            ratio = torch.log1p(torch.expm1(label.log) / (self.a + 1))
         return torch.expm1(self.q * ratio) * (-((self.a + 1) ** self.q) / self.q)
 
     def slope(self, label: Probabilities) -> Tensor:

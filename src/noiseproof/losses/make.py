@@ -31,7 +31,7 @@ def make_loss(spec: str | Loss, **options: Any) -> Loss:
         >>> import torch
         >>> loss = make_loss("nce + 0.5*amse(a=10)")
         >>> loss(torch.zeros(4, 10), torch.tensor([1, 2, 3, 4])).item()
-        4.955000400543213
+        5.005000114440918
     """
     if isinstance(spec, Loss):
         return spec.with_options(**options) if options else spec
@@ -42,8 +42,8 @@ def make_loss(spec: str | Loss, **options: Any) -> Loss:
 
 
 def _published(spec: str) -> Loss | None:
-    """The loss of a text that is a registered name as a whole, perhaps one with a plus inside."""
-    match = re.match(r"\s*([\w+-]+)\s*(\(|$)", spec)
+    """The loss of a text that is, as a whole, a registered name with a plus inside; no expression has such names."""
+    match = re.match(r"\s*(\w[\w-]*\+[\w+-]+)\s*(\(|$)", spec)
     if match is None or match[1].lower() not in REGISTRY:
         return None
     call = parse_call(spec)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import pickle
 import platform
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -159,6 +160,8 @@ class RunFolder:
                     "folder"
                 )
             self.record = existing
+            if existing.status != "running":
+                (self.path / "checkpoint.pt").unlink(missing_ok=True)  # of a process killed in its last moment
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
@@ -194,7 +197,10 @@ class RunFolder:
         try:
             state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
         except Exception as error:  # a damaged file can fail in any way
-            raise RunError(f"cannot read {path}: {error}. Delete it to run again from the start.") from error
+            # torch's own text tells people to turn the protection off.
+            foreign = isinstance(error, pickle.UnpicklingError)
+            why = "it is damaged, or holds more than tensors and plain values" if foreign else str(error)
+            raise RunError(f"cannot read {path}: {why}. Delete it to run again from the start.") from error
         return state
 
     def save_weights(self, name: str, weights: dict[str, Tensor]) -> None:

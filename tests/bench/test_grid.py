@@ -1,0 +1,136 @@
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from noiseproof.bench import GridProgress, folder_name, grid_status, load_grid, run_grid
+from noiseproof.errors import RecipeError
+from noiseproof.train import make_recipe, train
+
+GRID = """
+title = "Small"
+extends = "digits"
+epochs = 2
+model = "mlp(hidden=16)"
+batch_size = 128
+
+[grid]
+methods = ["ce", "jal-ce(a=5)"]
+noise = ["none", "symmetric", {kind = "asymmetric", rates = [0.3], mapping = {3 = 5}}]
+rates = [0.2, 0.6]
+seeds = [1, 2]
+"""
+
+
+@pytest.fixture
+def grid_file(tmp_path: Path) -> Path:
+    (tmp_path / "small.toml").write_text(GRID)
+    return tmp_path / "small.toml"
+
+
+def test_a_grid_is_a_product(grid_file: Path) -> None:
+    grid = load_grid(grid_file)
+    assert (grid.name, grid.title) == ("small", "Small")
+    assert len(grid.recipes) == 2 * 4 * 2
+    assert len({recipe.id for recipe in grid.recipes}) == 16
+    assert len({folder_name(recipe) for recipe in grid.recipes}) == 16
+    assert [recipe.seed for recipe in grid.recipes] == [1] * 8 + [2] * 8
+    noises = [(recipe.noise.kind, recipe.noise.rate) for recipe in grid.recipes[:8:2]]
+    assert noises == [("none", 0.0), ("symmetric", 0.2), ("symmetric", 0.6), ("asymmetric", 0.3)]
+
+
+def test_the_demo_is_what_the_readme_says() -> None:
+    grid = load_grid("demo")
+    assert [recipe.method.name for recipe in grid.recipes[:4]] == ["CE", "GCE", "NCE+RCE", "JAL-CE(a=5)"]
+    assert len(grid.recipes) == 12
+    assert {(recipe.noise.kind, recipe.noise.rate) for recipe in grid.recipes} == {("symmetric", 0.6)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"grid": {"method": ["ce"]}}, "unknown axis grid.method; did you mean 'methods'"),
+        ({"grid": {"seeds": []}}, "grid.seeds: expected a list with at least one entry"),
+        ({"grid": {"seeds": 3}}, "grid.seeds: expected a list"),
+        ({"grid": {"rates": [60]}}, "for 60 % write 0.6"),
+        ({"grid": {"noise": ["symetric"]}}, "unknown kind 'symetric'"),
+        ({"grid": {"methods": ["jalce"]}}, "did you mean 'jal-ce'"),
+        ({"epoch": 1}, "unknown key 'epoch'"),
+    ],
+)
+def test_bad_grids_are_named(grid_file: Path, changes: dict[str, Any], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        load_grid(grid_file, changes)
+
+
+def test_finished_runs_are_kept_and_the_rest_goes_on(grid_file: Path, tmp_path: Path) -> None:
+    grid = load_grid(grid_file, {"grid": {"noise": ["symmetric"], "rates": [0.2], "seeds": [1]}})
+    assert [status for *_, status in grid_status(grid, tmp_path / "runs")] == ["missing"] * 2
+    stopped: list[GridProgress] = []
+
+    def stop(progress: GridProgress) -> None:
+        stopped.append(progress)
+        if progress.number == 2 and progress.run is not None and progress.run.epoch == 2:
+            raise OSError("stopped")
+
+    with pytest.raises(OSError, match="stopped"):
+        run_grid(grid, tmp_path / "runs", watch=stop)
+    assert [status for *_, status in grid_status(grid, tmp_path / "runs")] == ["finished", "running"]
+    seen: list[GridProgress] = []
+    records = run_grid(grid, tmp_path / "runs", watch=seen.append)
+    assert [record.status for record in records] == ["finished"] * 2
+    assert {progress.number for progress in seen if progress.run is not None} == {2}
+    assert seen[-1].done == 1
+    assert [progress.done for progress in seen] == sorted(progress.done for progress in seen)
+
+
+def test_a_run_in_a_sweep_is_the_run_alone(grid_file: Path, tmp_path: Path) -> None:
+    grid = load_grid(grid_file, {"grid": {"noise": ["symmetric"], "rates": [0.6]}})
+    run_grid(grid, tmp_path / "sweep")
+    recipe = grid.recipes[-1]
+    train(recipe, tmp_path / "alone")
+    code = (
+        "import sys; from noiseproof.bench import load_grid; from noiseproof.train import train; "
+        f"train(load_grid({str(grid_file)!r}, {{'grid': {{'noise': ['symmetric'], 'rates': [0.6]}}}}).recipes[-1], "
+        f"{str(tmp_path / 'elsewhere')!r})"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+    for name in ("weights.safetensors", "selected.safetensors", "record.json"):
+        alone = (tmp_path / "alone" / name).read_bytes()
+        assert (tmp_path / "sweep" / folder_name(recipe) / name).read_bytes() == alone
+        assert (tmp_path / "elsewhere" / name).read_bytes() == alone
+
+
+def test_names_of_folders_can_be_read() -> None:
+    recipe = make_recipe(
+        {
+            "data": "cifar10",
+            "model": "cnn8",
+            "method": {"loss": "nce + 0.5*amse(a=10)"},
+            "noise": {"kind": "human", "column": "worst"},
+            "epochs": 1,
+            "batch_size": 128,
+            "lr": 0.01,
+            "seed": 3,
+        }
+    )
+    assert folder_name(recipe) == f"cifar10-human-worst-nce_+_0.5_amse_a_10-seed3-{recipe.id}"
+
+
+def test_ctrl_c_stops_the_whole_grid(grid_file: Path, tmp_path: Path) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from noiseproof.bench import load_grid, run_grid\n"
+        "def watch(progress):\n"
+        "    if progress.run is not None and progress.run.share == 1: os.kill(os.getpid(), signal.SIGINT)\n"
+        f"run_grid(load_grid({str(grid_file)!r}), {str(tmp_path / 'runs')!r}, watch=watch)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode in (1, -signal.SIGINT, 130)
+    assert "KeyboardInterrupt" in done.stderr
+    assert len(list((tmp_path / "runs").iterdir())) == 1

@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import csv
+import io
+import math
+import statistics
+
+import pytest
+
+from noiseproof.bench import Cell, Table, make_tables, runs_csv, tables_csv
+from noiseproof.train import Epoch, Record, make_recipe
+
+
+def record(
+    method: str = "ce",
+    rate: float = 0.6,
+    seed: int = 1,
+    accuracy: float = 0.5,
+    status: str = "finished",
+    **data: object,
+) -> Record:
+    recipe = make_recipe(
+        {
+            "data": "digits",
+            "noise": {"kind": "symmetric", "rate": rate},
+            "model": "mlp",
+            "method": method,
+            "epochs": 2,
+            "batch_size": 16,
+            "lr": 0.1,
+            "validation": 0.2,
+            "seed": seed,
+        }
+    )
+    epochs = [
+        Epoch(1, 0.1, 2.0, 0.3, 0.1, 0.4, accuracy + 0.2, 0.9),
+        Epoch(2, 0.1, 1.0, 0.4, 0.8, 0.3, accuracy, 0.9),
+    ]
+    environment = {"noiseproof": "0", "commit": "abc", "torch": "2", "device": "cpu", "threads": 2}
+    return Record(
+        recipe.id,
+        recipe.model_dump(mode="json"),
+        status,
+        [{"from_epoch": 1, "environment": environment}],
+        {"name": "digits", "fingerprint": "f" * 64, "notes": [], **data},
+        {"requested_rate": rate, "rate": rate + 0.001, "description": "noise"},
+        5,
+        epochs,
+    )
+
+
+def test_cells_have_the_sample_standard_deviation() -> None:
+    cell = Cell((80.0, 82.0, 90.0))
+    assert cell.mean == pytest.approx(84.0)
+    assert cell.std == pytest.approx(math.sqrt((16 + 4 + 36) / 2))
+    assert str(cell) == "84.00 ± 5.29"
+    assert str(Cell((80.0,))) == "80.00"
+    assert Cell((80.0,)).std is None
+    assert str(Cell()) == "–"
+    assert str(Cell((80.0, 82.0), diverged=1)) == "81.00 ± 1.41 (1 diverged)"
+
+
+def test_one_noise_gives_one_table_of_all_measures() -> None:
+    records = [record(m, seed=s, accuracy=a) for m, a in (("ce", 0.4), ("gce", 0.7)) for s in (1, 2, 3)]
+    (table,) = make_tables("Title", records)
+    assert [name for name, _ in table.rows] == ["CE", "GCE"]
+    assert len(table.columns) == 3
+    last, chosen, learnt = table.rows[0][1]
+    assert last.mean == pytest.approx(40)
+    assert chosen.mean == pytest.approx(60)
+    assert learnt.mean == pytest.approx(80)
+    assert "over 3 seeds (1, 2, 3)" in table.caption
+    assert "20% noisy validation part" in table.caption
+    assert table.texts()[1][-1] == "3"
+    assert table.notes == ("symmetric noise 60%: 60.10% of the training labels are wrong (realised).",)
+
+
+def test_several_noises_give_a_table_per_measure() -> None:
+    records = [record(m, rate) for m in ("ce", "gce") for rate in (0.2, 0.6)]
+    tables = make_tables("Title", records)
+    assert len(tables) == 3
+    assert tables[0].columns == ("symmetric noise 20%", "symmetric noise 60%")
+    assert "test accuracy, last epoch (%)" in tables[0].caption
+
+
+def test_missing_and_diverged_runs_are_shown_and_not_averaged() -> None:
+    records = [
+        record("ce", seed=1),
+        record("ce", seed=2, status="diverged", accuracy=0.0),
+        record("gce", seed=1, status="running"),
+    ]
+    (table,) = make_tables("Title", records)
+    assert table.texts()[1][1:] == ["50.00 (1 diverged)", "70.00 (1 diverged)", "80.00 (1 diverged)", "1"]
+    assert table.texts()[2][1:] == ["–", "–", "–", "0"]
+
+
+def test_unequal_numbers_of_seeds_are_shown_in_each_cell() -> None:
+    table = Table("t", ("a", "b"), (("m", (Cell((1.0, 2.0)), Cell((3.0,)))),))
+    assert table.texts()[1] == ["m", "1.50 ± 0.71 (n=2)", "3.00 (n=1)", "1–2"]
+
+
+def test_notes_name_data_that_are_not_the_published_ones() -> None:
+    (table,) = make_tables("Title", [record(notes=["a JPEG copy"])])
+    assert "Data: a JPEG copy." in table.notes
+
+
+def test_formats() -> None:
+    (table,) = make_tables("A & B_1", [record(seed=s, accuracy=0.4 + 0.02 * s) for s in (1, 2)])
+    markdown = table.markdown()
+    assert "| CE | 43.00 ± 1.41 | 63.00 ± 1.41 | 80.00 ± 0.00 | 2 |" in markdown
+    latex = table.latex()
+    assert r"CE & 43.00 $\pm$ 1.41 & 63.00 $\pm$ 1.41" in latex
+    assert r"\caption{A \& B\_1" in latex
+    assert "%" not in latex.replace(r"\%", "")
+    rows = list(csv.DictReader(io.StringIO(tables_csv([table]))))
+    assert rows[0]["method"] == "CE"
+    assert float(rows[0]["mean"]) == pytest.approx(43.0)
+    assert float(rows[0]["std"]) == pytest.approx(statistics.stdev([42, 44]), abs=1e-4)
+    assert rows[0]["n"] == "2"
+
+
+def test_runs_have_their_provenance() -> None:
+    (row,) = csv.DictReader(io.StringIO(runs_csv([record("jal-ce(a=5)", seed=3)])))
+    assert row["run"]
+    assert row["loss"] == "jal-ce(alpha=1, beta=1, a=5)"
+    assert (row["seed"], row["commit"], row["torch"], row["device"], row["threads"]) == ("3", "abc", "2", "cpu", "2")
+    assert (row["last_test"], row["chosen_epoch"], row["chosen_test"]) == ("0.500000", "1", "0.700000")
+    assert (row["requested_rate"], row["rate"]) == ("0.6", "0.601000")
+    running = record(status="running")
+    running.epochs = []
+    (row,) = csv.DictReader(io.StringIO(runs_csv([running])))
+    assert row["last_test"] == ""

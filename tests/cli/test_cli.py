@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+import json
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from noiseproof import cli
+from noiseproof.cli._options import parse_changes
+from noiseproof.errors import RecipeError
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(autouse=True)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def run(*arguments: str, capsys: pytest.CaptureFixture[str], status: int = 0) -> str:
+    assert cli.main(list(arguments)) == status
+    captured = capsys.readouterr()
+    return captured.err if status else captured.out
+
+
+def test_train_says_what_came_out(capsys: pytest.CaptureFixture[str]) -> None:
+    command = ["train", "digits", "--noise", "symmetric", "--rate", "0.4", "--method", "gce", "--set", "epochs=2"]
+    out = run(*command, "--seed", "3", capsys=capsys)
+    assert "requested 40.00%, realised 39.97% (480 of 1201 labels are wrong)" in out
+    assert re.search(r"last epoch: epoch 2, test \d+\.\d\d%, noisy validation", out)
+    folder = Path(out.split("record and weights: ")[1].strip())
+    assert json.loads((folder / "record.json").read_text())["recipe"]["seed"] == 3
+    assert "run 1 of 1" not in run(*command, "--seed", "3", capsys=capsys).split("GCE")[0]
+
+
+def test_bench_writes_tables_and_a_report(capsys: pytest.CaptureFixture[str]) -> None:
+    small = ["--set", "epochs=2", "--set", "grid.seeds=[1, 2]", "--set", "grid.methods=['ce', 'jal-ce(a=5)']"]
+    assert run("bench", "demo", *small, "--dry-run", capsys=capsys).count("missing") == 4
+    out = run("bench", "demo", *small, capsys=capsys)
+    assert "Mean ± sample standard deviation over 2 seeds (1, 2)" in out
+    assert "60.03% of the training labels are wrong (realised)" in out
+    assert re.search(r"JAL-CE\(a=5\) +│ +\d+\.\d\d ± \d+\.\d\d", out)
+    assert Path(out.split("Report: ")[1].splitlines()[0]).is_file()
+    assert "100 %" in out
+    assert run("bench", "demo", *small, "--dry-run", capsys=capsys).count("finished") == 4
+
+
+def test_methods(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "jal-ce(alpha=1, beta=1, a=30)" in run("methods", capsys=capsys)
+    values = json.loads(run("methods", "--dataset", "cifar100", "--format", "json", capsys=capsys))
+    assert {"name": "jal-ce", "loss": "jal-ce(alpha=5, beta=1, a=20)"}.items() <= values[-1].items()
+    assert "did you mean 'cifar10'" in run("methods", "--dataset", "cifar", capsys=capsys, status=2)
+
+
+def test_noise(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run("noise", "symmetric", "--data", "digits", "--rate", "0.6", "--out", "n.json", capsys=capsys)
+    assert "requested 60.00%, realised 60.03%" in out
+    shown = run("noise", "show", "n.json", capsys=capsys)
+    assert shown.splitlines()[0] == out.splitlines()[0]
+    np.save("labels.npy", np.arange(100) % 4)
+    np.savetxt("labels.txt", np.arange(100) % 4, fmt="%d")
+    np.savetxt("T.csv", 0.6 * np.eye(4) + 0.1, delimiter=",")
+    matrix = ["noise", "matrix", "--matrix", "T.csv"]
+    both = [run(*matrix, "--labels", f"labels.{kind}", capsys=capsys) for kind in ("npy", "txt")]
+    assert both[0] == both[1]
+    assert "realised 32.00%" in both[0] or "realised 28.00%" in both[0] or "realised 30.00%" in both[0]
+    assert "-> 1" not in run(
+        "noise", "asymmetric", "--labels", "labels.npy", "--rate", "0.2", "--map", "0:1", capsys=capsys
+    )
+
+
+@pytest.mark.parametrize(
+    ("command", "message"),
+    [
+        ("train digit", "no recipe is called 'digit'; did you mean 'digits'"),
+        ("train demo", "demo is a grid of 12 runs: use `noiseproof bench demo`"),
+        ("train digits --set epoch=3", "unknown key 'epoch'; did you mean 'epochs'"),
+        ("train digits --set epochs", "--set epochs: expected KEY=VALUE"),
+        ("train digits --noise symmetric --rate 60", "for 60 % write 0.6"),
+        ("train digits --rate 0.4", "noise"),
+        ("train cifar10 --data-dir nowhere", "no cifar10 under nowhere"),
+        ("train arrays --set data.path=absent.npz", "cannot read absent.npz"),
+        ("bench demo --set 'grid.methods=[\"jalce\"]'", "did you mean 'jal-ce'"),
+        ("noise show absent.json", "cannot read the noise manifest absent.json"),
+        ("noise asymmetric --data digits --rate 0.3", "unknown mapping 'digits'"),
+        ("noise asymmetric --data digits --rate 0.3 --map 3-5:x", "expected pairs such as 3:5,5:3"),
+        ("noise symmetric --labels absent.npy --rate 0.3", "cannot read labels from absent.npy"),
+        ("noise asymmetric --labels absent.npy --rate 0.3", "cannot read labels|--map is missing"),
+        ("recipes demos", "did you mean 'demo'"),
+    ],
+)
+def test_errors_are_one_clear_line_and_status_2(command: str, message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    err = run(*shlex.split(command), capsys=capsys, status=2)
+    assert err.startswith("error: ")
+    assert re.search(message, err) or message in err
+    assert "Traceback" not in err
+
+
+def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str], recwarn: pytest.WarningsRecorder) -> None:
+    cli._show_warning(UserWarning("plain"), UserWarning, "file", 1)
+    assert capsys.readouterr().err == "plain\n"
+    command = [sys.executable, "-m", "noiseproof", "noise", "symmetric", "--data", "digits", "--rate", "0.95"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert done.stderr.startswith("warning: clean labels do not dominate in 10 of 10 classes")
+    assert done.stderr.count("\n") == 1
+
+
+def test_changes_are_toml_or_text() -> None:
+    assert parse_changes(["epochs=3", "noise.rate=0.4", "noise.kind=symmetric", "x.y.z=[1, 2]", "s='q'"]) == {
+        "epochs": 3,
+        "noise": {"rate": 0.4, "kind": "symmetric"},
+        "x": {"y": {"z": [1, 2]}},
+        "s": "q",
+    }
+    with pytest.raises(RecipeError):
+        parse_changes(["=3"])
+
+
+@pytest.mark.parametrize(
+    "command", [[], ["train"], ["bench"], ["methods"], ["noise"], ["noise", "symmetric"], ["recipes"]]
+)
+def test_help_everywhere(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        cli.main([*command, "--help"])
+    assert stopped.value.code == 0
+    assert "usage: noiseproof" in capsys.readouterr().out
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        cli.main(["--version"])
+    assert re.fullmatch(r"noiseproof \d+\.\d+\.\d+\n", capsys.readouterr().out)
+
+
+def examples() -> list[str]:
+    """Every command that a help text, a page of the documentation or the end of a benchmark tells people to paste."""
+    texts = [cli._EXAMPLES, cli.bench._NEXT]
+    texts += [module._EXAMPLES for module in (cli.train, cli.bench, cli.methods, cli.noise)]
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        lines += [line.removeprefix("$ ") for line in page.read_text().splitlines() if line.startswith("$ ")]
+    found = [re.split(r"\s{3,}|\s+#", line)[0] for line in lines if line.startswith("noiseproof ")]
+    return list(dict.fromkeys(found))
+
+
+def test_there_are_examples() -> None:
+    assert len(examples()) > 10
+
+
+@pytest.mark.filterwarnings("ignore::noiseproof.errors.DataWarning", "ignore::noiseproof.errors.NoiseWarning")
+@pytest.mark.parametrize("example", examples())
+def test_examples_work_when_pasted(
+    example: str, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
+) -> None:
+    """Each as a shell splits it, shortened to one epoch, in a folder that has the files it names."""
+    if "DIR" in example.split():
+        example = example.replace("DIR", str(request.getfixturevalue("cifar_dir")))
+        if "train" in example or "bench" in example:
+            pytest.skip("trains on CIFAR-10: too long for the default run")
+    random = np.random.default_rng(0)
+    np.savez("my.npz", features=random.normal(size=(200, 5)), labels=random.integers(0, 3, 200))
+    np.save("labels.npy", np.arange(100) % 4)
+    np.savetxt("T.csv", 0.6 * np.eye(4) + 0.1, delimiter=",")
+    Path("my-grid.toml").write_text('extends = "digits"\n[grid]\nseeds = [1]\n')
+    cli.main(["noise", "symmetric", "--data", "digits", "--rate", "0.3", "--out", "noisy.json"])
+    command, _, _ = example.partition(" > ")
+    expanded = subprocess.run(
+        ["bash", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True
+    ).stdout.splitlines()
+    assert expanded == shlex.split(command), "the shell would change this example"
+    arguments = expanded[1:]
+    if arguments[0] in ("train", "bench"):
+        arguments += ["--set", "epochs=1"]
+        if arguments[1] in ("demo", "my-grid.toml"):
+            arguments += ["--set", "grid.seeds=[1]"]
+    assert cli.main(arguments) == 0, capsys.readouterr().err
+
+
+def test_ctrl_c_says_that_the_work_is_saved(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "noiseproof", "train", "digits", "--set", "epochs=5000"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        deadline = time.monotonic() + 120
+        while not list(tmp_path.glob("runs/*/checkpoint.pt")) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        _, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "Stopped. What was done is saved: the same command goes on from here." in err
+    assert "Traceback" not in err
+
+
+def test_a_reader_that_goes_away_is_no_error() -> None:
+    script = f"{sys.executable} -m noiseproof recipes cifar10 | head -n 1"
+    done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0
+    assert not done.stderr

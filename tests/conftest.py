@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import filelock
+import numpy as np
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if not torch.cuda.is_available():
+        for item in items:
+            if "gpu" in item.keywords:
+                item.add_marker(pytest.mark.skip(reason="no CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def _seeded() -> None:
+    torch.manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def cifar_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with CIFAR-10 and the human labels in their published layouts, unpacked once per test run."""
+    source = Path(os.environ.get("NOISEPROOF_TEST_DATA", ROOT.parent / "shared" / "data"))
+    prepare = source / "prepare.py"
+    if not prepare.is_file():
+        pytest.skip(f"no development data at {source}: set NOISEPROOF_TEST_DATA to the folder that holds prepare.py")
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder = base / "cifar"
+    with filelock.FileLock(base / "cifar.lock"):
+        if not (folder / "complete").exists():
+            subprocess.run([sys.executable, str(prepare), str(folder)], check=True)
+            (folder / "complete").touch()
+    return folder
+
+
+def pickle_python2(arrays: dict[str, object]) -> bytes:
+    """A pickle as Python 2 and NumPy 1 wrote the CIFAR files: 8-bit strings, old module names, integer flags."""
+
+    def string(text: bytes) -> bytes:
+        return b"T" + len(text).to_bytes(4, "little") + text
+
+    def value(entry: object) -> bytes:
+        if isinstance(entry, np.ndarray):
+            shape = b"".join(b"J" + int(n).to_bytes(4, "little") for n in entry.shape)
+            return (
+                b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR(K\x01("
+                + shape
+                + b"tcnumpy\ndtype\n(U\x02u1K\x00K\x01tR(K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89"
+                + string(entry.tobytes())
+                + b"tb"
+            )
+        assert isinstance(entry, list)
+        items = (
+            string(e.encode()) if isinstance(e, str) else b"J" + int(e).to_bytes(4, "little", signed=True)
+            for e in entry
+        )
+        return b"](" + b"".join(items) + b"e"
+
+    body = b"".join(string(key.encode()) + value(entry) for key, entry in arrays.items())
+    return b"\x80\x02}(" + body + b"u."
+
+
+def write_small_cifar(folder: Path, name: str, size: int = 40) -> Path:
+    """A small data set in the exact published layout of CIFAR-10 or CIFAR-100."""
+    random = np.random.default_rng(0)
+    if name == "cifar10":
+        inside, train, test, meta = "cifar-10-batches-py", [f"data_batch_{i}" for i in range(1, 6)], "test_batch", None
+        labels_key, classes, meta = "labels", 10, ("batches.meta", "label_names")
+    else:
+        inside, train, test = "cifar-100-python", ["train"], "test"
+        labels_key, classes, meta = "fine_labels", 100, ("meta", "fine_label_names")
+    target = folder / inside
+    target.mkdir(parents=True)
+    for file in [*train, test]:
+        labels = [int(label) for label in random.permutation(np.arange(max(size, classes)) % classes)]
+        pixels = random.integers(0, 256, (len(labels), 3072), dtype=np.uint8)
+        (target / file).write_bytes(pickle_python2({"data": pixels, labels_key: labels}))
+    (target / meta[0]).write_bytes(pickle_python2({meta[1]: [f"class{i}" for i in range(classes)]}))
+    return target

@@ -1,0 +1,98 @@
+"""A small run in a process of its own that dies at a chosen moment.
+
+    python killable_run.py FOLDER DATA.npz [MOMENT]
+
+MOMENT is ``step:N`` (killed after N steps of this process), ``write:N`` (in the middle of its N-th file), ``rename:N``
+(the N-th file is whole but has not its name yet), ``renamed:N`` (right after), ``interrupt:N`` (Ctrl-C after N steps),
+``hang:N`` (says "hanging" after N steps and waits), or ``disk:BYTES`` (no file can be larger).
+"""
+
+from __future__ import annotations
+
+import os
+import resource
+import signal
+import sys
+import time
+from pathlib import Path
+
+import noiseproof.files
+from noiseproof.errors import RunError
+from noiseproof.train import Progress, make_recipe, train
+
+RECIPE = {
+    "data": {"name": "arrays"},
+    "noise": {"kind": "symmetric", "rate": 0.4},
+    "model": "small-cnn(width=0.5)",
+    "method": {"loss": "jal-ce(a=5)", "l1": 1e-5, "l2": 0.0},
+    "epochs": 4,
+    "batch_size": 16,
+    "lr": 0.05,
+    "clip_norm": 5.0,
+    "augment": ["crop", "flip", "rotate"],
+    "validation": 0.2,
+}
+
+
+def kill() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def arrange(moment: str) -> dict[str, int]:
+    kind, _, number = moment.partition(":")
+    at = {kind: int(number or 0)}
+    counts = {"write": 0, "rename": 0}
+    sync, replace = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        counts["write"] += 1
+        if counts["write"] == at.get("write"):
+            os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
+            kill()
+        sync(descriptor)
+
+    def rename(self: Path, target: Path) -> Path:
+        counts["rename"] += 1
+        if counts["rename"] == at.get("rename"):
+            kill()
+        result = replace(self, target)
+        if counts["rename"] == at.get("renamed"):
+            kill()
+        return result
+
+    noiseproof.files.os.fsync = fsync
+    Path.replace = rename  # type: ignore[method-assign]
+    if "disk" in at:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (at["disk"], resource.RLIM_INFINITY))
+    return at
+
+
+def main() -> int:
+    folder, data, *moment = sys.argv[1:]
+    at = arrange(moment[0] if moment else "")
+    steps = 0
+
+    def watch(_: Progress) -> None:
+        nonlocal steps
+        steps += 1
+        if steps == at.get("step"):
+            kill()
+        if steps == at.get("interrupt"):
+            os.kill(os.getpid(), signal.SIGINT)
+        if steps == at.get("hang"):
+            print("hanging", flush=True)
+            time.sleep(600)
+
+    recipe = make_recipe({**RECIPE, "data": {"name": "arrays", "path": data}})
+    try:
+        train(recipe, folder, watch=watch)
+    except KeyboardInterrupt:
+        return 130
+    except RunError as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,88 @@
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from noiseproof import noise
+from noiseproof.errors import LabelError, RunError
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(2, 7), st.floats(0, 1), st.integers(0, 2**31), st.sampled_from(["exact", "iid"]))
+def test_a_manifest_reads_back(
+    tmp_path_factory: pytest.TempPathFactory, classes: int, rate: float, seed: int, mode: noise.Mode
+) -> None:
+    import warnings
+
+    path = tmp_path_factory.mktemp("manifest") / "noise.json"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        noisy = noise.symmetric(np.arange(60) % classes, rate, num_classes=classes, seed=seed, mode=mode)
+    noisy.save(path)
+    again = noise.load(path)
+    for name in ("labels", "clean", "matrix", "mask"):
+        assert (getattr(again, name) == getattr(noisy, name)).all()
+    for name in ("kind", "mode", "requested_rate", "rate", "seed", "checksum"):
+        assert getattr(again, name) == getattr(noisy, name)
+
+
+@pytest.fixture
+def manifest(tmp_path: Path) -> Path:
+    noise.symmetric(np.arange(100) % 5, 0.2, num_classes=5).save(tmp_path / "noise.json")
+    return tmp_path / "noise.json"
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"seed": 7}, "was changed after it was written"),
+        ({"labels": [0] * 100}, "was changed after it was written"),
+        ({"labels": [9] * 100}, "label 9 at index 0"),
+        ({"labels": [0]}, "1 noisy labels for 100 clean ones"),
+        ({"labels": "abc"}, "labels are"),
+        ({"format": "other"}, "format 'other', expected"),
+        ({"matrix": [[1.0]]}, "shape"),
+        ({"sha256": None}, "was changed after it was written"),
+    ],
+)
+def test_a_changed_manifest_is_refused(manifest: Path, change: dict[str, object], message: str) -> None:
+    values = json.loads(manifest.read_text())
+    manifest.write_text(json.dumps({**values, **change}))
+    with pytest.raises(LabelError, match=message):
+        noise.load(manifest)
+
+
+def test_what_is_no_manifest_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "text").write_text("hello")
+    (tmp_path / "list").write_text("[]")
+    (tmp_path / "empty").write_text("{}")
+    for name in ("text", "list", "empty"):
+        with pytest.raises(LabelError, match="is no noise manifest"):
+            noise.load(tmp_path / name)
+    with pytest.raises(LabelError, match="cannot read"):
+        noise.load(tmp_path / "absent")
+    with pytest.raises(RunError, match="could not write"):
+        noise.symmetric([0, 1], 0.0, num_classes=2).save(tmp_path / "no" / "such" / "folder")
+
+
+def test_observed_noise_has_the_counted_matrix() -> None:
+    noisy = noise.NoisyLabels.observed([0, 1, 1, 0], [0, 0, 1, 1], 3, "human")
+    np.testing.assert_array_equal(noisy.matrix, [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]])
+    assert noisy.rate == 0.5
+    assert str(noisy) == "human noise, realised 50.00% (2 of 4 labels are wrong)"
+    with pytest.raises(LabelError, match="2 noisy labels for 1 clean ones"):
+        noise.NoisyLabels.observed([0, 1], [0], 3, "human")
+    taken = noisy.take(np.array([1, 3]))
+    assert taken.labels.tolist() == [1, 0]
+
+
+def test_noise_needs_no_torch() -> None:
+    code = "import sys, noiseproof.noise; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

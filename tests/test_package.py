@@ -1,0 +1,116 @@
+"""The package as a whole: its layers, its imports, and what is in the wheel."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import noiseproof
+
+SOURCE = Path(noiseproof.__file__).parent
+ROOT = Path(__file__).resolve().parent.parent
+
+BASE = {"errors", "files", "provenance", "seeding", "spec"}
+LAYERS = {
+    "losses": BASE,
+    "noise": BASE,
+    "models": BASE,
+    "methods": BASE | {"losses"},
+    "data": BASE | {"noise"},
+    "train": BASE | {"losses", "noise", "models", "methods", "data", "recipes"},
+    "bench": BASE | {"train", "data"},
+    "report": BASE | {"train", "bench"},
+    "cli": BASE | {"train", "bench", "report", "noise", "methods"},
+    "recipes": set(),
+    "errors": set(),
+    "spec": {"errors"},
+    "files": {"errors"},
+    "seeding": set(),
+    "provenance": set(),
+}
+
+
+def imports_of(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        names = []
+        if isinstance(node, ast.ImportFrom) and node.module is not None:
+            assert node.level == 0
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        elif isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        found |= {name.split(".")[1] for name in names if name.startswith("noiseproof.")}
+    return found - {"__version__"}
+
+
+def test_imports_go_one_way() -> None:
+    for path in sorted(SOURCE.rglob("*.py")):
+        part = path.relative_to(SOURCE).parts[0].removesuffix(".py")
+        if part not in ("__init__", "__main__"):
+            assert imports_of(path) <= LAYERS[part] | {part}, path
+
+
+def test_importing_noiseproof_is_instant() -> None:
+    heavy = ("torch", "lightning_fabric", "sklearn", "matplotlib", "pydantic", "rich", "ray")
+    code = f"import sys, noiseproof; print([name for name in {heavy} if name in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_sub_packages_are_there_on_first_use() -> None:
+    assert noiseproof.losses.make_loss("ce").spec == "ce"
+    assert "noise" in dir(noiseproof)
+    with pytest.raises(AttributeError, match="no attribute 'lossses'"):
+        _ = noiseproof.lossses
+
+
+def test_everything_that_is_exported_exists_and_is_documented() -> None:
+    for name in ("bench", "data", "losses", "methods", "models", "noise", "report", "train"):
+        module = getattr(noiseproof, name)
+        assert module.__doc__
+        for public in module.__all__:
+            value = getattr(module, public)
+            if inspect.isclass(value) or inspect.isroutine(value):
+                assert value.__doc__, f"{name}.{public}"
+
+
+def test_wheel_and_sdist_run_outside_the_checkout(tmp_path: Path) -> None:
+    """Both are built, and the wheel (built from the sdist) runs from an empty folder."""
+    build = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(tmp_path / "dist"), str(ROOT)]
+    subprocess.run(build, check=True, capture_output=True)
+    (wheel,) = (tmp_path / "dist").glob("*.whl")
+    (sdist,) = (tmp_path / "dist").glob("*.tar.gz")
+    assert sdist.stat().st_size < 2_000_000
+    target = tmp_path / "site"
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-deps",
+        "--no-index",
+        "--target",
+        str(target),
+        str(wheel),
+    ]
+    subprocess.run(pip, check=True)
+    for needed in ("py.typed", "recipes/demo.toml", "methods/published.toml", "report/page.html.j2"):
+        assert (target / "noiseproof" / needed).is_file(), needed
+    (tmp_path / "empty").mkdir()
+    command = [sys.executable, "-m", "noiseproof", "train", "digits", "--set", "epochs=1"]
+    environment = {**os.environ, "PYTHONPATH": str(target)}
+    done = subprocess.run(command, cwd=tmp_path / "empty", env=environment, capture_output=True, text=True, check=True)
+    (record,) = (tmp_path / "empty" / "runs").glob("*/record.json")
+    assert '"commit": null' in record.read_text()
+    assert "last epoch" in done.stdout
+    where = "import noiseproof; print(noiseproof.__file__)"
+    printed = subprocess.run(
+        [sys.executable, "-c", where], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
+    )
+    assert printed.stdout.startswith(str(target))

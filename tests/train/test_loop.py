@@ -1,0 +1,363 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from noiseproof import data, models
+from noiseproof.errors import DataError, NoiseWarning, RecipeError, RunError, RunWarning
+from noiseproof.losses import make_loss
+from noiseproof.noise import NoisyLabels, symmetric
+from noiseproof.train import Progress, Recipe, load_dataset, make_recipe, prepare, read_record, train
+from noiseproof.train import _loop as loop
+
+BASE: dict[str, Any] = {
+    "data": "digits",
+    "noise": {"kind": "symmetric", "rate": 0.4},
+    "model": "mlp(hidden=32)",
+    "method": "gce",
+    "epochs": 2,
+    "batch_size": 64,
+    "lr": 0.1,
+}
+
+
+def recipe(**changes: Any) -> Recipe:
+    return make_recipe({**BASE, **changes})
+
+
+def test_a_run_learns_and_leaves_its_record(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    record = train(recipe(epochs=8, lr=0.3, validation=0.2), tmp_path / "run", watch=seen.append)
+    assert record.status == "finished"
+    assert [epoch.epoch for epoch in record.epochs] == list(range(1, 9))
+    assert record.last is not None
+    assert record.last.test_accuracy is not None
+    assert record.last.test_accuracy > 0.7
+    assert record.last.test_top5 is not None
+    assert record.last.test_top5 >= record.last.test_accuracy
+    assert record.selected is not None
+    assert record.selected.validation_accuracy == max(e.validation_accuracy or 0 for e in record.epochs)
+    assert record.epochs[0].train_loss > record.last.train_loss
+    assert record.data == {
+        "name": "digits",
+        "fingerprint": data.digits().fingerprint,
+        "classes": 10,
+        "train": 961,
+        "validation": 240,
+        "test": 596,
+        "notes": [],
+    }
+    assert record.noise is not None
+    assert record.noise["requested_rate"] == 0.4
+    assert record.noise["rate"] == pytest.approx(0.4, abs=0.001)
+    assert record.parameters == 64 * 32 + 32 + 32 * 32 + 32 + 32 * 10 + 10
+    environment = record.environments[0]["environment"]
+    assert environment["torch"] == torch.__version__
+    assert len(seen) == 8 * 15  # 961 = 15 * 64 + 1, and a single sample joins the last step
+    assert seen[-1].share == 1
+    assert [progress.share for progress in seen] == sorted(progress.share for progress in seen)
+    assert read_record(tmp_path / "run") == record
+    assert len((tmp_path / "run" / "timing.csv").read_text().splitlines()) == 9
+    labels = json.loads((tmp_path / "run" / "noise.json").read_text())
+    assert labels["sha256"] == record.noise["checksum"]
+
+
+def test_a_finished_run_is_not_run_again(tmp_path: Path) -> None:
+    first = train(recipe(), tmp_path / "run")
+    steps: list[Progress] = []
+    assert train(recipe(), tmp_path / "run", watch=steps.append) == first
+    assert not steps
+
+
+def test_weights_reproduce_the_recorded_accuracy(tmp_path: Path) -> None:
+    record = train(recipe(epochs=4, validation=0.2), tmp_path / "run")
+    digits = data.digits()
+    assert digits.test is not None
+    inputs = torch.from_numpy(digits.test.inputs).permute(0, 3, 1, 2).float() / 16
+    for name, epoch in (("weights", record.last), ("selected", record.selected)):
+        network = models.make_model("mlp(hidden=32)", input_shape=(1, 8, 8), num_classes=10)
+        network.load_state_dict(load_file(tmp_path / "run" / f"{name}.safetensors"))
+        hits = (network(inputs).argmax(1).numpy() == digits.test.labels).mean()
+        assert epoch is not None
+        assert hits == epoch.test_accuracy
+
+
+def test_the_step_is_the_published_one(tmp_path: Path) -> None:
+    """Loss and L1 clipped together, SGD with momentum, cosine by epoch: against a loop of ten lines."""
+    spec = recipe(
+        method={"loss": "jal-ce(a=5)", "l1": 1e-3, "l2": 1e-2}, clip_norm=0.5, epochs=3, noise={"kind": "none"}, seed=4
+    )
+    train(spec, tmp_path / "run")
+    trained = load_file(tmp_path / "run" / "weights.safetensors")
+
+    digits = data.digits()
+    inputs = torch.from_numpy(digits.train.inputs).permute(0, 3, 1, 2).float() / 16
+    labels = torch.from_numpy(digits.train.labels)
+    network = models.make_model(spec.model, input_shape=(1, 8, 8), num_classes=10, seed=4)
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=1e-2)
+    loss = make_loss("jal-ce(a=5)")
+    for epoch in range(3):
+        optimizer.param_groups[0]["lr"] = 0.1 * (1 + math.cos(math.pi * epoch / 3)) / 2
+        for batch in loop.epoch_order(len(labels), 64, loop.torch_stream(4, "order", epoch)):
+            optimizer.zero_grad()
+            objective = loss(network(inputs[batch]), labels[batch])
+            objective = objective + 1e-3 * torch.cat([p.flatten() for p in network.parameters()]).abs().sum()
+            objective.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 0.5)
+            optimizer.step()
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(trained[name], value, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "factors"), [("cosine", [1, 0.75, 0.25]), ("constant", [1, 1, 1]), (0.5, [1, 0.5, 0.25])]
+)
+def test_schedules(tmp_path: Path, schedule: object, factors: list[float]) -> None:
+    record = train(recipe(epochs=3, schedule=schedule), tmp_path / "run")
+    assert [epoch.lr for epoch in record.epochs] == pytest.approx([0.1 * factor for factor in factors])
+
+
+def test_memorisation_is_measured(tmp_path: Path) -> None:
+    """With enough passes CE repeats the wrong labels, and the record says so."""
+    memorising = recipe(
+        method="ce", model="mlp", epochs=40, batch_size=16, lr=0.05, data={"name": "digits", "train_size": 200}
+    )
+    record = train(memorising, tmp_path / "run")
+    assert record.epochs[0].wrong_labels_learnt is not None
+    assert record.last is not None
+    assert record.last.wrong_labels_learnt is not None
+    assert record.epochs[0].wrong_labels_learnt < 0.2
+    assert record.last.wrong_labels_learnt > 0.9
+
+
+def test_clean_labels_have_no_wrong_ones(tmp_path: Path) -> None:
+    record = train(recipe(noise={"kind": "none"}), tmp_path / "run")
+    assert record.last is not None
+    assert record.last.wrong_labels_learnt is None
+    assert record.selected is None
+    assert not (tmp_path / "run" / "selected.safetensors").exists()
+
+
+def own_data(path: Path, **more: object) -> str:
+    digits = data.digits()
+    file = path / "mine.npz"
+    np.savez(file, features=digits.train.inputs.reshape(-1, 64), labels=digits.train.labels, **more)  # type: ignore[arg-type]
+    return str(file)
+
+
+def test_own_arrays_without_a_test_set_or_clean_labels(tmp_path: Path) -> None:
+    own = recipe(data={"name": "arrays", "path": own_data(tmp_path)}, noise={"kind": "none"}, validation=0.1)
+    record = train(own, tmp_path / "run")
+    assert record.noise is None
+    assert record.last is not None
+    assert record.last.test_accuracy is None
+    assert record.last.validation_accuracy is not None
+
+
+def test_own_arrays_with_known_clean_labels(tmp_path: Path) -> None:
+    clean = data.digits().train.labels
+    file = own_data(tmp_path, clean_labels=(clean + (np.arange(len(clean)) % 4 == 0)) % 10)
+    record = train(recipe(data={"name": "arrays", "path": file}, noise={"kind": "none"}), tmp_path / "run")
+    assert record.noise is not None
+    assert record.noise["rate"] == pytest.approx(0.25, abs=0.01)
+    assert record.last is not None
+    assert record.last.wrong_labels_learnt is not None
+
+
+def test_a_loss_that_diverges_ends_the_run(tmp_path: Path) -> None:
+    record = train(recipe(lr=1e30, method="ce", epochs=5), tmp_path / "run")
+    assert record.status == "diverged"
+    assert len(record.epochs) < 5
+    assert read_record(tmp_path / "run") == record
+    assert train(recipe(lr=1e30, method="ce", epochs=5), tmp_path / "run").status == "diverged"
+
+
+@pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
+@pytest.mark.parametrize("method", ["ce", "jal-ce"])
+def test_precisions(tmp_path: Path, precision: str, method: str) -> None:
+    record = train(recipe(precision=precision, method=method, epochs=3), tmp_path / "run")
+    assert record.last is not None
+    assert record.epochs[0].train_loss > record.last.train_loss
+
+
+def test_small_cnn_with_augmentation_and_one_sample_left_over(tmp_path: Path) -> None:
+    left_over = recipe(model="small-cnn(width=0.25)", augment=["crop"], batch_size=100, data={"name": "digits"})
+    assert train(left_over, tmp_path / "run").status == "finished"  # 1201 = 12 * 100 + 1
+
+
+def test_the_same_run_whatever_ran_before(tmp_path: Path) -> None:
+    train(recipe(seed=7), tmp_path / "alone")
+    train(recipe(seed=8), tmp_path / "other")
+    train(recipe(seed=7), tmp_path / "after")
+    for name in ("record.json", "weights.safetensors"):
+        assert (tmp_path / "alone" / name).read_bytes() == (tmp_path / "after" / name).read_bytes()
+        assert (tmp_path / "alone" / name).read_bytes() != (tmp_path / "other" / name).read_bytes()
+
+
+def test_methods_of_one_seed_see_the_same_noise_split_and_order(tmp_path: Path) -> None:
+    tasks = [prepare(recipe(method=m, validation=0.1), data.digits(), tmp_path) for m in ("ce", "jal-ce")]
+    assert (tasks[0].labels == tasks[1].labels).all()
+    assert (tasks[0].validation == tasks[1].validation).all()
+    other = prepare(recipe(validation=0.1, seed=2), data.digits(), tmp_path)
+    assert (tasks[0].labels != other.labels).any()
+    assert set(other.train) | set(other.validation) == set(range(1201))
+    assert not set(other.train) & set(other.validation)
+
+
+def test_noise_kinds(tmp_path: Path) -> None:
+    digits = data.digits()
+    np.savetxt(tmp_path / "T.csv", 0.7 * np.eye(10) + 0.03, delimiter=",")
+    np.save(tmp_path / "T.npy", 0.7 * np.eye(10) + 0.03)
+    for name in ("T.csv", "T.npy"):
+        task = prepare(recipe(noise={"kind": "matrix", "path": str(tmp_path / name)}), digits, tmp_path)
+        assert task.noise is not None
+        assert task.noise.rate == pytest.approx(0.27, abs=0.005)
+    task = prepare(recipe(noise={"kind": "asymmetric", "rate": 0.3, "mapping": {3: 5}}), digits, tmp_path)
+    assert task.noise is not None
+    assert set(task.noise.labels[task.noise.mask]) == {5}
+    symmetric(digits.train.labels, 0.2, num_classes=10, seed=5).save(tmp_path / "saved.json")
+    task = prepare(recipe(noise={"kind": "file", "path": str(tmp_path / "saved.json")}), digits, tmp_path)
+    assert task.noise is not None
+    assert task.noise.seed == 5
+    part = digits.first_per_class(100)
+    taken = prepare(recipe(noise={"kind": "file", "path": str(tmp_path / "saved.json")}), part, tmp_path)
+    assert taken.noise is not None
+    assert part.positions is not None
+    assert (taken.noise.labels == task.noise.labels[part.positions]).all()
+    NoisyLabels.observed(np.zeros(5, int), np.zeros(5, int), 10, "other").save(tmp_path / "other.json")
+    with pytest.raises(DataError, match="are not those of digits"):
+        prepare(recipe(noise={"kind": "file", "path": str(tmp_path / "other.json")}), digits, tmp_path)
+    with pytest.raises(ValueError, match="cannot read a transition matrix"):
+        prepare(recipe(noise={"kind": "matrix", "path": str(tmp_path / "absent.csv")}), digits, tmp_path)
+
+
+def test_published_noise_warns_with_the_rate_it_gives(tmp_path: Path) -> None:
+    with pytest.warns(NoiseWarning, match="floor-truncated counts give"):
+        prepare(recipe(noise={"kind": "symmetric", "rate": 0.4, "mode": "published"}), data.digits(), tmp_path)
+
+
+@pytest.mark.data
+@pytest.mark.filterwarnings("ignore::noiseproof.errors.DataWarning")
+def test_human_labels_on_a_part_of_cifar(cifar_dir: Path, tmp_path: Path) -> None:
+    human = recipe(
+        data={"name": "cifar10", "train_size": 500},
+        model="cnn8(width=0.1)",
+        noise={"kind": "human", "column": "worst"},
+        epochs=1,
+    )
+    record = train(human, tmp_path / "run", data_dir=cifar_dir)
+    assert record.noise is not None
+    assert record.noise["rate"] == pytest.approx(0.4, abs=0.06)
+    assert record.data["notes"] == ["cifar10: not the published files, by their checksums"]
+
+
+def test_other_data_under_the_same_recipe_is_refused(tmp_path: Path) -> None:
+    stopped = recipe(epochs=3)
+
+    def stop(progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise OSError("stopped")
+
+    with pytest.raises(OSError, match="stopped"):
+        train(stopped, tmp_path / "run", watch=stop)
+    changed = data.digits()
+    changed.train.inputs[0, 0, 0, 0] += 1
+    with pytest.raises(RunError, match="was begun on other data of the name digits"):
+        train(stopped, tmp_path / "run", dataset=changed)
+
+
+def test_a_folder_of_another_recipe_is_refused(tmp_path: Path) -> None:
+    train(recipe(), tmp_path / "run")
+    with pytest.raises(RunError, match="but this recipe is run"):
+        train(recipe(seed=2), tmp_path / "run")
+
+
+def test_going_on_with_other_versions_is_warned_of_and_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise OSError("stopped")
+
+    with pytest.raises(OSError, match="stopped"):
+        train(recipe(epochs=3), tmp_path / "run", watch=stop)
+    real = loop.environment
+    monkeypatch.setattr(loop, "environment", lambda device: {**real(device), "torch": "99"})
+    with pytest.warns(RunWarning, match="goes on with another torch"):
+        record = train(recipe(epochs=3), tmp_path / "run")
+    assert [entry["from_epoch"] for entry in record.environments] == [1, 2]
+
+
+@pytest.mark.parametrize("damage", ["cut", "text", "pickle"])
+def test_a_damaged_checkpoint_is_named(tmp_path: Path, damage: str) -> None:
+    def stop(progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise OSError("stopped")
+
+    with pytest.raises(OSError, match="stopped"):
+        train(recipe(), tmp_path / "run", watch=stop)
+    checkpoint = tmp_path / "run" / "checkpoint.pt"
+    if damage == "cut":
+        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+    elif damage == "text":
+        checkpoint.write_text("hello")
+    else:
+        torch.save({"epoch": Path("x")}, checkpoint)
+    with pytest.raises(RunError, match=r"cannot read .*checkpoint.pt.*Delete it to run again from the start"):
+        train(recipe(), tmp_path / "run")
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"format": "noiseproof-run-1"}', '{"format": "0"}'])
+def test_a_damaged_record_is_named(tmp_path: Path, text: str) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "record.json").write_text(text)
+    with pytest.raises(RunError, match=r"record.json"):
+        train(recipe(), tmp_path / "run")
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(RunError, match="cannot use .* as a run folder"):
+        train(recipe(), tmp_path / "file")
+
+
+def test_devices_and_splits_that_do_not_exist_are_named(tmp_path: Path) -> None:
+    if not torch.cuda.is_available():
+        with pytest.raises(RunError, match="cannot train on device 'cuda'"):
+            train(recipe(), tmp_path / "run", device="cuda")
+    with pytest.raises(RecipeError, match="validation: 0.9999 of 1201 samples leaves 1201 for validation and 0"):
+        train(recipe(validation=0.9999), tmp_path / "run")
+
+
+@pytest.mark.filterwarnings("ignore::noiseproof.errors.DataWarning")
+def test_datasets_are_loaded_by_name(tmp_path: Path) -> None:
+    from conftest import write_small_cifar
+
+    for name in ("cifar10", "cifar100"):
+        write_small_cifar(tmp_path, name)
+        assert load_dataset(recipe(data=name).data, tmp_path).name == name
+
+
+def test_in_a_thread_signals_are_left_alone(tmp_path: Path) -> None:
+    import threading
+
+    records = []
+    worker = threading.Thread(target=lambda: records.append(train(recipe(epochs=1), tmp_path / "run")))
+    worker.start()
+    worker.join()
+    assert records[0].status == "finished"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_training_on_a_gpu(tmp_path: Path, precision: str) -> None:
+    record = train(recipe(precision=precision, epochs=5, augment=["crop"]), tmp_path / "run", device="cuda")
+    assert record.last is not None
+    assert record.epochs[0].train_loss > record.last.train_loss
