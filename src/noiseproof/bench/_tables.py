@@ -158,7 +158,8 @@ def _how(records: Sequence[Record]) -> str:
     seeds = sorted({record.recipe["seed"] for record in records})
     protocols = dict.fromkeys(make_recipe(record.recipe).protocol for record in records)
     listed = ", ".join(str(seed) for seed in seeds)
-    return f"Mean ± sample standard deviation over {len(seeds)} seeds ({listed}). {'; '.join(protocols)}."
+    count = f"Mean ± sample standard deviation over {len(seeds)} seeds" if len(seeds) > 1 else "One seed"
+    return f"{count} ({listed}). {'; '.join(protocols)}."
 
 
 def _notes(records: Sequence[Record]) -> tuple[str, ...]:
