@@ -3,7 +3,7 @@
 # check  linter, formatter and type checker
 # fix    let the linter and the formatter change what they can
 # docs   build the site into docs/_build/html
-# bench  the benchmarks that need no data
+# bench  time and memory of the losses, and of training where the data is
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -34,7 +34,8 @@ docs: $(VENV)/.docs
 	$(BIN)/sphinx-build -W --keep-going -q docs docs/_build/html
 
 bench: $(VENV)/.dev
-	$(BIN)/python benchmarks/loop.py --help
+	$(BIN)/python benchmarks/losses.py --loss ce --loss gce --loss nce --loss nce+rce --loss anl-ce --loss jal-ce
+	$(BIN)/python benchmarks/loop.py --data-dir $(or $(NOISEPROOF_DATA),data)
 
 $(VENV)/bin/pip:
 	$(PYTHON) -m venv $(VENV)

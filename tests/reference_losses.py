@@ -1,106 +1,270 @@
-"""The losses as their papers write them: plain formulas of the probabilities, in float64, for one sample.
+"""The losses as their papers write them, for one sample, with 60 decimal digits.
 
 They share nothing with the library, which works in log space with hand-written slopes. They take complex numbers, so
-that a complex step gives their gradient to rounding.
+that a complex step gives their gradient to rounding; ``still`` keeps a factor out of it, as published code detaches
+it. The probabilities come as a list, and what is left of 1 is summed from the other ones, so that no digits are lost.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
+import mpmath
+from mpmath import mp
 
-Array = NDArray[Any]
+mp.dps = 60
+STEP = mp.mpf(10) ** -40
+MASKED = -(mp.mpf(10) ** 200)
+"""What stands for a logit of minus infinity: the formulas then give the limit."""
 
-
-def softmax(logits: Array) -> Array:
-    shifted = np.exp(logits - logits.real.max())
-    return shifted / shifted.sum()
-
-
-def one_hot(label: int, size: int) -> Array:
-    return (np.arange(size) == label).astype(float)
+Number = Any
+Vector = Sequence[Number]
 
 
-def ce(p: Array, y: int) -> Any:
-    return -(one_hot(y, len(p)) * np.log(p)).sum()
+def softmax(logits: Vector) -> list[Number]:
+    highest = max(mp.re(logit) for logit in logits)
+    powers = [mp.exp(logit - highest) for logit in logits]
+    return [power / mp.fsum(powers) for power in powers]
 
 
-def mae(p: Array, y: int) -> Any:
-    e = one_hot(y, len(p))
-    return ((e - p) * np.where(e == 1, 1, -1)).sum()
+def still(number: Number) -> Number:
+    return mp.re(number)
 
 
-def gce(p: Array, y: int, q: float) -> Any:
-    return (1 - p[y] ** q) / q
+def rest(p: Vector, y: int) -> Number:
+    return mp.fsum(p[k] for k in range(len(p)) if k != y)
 
 
-def rce(p: Array, y: int, A: float) -> Any:
-    return -(p * np.where(one_hot(y, len(p)) == 1, 0.0, A)).sum()
+def log(p: Vector, y: int) -> Number:
+    return mp.log1p(-rest(p, y)) if mp.re(p[y]) > 0.5 else mp.log(p[y])
 
 
-def agce(p: Array, y: int, a: float, q: float) -> Any:
-    return ((a + 1) ** q - (a + p[y]) ** q) / q
+def power(p: Vector, y: int, exponent: float) -> Number:
+    return mp.exp(exponent * log(p, y)) if exponent else mp.mpf(1)
 
 
-def aul(p_: Array, y: int, a: float, p: float) -> Any:
-    return ((a - p_[y]) ** p - (a - 1) ** p) / p
+def rest_power(p: Vector, y: int, exponent: float) -> Number:
+    return rest(p, y) ** exponent if exponent else mp.mpf(1)
 
 
-def ael(p: Array, y: int, a: float) -> Any:
-    return np.exp(-p[y] / a)
+def ce(p: Vector, y: int) -> Number:
+    return -log(p, y)
 
 
-def amse(p: Array, y: int, a: float, q: float) -> Any:
-    e = one_hot(y, len(p))
-    return np.where(e == 1, (a - p) ** q, p**q).sum() / len(p)
+def fl(p: Vector, y: int, gamma: float, detached: bool = True) -> Number:
+    weight = rest_power(p, y, gamma)
+    return (still(weight) if detached else weight) * ce(p, y)
 
 
-def nce(p: Array, y: int) -> Any:
-    return ce(p, y) / sum(ce(p, k) for k in range(len(p)))
+def mae(p: Vector, y: int) -> Number:
+    return rest(p, y) + mp.fsum(p[k] for k in range(len(p)) if k != y)
 
 
-def sce(p: Array, y: int, alpha: float, beta: float, A: float) -> Any:
-    return alpha * ce(p, y) + beta * rce(p, y, A)
+def half_mae(p: Vector, y: int) -> Number:
+    return rest(p, y)
 
 
-def nce_rce(p: Array, y: int, alpha: float, beta: float, A: float) -> Any:
-    return alpha * nce(p, y) + beta * rce(p, y, A)
+def gce(p: Vector, y: int, q: float) -> Number:
+    return -mp.expm1(q * log(p, y)) / q
 
 
-def nce_mae(p: Array, y: int, alpha: float, beta: float) -> Any:
-    return alpha * nce(p, y) + beta * (1 - p[y])
+def rce(p: Vector, y: int, A: float) -> Number:
+    return -mp.fsum(p[k] * (0 if k == y else A) for k in range(len(p)))
 
 
-def jal_ce(p: Array, y: int, alpha: float, beta: float, a: float) -> Any:
-    return alpha * nce(p, y) + beta * amse(p, y, a, 2.0)
+def agce(p: Vector, y: int, a: float, q: float) -> Number:
+    return ((a + mp.mpf(1)) ** q - (a + p[y]) ** q) / q
 
 
-REFERENCES = {
+def aul(p_: Vector, y: int, a: float, p: float) -> Number:
+    return ((a - p_[y]) ** p - (a - mp.mpf(1)) ** p) / p
+
+
+def ael(p: Vector, y: int, a: float) -> Number:
+    return mp.exp(-p[y] / a)
+
+
+def amse(p: Vector, y: int, a: float, q: float) -> Number:
+    own = rest_power(p, y, q) if a == 1 else (a - p[y]) ** q  # the distance from 1 is what is left of it
+    return (own + mp.fsum(power(p, k, q) for k in range(len(p)) if k != y)) / len(p)
+
+
+def nfl(p: Vector, y: int, gamma: float, detached: bool = True) -> Number:
+    return fl(p, y, gamma, detached) / mp.fsum(fl(p, k, gamma, detached) for k in range(len(p)))
+
+
+def nce(p: Vector, y: int) -> Number:
+    return nfl(p, y, 0.0)
+
+
+def nnfl(p: Vector, y: int, gamma: float, p_min: float, detached: bool = True) -> Number:
+    floor = mp.mpf(p_min)
+
+    def shortfall(k: int) -> Number:
+        below = mp.re(p[k]) < floor
+        weight = (1 - floor if below else rest(p, k)) ** gamma if gamma else mp.mpf(1)
+        log_p = mp.log(floor) if below else log(p, k)
+        return -((1 - floor) ** gamma) * mp.log(floor) + (still(weight) if detached else weight) * log_p
+
+    return 1 - shortfall(y) / mp.fsum(shortfall(k) for k in range(len(p)))
+
+
+def nnce(p: Vector, y: int, p_min: float) -> Number:
+    return nnfl(p, y, 0.0, p_min)
+
+
+def epsilon(p: Vector, m: float) -> list[Number]:
+    top = max(range(len(p)), key=lambda k: (mp.re(p[k]), -k))
+    return [(p[k] + (m if k == top else 0)) / (1 + mp.mpf(m)) for k in range(len(p))]
+
+
+def ce_eps(p: Vector, y: int, m: float, floor: float = 1e-8) -> Number:
+    sharpened = epsilon(p, m)[y]
+    return -mp.log(floor) if mp.re(sharpened) < floor else -mp.log(sharpened)
+
+
+def fl_eps(p: Vector, y: int, m: float, gamma: float, floor: float = 1e-8) -> Number:
+    sharpened = max(mp.re(epsilon(p, m)[y]), mp.mpf(floor))
+    left = rest(p, y) / (1 + mp.mpf(m)) if sharpened > 0.5 else 1 - sharpened
+    return still(left) ** gamma * ce_eps(p, y, m, floor) if gamma else ce_eps(p, y, m, floor)
+
+
+def nlnl(p: Vector, y: int, floor: float, sampled: bool) -> Number:
+    assert not sampled, "the mean over the complementary labels"
+    others = [k for k in range(len(p)) if k != y]
+
+    def one(k: int) -> Number:
+        left = rest(p, k)
+        return -mp.log(floor) if mp.re(left) < floor else -mp.log(left)
+
+    return mp.fsum(one(k) for k in others) / len(others)
+
+
+# Losses of the logits themselves.
+
+
+def softplus(z: Number) -> Number:
+    return z + mp.log1p(mp.exp(-z)) if mp.re(z) > 0 else mp.log1p(mp.exp(z))
+
+
+def ldr_kl(z: Vector, y: int, c: float, Lambda: float) -> Number:
+    # log1p rounds away e^z below the digits carried, so there softplus is e^z itself
+    scores = [mp.exp(one) if mp.re(one) < -140 else softplus(one) for one in z]
+    mean = mp.fsum(scores) / len(z)
+    scores = [score / mean for score in scores]
+    terms = [mp.exp(((c if k != y else 0) + scores[k] - scores[y]) / Lambda) for k in range(len(z))]
+    return Lambda * mp.log(mp.fsum(terms) / len(z))
+
+
+def ce_lc(z: Vector, y: int, delta: float, as_coded: bool) -> Number:
+    norm = mp.sqrt(mp.fsum(one * one for one in z if mp.re(one) != MASKED))
+    if mp.re(norm) > (1 / mp.mpf(delta) if as_coded else delta):
+        z = [one if mp.re(one) == MASKED else one * delta / norm for one in z]
+    return ce(softmax(z), y)
+
+
+def bi_tempered(z: Vector, y: int, t1: float, t2: float) -> Number:
+    def log_t(x: Number, t: float) -> Number:
+        return mp.log(x) if t == 1 else (x ** (1 - mp.mpf(t)) - 1) / (1 - mp.mpf(t))
+
+    p = softmax(z) if t2 == 1 else tempered(z, t2)
+    e = [int(k == y) for k in range(len(z))]
+    bits = [e[k] * (log_t(mp.mpf(1), t1) - log_t(p[k], t1)) if e[k] else 0 for k in range(len(z))]
+    powers = [(e[k] - p[k] ** (2 - mp.mpf(t1))) / (2 - mp.mpf(t1)) for k in range(len(z))]
+    return mp.fsum(bits) - mp.fsum(powers)
+
+
+def tempered(z: Vector, t: float) -> list[Number]:
+    """By bisection for the real part and Newton's method for the imaginary one."""
+    t = mp.mpf(t)
+
+    def exp_t(x: Number) -> Number:
+        return (1 + (1 - t) * x) ** (1 / (1 - t))
+
+    real = [mp.re(one) for one in z]
+    low, high = max(real), max(real) + ((mp.mpf(len(z)) ** (t - 1)) - 1) / (t - 1)
+    for _ in range(220):
+        middle = (low + high) / 2
+        low, high = (middle, high) if mp.fsum(exp_t(one - middle) for one in real) > 1 else (low, middle)
+    normalizer: Number = (low + high) / 2
+    for _ in range(3):
+        p = [exp_t(one - normalizer) for one in z]
+        normalizer += (mp.fsum(p) - 1) / mp.fsum(one**t for one in p)
+    return [exp_t(one - normalizer) for one in z]
+
+
+def both(first: Callable[..., Number], second: Callable[..., Number], shared: str = "") -> Callable[..., Number]:
+    """``alpha`` times the first and ``beta`` times the second; what is not the second's own is the first's."""
+
+    def combined(p: Vector, y: int, /, alpha: float, beta: float, **parameters: float) -> Number:
+        own = second.__code__.co_varnames[2 : second.__code__.co_argcount]
+        to_second = {key: value for key, value in parameters.items() if key in own}
+        to_first = {key: value for key, value in parameters.items() if key not in own or key == shared}
+        return alpha * first(p, y, **to_first) + beta * second(p, y, **to_second)
+
+    return combined
+
+
+def amse_2(p: Vector, y: int, a: float) -> Number:
+    return amse(p, y, a, 2.0)
+
+
+REFERENCES: dict[str, Callable[..., Number]] = {
     "ce": ce,
+    "fl": fl,
     "mae": mae,
     "gce": gce,
     "rce": rce,
+    "sce": both(ce, rce),
     "agce": agce,
     "aul": aul,
     "ael": ael,
     "amse": amse,
     "nce": nce,
-    "sce": sce,
-    "nce+rce": nce_rce,
-    "nce+mae": nce_mae,
-    "jal-ce": jal_ce,
+    "nfl": nfl,
+    "nnce": nnce,
+    "nnfl": nnfl,
+    "nce+rce": both(nce, rce),
+    "nce+mae": both(nce, half_mae),
+    "nfl+rce": both(nfl, rce),
+    "nfl+mae": both(nfl, half_mae),
+    "nce+aul": both(nce, aul),
+    "nce+ael": both(nce, ael),
+    "nce+agce": both(nce, agce),
+    "nfl+aul": both(nfl, aul),
+    "nfl+ael": both(nfl, ael),
+    "nfl+agce": both(nfl, agce),
+    "agce+mae": both(agce, half_mae),
+    "anl-ce": both(nce, nnce),
+    "anl-fl": both(nfl, nnfl, shared="gamma"),
+    "jal-ce": both(nce, amse_2),
+    "jal-fl": both(nfl, amse_2),
+    "ce-eps": ce_eps,
+    "fl-eps": fl_eps,
+    "ce-eps+mae": both(ce_eps, mae),
+    "fl-eps+mae": both(fl_eps, mae),
+    "nlnl": nlnl,
 }
+OF_LOGITS: dict[str, Callable[..., Number]] = {"ldr-kl": ldr_kl, "ce+lc": ce_lc, "bi-tempered": bi_tempered}
 
 
-def value_and_gradient(name: str, parameters: dict[str, float], logits: Array, label: int) -> tuple[float, Array]:
-    """The loss of one sample and its derivative by the logits, exact to rounding."""
-    formula = REFERENCES[name]
-    step = 1e-30
-    gradient = np.empty(len(logits))
-    for j in range(len(logits)):
-        moved = logits.astype(complex)
-        moved[j] += step * 1j
-        gradient[j] = formula(softmax(moved), label, **parameters).imag / step
-    return float(formula(softmax(logits), label, **parameters)), gradient
+def value_and_gradient(
+    name: str, parameters: dict[str, float], logits: Sequence[float], label: int
+) -> tuple[Number, list[Number]]:
+    """The loss of one sample and its derivative by the logits, to 30 digits or more."""
+    exact = [MASKED if logit == -mpmath.inf else mp.mpf(float(logit)) for logit in logits]
+
+    def formula(z: Vector) -> Number:
+        if name in OF_LOGITS:
+            return OF_LOGITS[name](z, label, **parameters)
+        return REFERENCES[name](softmax(z), label, **parameters)
+
+    gradient = []
+    for j, logit in enumerate(exact):
+        if logit == MASKED:
+            gradient.append(mp.mpf(0))
+            continue
+        moved: list[Number] = [*exact[:j], mp.mpc(logit, STEP), *exact[j + 1 :]]
+        gradient.append(mp.im(formula(moved)) / STEP)
+    return mp.re(formula(exact)), gradient

@@ -106,7 +106,8 @@ class Parameter:
     """A declared parameter of a loss or a model: its default and its domain."""
 
     default: float
-    domain: Domain
+    domain: Domain | None
+    """``None`` for a flag, which is true or false."""
 
     def check(self, owner: str, key: str, value: object) -> float:
         """``value`` if it is a number in the domain.
@@ -114,6 +115,10 @@ class Parameter:
         Raises:
             SpecError: it is not; the message names ``owner`` and ``key``.
         """
+        if self.domain is None:
+            if not isinstance(value, bool):
+                raise SpecError(f"{owner}: {key} must be true or false, got {value!r}")
+            return value
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise SpecError(f"{owner}: {key} must be a number, got {value!r}")
         if value not in self.domain:

@@ -9,37 +9,101 @@ JALCE(alpha=1, beta=1, a=20)
 
 from __future__ import annotations
 
-from noiseproof.losses._base import REGISTRY, Active, Combination, Limit, Loss, Passive, Sum, parameter
+from noiseproof.losses._base import REGISTRY, Active, Combination, Limit, Loss, Passive, Sum, flag, parameter
 from noiseproof.losses._rows import Probabilities
-from noiseproof.losses.definitions import AEL, AGCE, AMSE, AUL, CE, GCE, MAE, RCE
+from noiseproof.losses.comparisons import (
+    CELC,
+    LDRKL,
+    NLNL,
+    BiTempered,
+    EpsilonCE,
+    EpsilonCEMAE,
+    EpsilonFL,
+    EpsilonFLMAE,
+)
+from noiseproof.losses.definitions import AEL, AGCE, AMSE, AUL, CE, FL, GCE, MAE, RCE
 from noiseproof.losses.make import make_loss
-from noiseproof.losses.operators import Normalized, normalized
-from noiseproof.losses.published import JALCE, NCE, NCEMAE, NCERCE, SCE
+from noiseproof.losses.operators import OPERATORS, Negative, Normalized, negative, normalized
+from noiseproof.losses.presets import DATASETS, SOURCES, has_published_parameters, published_parameters
+from noiseproof.losses.published import (
+    AGCEMAE,
+    ANLCE,
+    ANLFL,
+    JALCE,
+    JALFL,
+    NCE,
+    NCEAEL,
+    NCEAGCE,
+    NCEAUL,
+    NCEMAE,
+    NCERCE,
+    NFL,
+    NFLAEL,
+    NFLAGCE,
+    NFLAUL,
+    NFLMAE,
+    NFLRCE,
+    NNCE,
+    NNFL,
+    SCE,
+)
 
 __all__ = [
     "AEL",
     "AGCE",
+    "AGCEMAE",
     "AMSE",
+    "ANLCE",
+    "ANLFL",
     "AUL",
     "CE",
+    "CELC",
+    "DATASETS",
+    "FL",
     "GCE",
     "JALCE",
+    "JALFL",
+    "LDRKL",
     "MAE",
     "NCE",
+    "NCEAEL",
+    "NCEAGCE",
+    "NCEAUL",
     "NCEMAE",
     "NCERCE",
+    "NFL",
+    "NFLAEL",
+    "NFLAGCE",
+    "NFLAUL",
+    "NFLMAE",
+    "NFLRCE",
+    "NLNL",
+    "NNCE",
+    "NNFL",
+    "OPERATORS",
     "RCE",
     "REGISTRY",
     "SCE",
+    "SOURCES",
     "Active",
+    "BiTempered",
     "Combination",
+    "EpsilonCE",
+    "EpsilonCEMAE",
+    "EpsilonFL",
+    "EpsilonFLMAE",
     "Limit",
     "Loss",
+    "Negative",
     "Normalized",
     "Passive",
     "Probabilities",
     "Sum",
+    "flag",
+    "has_published_parameters",
     "make_loss",
+    "negative",
     "normalized",
     "parameter",
+    "published_parameters",
 ]

@@ -30,6 +30,11 @@ def parameter(*, default: float, domain: str) -> Any:
     return Parameter(default, Domain(domain))
 
 
+def flag(*, default: bool) -> Any:
+    """Declare a parameter of a loss that is true or false."""
+    return Parameter(default, None)
+
+
 @dataclass(frozen=True)
 class Limit:
     """What a loss becomes at some values of its parameters: documentation, and a test for each."""
@@ -57,7 +62,7 @@ def _signature(declared: dict[str, Parameter]) -> inspect.Signature:
     return inspect.Signature([*own, *_option_arguments().values()])
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(parameter,))
+@dataclass_transform(kw_only_default=True, field_specifiers=(parameter, flag))
 class _Declared(nn.Module):
     """So that type checkers read the fields of :class:`Loss` and of its definitions as keyword arguments."""
 
@@ -130,7 +135,7 @@ class Loss(_Declared):
         self.reduction = reduction
         self.label_smoothing = label_smoothing
         for key, value in check_parameters(self.name or type(self).__name__, self.declared, parameters).items():
-            object.__setattr__(self, key, float(value))
+            object.__setattr__(self, key, value if isinstance(value, bool) else float(value))
 
     def __setattr__(self, key: str, value: Any) -> None:
         if key in self.declared:
@@ -160,6 +165,11 @@ class Loss(_Declared):
     def with_options(self, **options: Any) -> Self:
         """The same definition with other options, such as ``reduction="none"``."""
         return type(self)(**{**self.hyperparameters, **self.options, **options})
+
+    def with_parameters(self, **parameters: float) -> Self:
+        """The same loss with other values of some parameters."""
+        arguments: dict[str, Any] = {**self.hyperparameters, **self.options, **parameters}
+        return type(self)(**arguments)
 
     def forward(self, logits: Tensor, target: Tensor) -> Tensor:
         """The loss of ``logits`` for ``target``.
@@ -213,18 +223,14 @@ class Active(Loss):
     def accumulate(self, rows: Rows, scale: float) -> None:
         """Add ``scale`` times the value and slope at the label."""
         value, slope = rows.pick(self.value, self.slope)
-        rows.add(scale * value, scale * slope)
+        rows.add(value, slope, scale)
 
 
 class Passive(Active):
-    """A loss of the label's probability plus a sum over all classes; both elementwise, divided by :meth:`per`."""
+    """A loss of the label's probability plus the sum of a power of all probabilities, divided by :meth:`per`."""
 
-    def background(self, every: Probabilities) -> Tensor:
-        """What each class adds, elementwise."""
-        raise NotImplementedError
-
-    def background_slope(self, every: Probabilities) -> Tensor | float:
-        """The derivative of :meth:`background` by the log-probability, elementwise."""
+    def power(self) -> float:
+        """The power."""
         raise NotImplementedError
 
     def per(self, num_classes: int) -> float:  # noqa: ARG002 - definitions may use it
@@ -235,8 +241,8 @@ class Passive(Active):
         """Add ``scale`` times the label's part and the sum over the classes."""
         scale /= self.per(rows.num_classes)
         value, slope = rows.pick(self.value, self.slope)
-        total, everywhere = rows.total(self.background, self.background_slope)
-        rows.add(scale * (value + rows.mass * total), scale * slope, scale * rows.mass * everywhere)
+        rows.add(value, slope, scale)
+        rows.add_power(self.power(), rows.mass, scale)
 
 
 class Combination(Loss):
@@ -250,10 +256,15 @@ class Combination(Loss):
         """The expression, from the parameters of this instance."""
         raise NotImplementedError
 
+    @property
+    def parts(self) -> Loss:
+        """The expression."""
+        parts: Loss = self._parts  # type: ignore[assignment]
+        return parts
+
     def accumulate(self, rows: Rows, scale: float) -> None:
         """Add ``scale`` times the expression."""
-        parts: Loss = self._parts  # type: ignore[assignment]
-        parts.accumulate(rows, scale)
+        self.parts.accumulate(rows, scale)
 
 
 class Sum(Loss):

@@ -1,17 +1,19 @@
 r"""One row of logits at a time: the statistics every loss is made of, and their closed-form gradient.
 
-With :math:`\ell = \log\operatorname{softmax}(z)`, every loss of this library is a function of the label's
+With :math:`\ell = \log\operatorname{softmax}(z)`, nearly every loss of this library is a function of the label's
 :math:`\ell_y` and of sums over the classes :math:`\sum_k s(\ell_k)`. So its derivative by :math:`\ell` is one
-number at the label plus one elementwise function everywhere, :math:`G_k = \delta_{ky} t + e(\ell_k)`, and
+number at the label plus an elementwise function everywhere, :math:`G_k = \delta_{ky} t + e(\ell_k)`, and
 
 .. math:: \frac{\partial L}{\partial z_j} = G_j - p_j \sum_k G_k .
 
-The terms of a loss add their parts to :class:`Rows`; nothing else here knows which loss it is.
+The terms of a loss add their parts to :class:`Rows`; nothing else here knows which loss it is. The parts are kept in
+the cheapest form they have (a number for all classes, a power of p, a full array), since at few classes a loss costs
+as much as the operations it calls, and at many as much as the arrays it walks through.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
@@ -20,22 +22,181 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     Elementwise: TypeAlias = "Callable[[Probabilities], Tensor | float]"
+    _Terms: TypeAlias = "list[tuple[Tensor | float, float]]"
+    """Products to add up: a number per row (or for all), and what it is multiplied by."""
+
+_MANY_CLASSES = 512
+"""From here on, a second exponential costs more than finding the normaliser from the largest entry."""
+
+
+_NEAR = 32.0
+"""Up to here, logits and their sums keep enough digits to subtract the normaliser only after summing them."""
 
 
 class Probabilities:
-    """Probabilities in log space; :attr:`p` itself is computed at most once."""
+    """Probabilities and their logarithms, each computed from the other when first asked for.
 
-    __slots__ = ("_p", "log")
+    Attributes of a definition's argument: ``log``, ``p`` and ``top`` (whether the entry is its row's largest).
+    """
 
-    def __init__(self, log: Tensor) -> None:
-        self.log = log
-        self._p: Tensor | None = None
+    __slots__ = ("_log", "_p", "_top")
+
+    def __init__(self, log: Tensor | None = None, p: Tensor | None = None, top: Tensor | None = None) -> None:
+        self._log = log
+        self._p = p
+        self._top = top
+
+    @property
+    def log(self) -> Tensor:
+        """The logarithms."""
+        if self._log is None:
+            assert self._p is not None  # noqa: S101 - one of the two is given
+            self._log = self._p.log()
+        return self._log
+
+    @property
+    def p(self) -> Tensor:
+        """The probabilities."""
+        if self._p is None:
+            self._p = self.log.exp()
+        return self._p
+
+    @property
+    def top(self) -> Tensor:
+        """Whether an entry is the largest of its row (the first of equal ones)."""
+        assert self._top is not None  # noqa: S101 - rows give it
+        return self._top
+
+
+class _Softmax(Probabilities):
+    """All entries of the rows and their statistics: nothing is computed before it is needed.
+
+    It holds no reference to what uses it: a cycle would keep the arrays until the garbage collector comes by.
+    """
+
+    __slots__ = (
+        "_largest",
+        "_log_sum",
+        "_log_total",
+        "_power_totals",
+        "_top_class",
+        "concrete",
+        "few_classes",
+        "logits",
+    )
+
+    def __init__(self, logits: Tensor, *, concrete: bool) -> None:
+        super().__init__()
+        self.logits = logits
+        compiling = torch.compiler.is_compiling()
+        self.concrete = concrete and not compiling
+        # A compiler fuses the exponentials away.
+        self.few_classes = compiling or logits.shape[-1] < _MANY_CLASSES
+        self._largest: Tensor | None = None
+        self._log_sum: Tensor | None = None
+        self._log_total: Tensor | None = None
+        self._power_totals: dict[float, Tensor] = {}
+        self._top_class: Tensor | None = None
+
+    @property
+    def log(self) -> Tensor:
+        if self._log is None:
+            if self._p is None:
+                self._log = torch.log_softmax(self.logits, -1)
+            else:
+                self._log = (self.logits - self.largest).sub_(self.log_sum)
+        return self._log
 
     @property
     def p(self) -> Tensor:
         if self._p is None:
-            self._p = self.log.exp()
+            self._p = torch.softmax(self.logits, -1) if self._log is None else self._log.exp()
         return self._p
+
+    @property
+    def top(self) -> Tensor:
+        if self._top is None:
+            self._top = self.top_class == torch.arange(self.logits.shape[-1], device=self.logits.device)
+        return self._top
+
+    @property
+    def top_class(self) -> Tensor:
+        """``(rows, 1)``: the class with the largest logit."""
+        if self._top_class is None:
+            self._top_class = self.logits.argmax(-1, keepdim=True)
+        return self._top_class
+
+    @property
+    def largest(self) -> Tensor:
+        """``(rows, 1)``: the largest logit."""
+        if self._largest is None:
+            self._largest = self.logits.amax(-1, keepdim=True)
+        return self._largest
+
+    @property
+    def log_sum(self) -> Tensor:
+        """``(rows, 1)``: the logarithm of the sum of the exponentiated logits, less :attr:`largest`.
+
+        The two are kept apart because their sum would lose digits of a log-probability where the logits are large.
+        """
+        if self._log_sum is None:
+            self._log_sum = -self.p.amax(-1, keepdim=True).log()
+        return self._log_sum
+
+    @property
+    def log_total(self) -> Tensor:
+        """``(rows, 1)``: the sum of the log-probabilities."""
+        if self._log_total is None:
+            if self.few_classes:
+                self._log_total = self.log.sum(-1, keepdim=True)
+            else:
+                size = self.logits.shape[-1]
+                if self.concrete and self.logits.device.type == "cpu" and float(self.largest.abs().amax()) < _NEAR:
+                    normalizer = self.largest + self.log_sum
+                    self._log_total = self.logits.sum(-1, keepdim=True).sub_(normalizer, alpha=size)
+                else:
+                    total = (self.logits - self.largest).sum(-1, keepdim=True)
+                    self._log_total = total.sub(self.log_sum, alpha=size)
+        return self._log_total
+
+    def power_total(self, power: float) -> Tensor:
+        """``(rows, 1)``: the sum of the probabilities to a power."""
+        if power not in self._power_totals:
+            p = self.p
+            squared = power == 2
+            if squared and not self.few_classes:
+                total = torch.linalg.vecdot(p, p).unsqueeze(-1)  # which makes no array of the squares
+            else:
+                total = (p * p if squared else p**power).sum(-1, keepdim=True)
+            self._power_totals[power] = total
+        return self._power_totals[power]
+
+
+class _AtIndex(Probabilities):
+    """The entries at one index per row."""
+
+    __slots__ = ("_every", "_index")
+
+    def __init__(self, every: _Softmax, index: Tensor) -> None:
+        super().__init__()
+        self._every = every
+        self._index = index
+
+    @property
+    def log(self) -> Tensor:
+        if self._log is None:
+            every = self._every
+            if every.few_classes:
+                self._log = every.log.gather(-1, self._index)
+            else:
+                self._log = every.logits.gather(-1, self._index) - every.largest - every.log_sum
+        return self._log
+
+    @property
+    def top(self) -> Tensor:
+        if self._top is None:
+            self._top = self._every.top_class == self._index
+        return self._top
 
 
 class Rows:
@@ -50,66 +211,209 @@ class Rows:
     """
 
     def __init__(self, logits: Tensor, label: Tensor | None, coefficients: Tensor | None, *, with_slope: bool) -> None:
+        self.logits = logits
         self.num_classes = logits.shape[-1]
-        self.every = Probabilities(torch.log_softmax(logits, -1))
         self.label = label
         self.coefficients = coefficients
         self.with_slope = with_slope
-        self.mass: Tensor | float
-        if label is not None:
-            self.at_label = Probabilities(self.every.log.gather(-1, label))
-            self.mass = 1.0
-        elif coefficients is not None:
-            self.mass = coefficients.sum(-1, keepdim=True)
-        self.value: Tensor | float = 0.0
-        self._label_slope: Tensor | float = 0.0
-        self._class_slopes: list[Tensor] = []
-        self._common_slope: Tensor | float = 0.0
+        self.every = _Softmax(logits, concrete=with_slope)
+        self.at_label = None if label is None else _AtIndex(self.every, label)
+        self._values: _Terms = []
+        self._at_index: list[tuple[Tensor, _Terms]] = []
+        self._common: _Terms = []
+        self._powers: dict[float, _Terms] = {}
+        self._arrays: list[tuple[Tensor, Tensor | float]] = []
+        self._direct: list[Tensor] = []
+
+    @property
+    def mass(self) -> Tensor | float:
+        """``(rows, 1)`` or 1: how much all labels of a row count together."""
+        return 1.0 if self.coefficients is None else self.coefficients.sum(-1, keepdim=True)
 
     def pick(self, value: Elementwise, slope: Elementwise) -> tuple[Tensor | float, Tensor | float]:
         r"""The value of an elementwise function at the label, and its slope to hand to :meth:`add`.
 
-        With coefficients :math:`c` the value is :math:`\sum_k c_k v(\ell_k)`.
+        With coefficients :math:`c` the value is :math:`\sum_k c_k v(\ell_k)`, and the slope an array.
         """
-        if self.coefficients is None:
+        if self.at_label is not None:
             return value(self.at_label), slope(self.at_label) if self.with_slope else 0.0
-        picked = (self.coefficients * value(self.every)).sum(-1, keepdim=True)
-        return picked, self.coefficients * slope(self.every) if self.with_slope else 0.0
+        coefficients = self.coefficients
+        assert coefficients is not None  # noqa: S101 - one of the two is given
+        # A label that does not count must not make 0 * inf of a class that cannot be.
+        values = torch.where(coefficients == 0, 0.0, coefficients * value(self.every))
+        picked = values.sum(-1, keepdim=True)
+        return picked, coefficients * slope(self.every) if self.with_slope else 0.0
 
-    def total(self, value: Elementwise, slope: Elementwise) -> tuple[Tensor, Tensor | float]:
-        """The sum of an elementwise function over the classes, and its slope to hand to :meth:`add`."""
+    def shares(self, value: Elementwise, slope: Elementwise) -> Shares:
+        """An elementwise function at the label, and its sum over the classes."""
+        every = slope(self.every) if self.with_slope else 0.0
+        if isinstance(every, float) and every and self.at_label is not None:
+            # The function is a multiple of the log-probability, and the multiple does not matter to its share.
+            return Shares(self.at_label.log, 1.0, self.every.log_total, 1.0)
+        at_label, label_slope = self.pick(value, slope)
+        if isinstance(every, float) and every:
+            return Shares(at_label, label_slope, self.every.log_total * every, every)
         values = value(self.every)
-        assert isinstance(values, Tensor)  # noqa: S101 - only slopes may be constants
-        return values.sum(-1, keepdim=True), slope(self.every) if self.with_slope else 0.0
+        assert isinstance(values, Tensor)  # noqa: S101 - only slopes may be numbers
+        return Shares(at_label, label_slope, values.sum(-1, keepdim=True), every)
 
-    def add(self, value: Tensor | float, at_label: Tensor | float, everywhere: Tensor | float = 0.0) -> None:
-        """Add a term: its value, its slope at the label as :meth:`pick` gave it, and its slope everywhere."""
-        self.value = self.value + value
+    def at(self, index: Tensor) -> Probabilities:
+        """The entries at another class than the label, one per row."""
+        return _AtIndex(self.every, index)
+
+    def on(self, logits: Tensor) -> Rows:
+        """The same labels with other logits, for a loss of transformed logits; see :meth:`add_inner`."""
+        return Rows(logits, self.label, self.coefficients, with_slope=self.with_slope)
+
+    # Contributions.
+
+    def add(self, value: Tensor | float, at_label: Tensor | float, scale: float) -> None:
+        """Add a multiple of a value and of its slope at the label, as :meth:`pick` gives them."""
+        self._values.append((value, scale))
         if not self.with_slope:
             return
-        if self.coefficients is None:
-            self._label_slope = self._label_slope + at_label
-        else:
-            self._add_class_slope(at_label)
-        self._add_class_slope(everywhere)
-
-    def _add_class_slope(self, slope: Tensor | float) -> None:
-        if isinstance(slope, Tensor) and slope.shape[-1] == self.num_classes:
-            self._class_slopes.append(slope)
-        else:
-            self._common_slope = self._common_slope + slope
-
-    def gradient(self) -> Tensor:
-        """The derivative of :attr:`value` by the logits, ``(rows, classes)``."""
-        total = self._common_slope * self.num_classes + self._label_slope
-        for slope in self._class_slopes:
-            total = total + slope.sum(-1, keepdim=True)
-        gradient = self.every.p * -total
-        for slope in self._class_slopes:
-            gradient += slope
-        if isinstance(self._common_slope, Tensor) or self._common_slope:
-            gradient += self._common_slope
         if self.label is not None:
-            at_label = torch.as_tensor(self._label_slope, dtype=gradient.dtype, device=gradient.device)
-            gradient.scatter_add_(-1, self.label, at_label.expand(self.label.shape))
-        return gradient
+            self._slopes_at(self.label).append((at_label, scale))
+        elif isinstance(at_label, Tensor) and at_label.shape[-1] == self.num_classes:
+            self._arrays.append((at_label, scale))
+        else:
+            self._common.append((at_label, scale))
+
+    def add_everywhere(self, slope: Tensor | float, factor: Tensor | float, scale: float) -> None:
+        """Add a multiple of a slope at every class: an array or a number, times a factor per row."""
+        if not self.with_slope:
+            return
+        if isinstance(slope, Tensor):
+            self._arrays.append((slope, factor * scale))
+        else:
+            self._common.append((factor, slope * scale))
+
+    def add_power(self, power: float, coefficient: Tensor | float, scale: float) -> None:
+        """Add a multiple of the sum of the probabilities to a power."""
+        total = self.every.power_total(power)
+        if isinstance(coefficient, Tensor):
+            self._values.append((total * coefficient, scale))
+        else:
+            self._values.append((total, scale * coefficient))
+        if self.with_slope:
+            self._powers.setdefault(power, []).append((coefficient, scale))
+
+    def add_at(self, index: Tensor, value: Tensor, slope: Tensor | float, scale: float) -> None:
+        """Add a multiple of a value and of its slope at another class than the label, one per row."""
+        self._values.append((value, scale))
+        if self.with_slope:
+            self._slopes_at(index).append((slope, scale))
+
+    def add_direct(self, value: Tensor, gradient: Tensor | None) -> None:
+        """Add a value with its derivative by the logits, for what is no function of the log-probabilities."""
+        self._values.append((value, 1.0))
+        if gradient is not None:
+            self._direct.append(gradient)
+
+    def add_inner(self, inner: Rows, pull_back: Callable[[Tensor], Tensor]) -> None:
+        """Add what was added to rows of transformed logits; ``pull_back`` takes a derivative by them to the logits."""
+        self.add_direct(inner.value(), pull_back(inner.gradient()) if self.with_slope else None)
+
+    def _slopes_at(self, index: Tensor) -> _Terms:
+        for known, terms in self._at_index:
+            if known is index:
+                return terms
+        self._at_index.append((index, []))
+        return self._at_index[-1][1]
+
+    # Results.
+
+    def value(self) -> Tensor:
+        """``(rows, 1)``: the sum of the values."""
+        result = _combined(self._values)
+        assert isinstance(result, Tensor)  # noqa: S101 - every loss adds a term
+        return result
+
+    def gradient(self, scale: float = 1.0, out: Tensor | None = None) -> Tensor:
+        """A multiple of the derivative of :meth:`value` by the logits, ``(rows, classes)``."""
+        at_index = [(index, _combined(terms, scale)) for index, terms in self._at_index]
+        common = _combined(self._common, scale)
+        powers = {power: _combined(terms, scale) for power, terms in self._powers.items()}
+        totals: _Terms = [(slope, 1.0) for _, slope in at_index]
+        totals.append((common, float(self.num_classes)))
+        for power, coefficient in powers.items():
+            if isinstance(coefficient, Tensor):
+                totals.append((self.every.power_total(power) * coefficient, power))
+            else:
+                totals.append((self.every.power_total(power), coefficient * power))
+        totals += [(array.sum(-1, keepdim=True) * factor, scale) for array, factor in self._arrays]
+        result = self._smooth_part(common, powers, _combined(totals), out)
+        for array, factor in self._arrays:
+            if isinstance(factor, Tensor):
+                result.addcmul_(array, factor, value=scale)
+            else:
+                result.add_(array, alpha=factor * scale)
+        for index, slope in at_index:
+            column = slope if isinstance(slope, Tensor) else torch.full_like(result[:, :1], slope)
+            result.scatter_add_(-1, index, column)
+        for direct in self._direct:
+            result.add_(direct, alpha=scale)
+        return result
+
+    def _smooth_part(
+        self, common: Tensor | float, powers: dict[float, Tensor | float], total: Tensor | float, out: Tensor | None
+    ) -> Tensor:
+        """What is a polynomial in p: the common slope, the slopes of the powers, and ``-p * total``."""
+        p = self.every.p
+        square = powers.pop(2.0, 0.0)
+        if isinstance(square, float) and square:
+            # common + 2 c p (p - total / 2c), in two walks through the array
+            inner = -0.5 / square
+            if isinstance(total, Tensor):
+                result = torch.add(p, total, alpha=inner, out=out)
+            else:
+                result = torch.add(p, total * inner, out=out)
+            if isinstance(common, Tensor):
+                torch.addcmul(common, result, p, value=2 * square, out=result)
+            else:
+                result.mul_(p).mul_(2 * square)
+        else:
+            if isinstance(square, Tensor):
+                powers[2.0] = square
+            if isinstance(common, Tensor) and isinstance(total, Tensor):
+                result = torch.addcmul(common, p, total, value=-1, out=out)
+            else:
+                result = torch.mul(p, -total, out=out)
+                if isinstance(common, Tensor):
+                    result += common
+        if not isinstance(common, Tensor) and common:
+            result += common
+        for power, coefficient in powers.items():
+            result += p**power * (coefficient * power)
+        return result
+
+
+class Shares(NamedTuple):
+    """What a loss that is divided by its sum over the labels is made of."""
+
+    value: Tensor | float
+    """At the label."""
+    slope: Tensor | float
+    """At the label, to hand to :meth:`Rows.add`."""
+    total: Tensor
+    """The sum over the classes."""
+    every: Tensor | float
+    """The slope at every class, to hand to :meth:`Rows.add_everywhere`."""
+
+
+def _combined(terms: _Terms, scale: float = 1.0) -> Tensor | float:
+    """A multiple of the sum of the products, in as few operations as it takes."""
+    result: Tensor | None = None
+    number = 0.0
+    for term, factor in terms:
+        if not isinstance(term, Tensor):
+            number += term * factor * scale
+        elif result is not None:
+            result = torch.add(result, term, alpha=factor * scale)
+        elif factor * scale == 1:
+            result = term
+        else:
+            result = term.neg() if factor * scale == -1 else term * (factor * scale)
+    if result is None:
+        return number
+    return result + number if number else result

@@ -7,38 +7,60 @@ from typing import Any
 
 from noiseproof.errors import SpecError, suggest
 from noiseproof.losses._base import REGISTRY, Combination, Loss, Sum
-from noiseproof.losses.operators import Normalized
-from noiseproof.spec import Call, parse_call, parse_expression
+from noiseproof.losses.operators import OPERATORS
+from noiseproof.losses.presets import published_parameters
+from noiseproof.spec import Call, format_call, parse_call, parse_expression
 from noiseproof.spec import Sum as ParsedSum
 
 
-def make_loss(spec: str | Loss, **options: Any) -> Loss:
+def make_loss(spec: str | Loss, *, preset: str | None = None, source: str = "code", **options: Any) -> Loss:
     """Make a loss from a name, a name with parameters or an expression.
 
     Args:
         spec: ``"jal-ce"``, ``"jal-ce(alpha=1, beta=1, a=30)"``, ``"nce + 0.5*amse(a=10)"``,
             ``"normalized(ce) + mae"``, or a loss, which gets the options.
+        preset: a data set whose published parameters replace the defaults of a named loss, such as ``"cifar10"`` or
+            ``"cifar10-asymmetric"``; see :func:`published_parameters`.
+        source: whether the preset is what published ``"code"`` runs or what the ``"paper"`` says.
         options: ``weight``, ``ignore_index``, ``reduction``, ``label_smoothing``; see :class:`Loss`.
 
     Returns:
         An :class:`torch.nn.Module`, called like :class:`torch.nn.CrossEntropyLoss`: ``loss(logits, target)``.
 
     Raises:
-        SpecError: an unknown name or parameter, a value outside its domain, or text that cannot be read; also
-            ``"nce + mae"``, whose factor before MAE cannot be told (see the message).
+        SpecError: an unknown name or parameter, a value outside its domain, a preset that the loss has not, or text
+            that cannot be read; also ``"nce + mae"``, whose factor before MAE cannot be told (see the message).
 
     Example:
         >>> import torch
         >>> loss = make_loss("nce + 0.5*amse(a=10)")
         >>> loss(torch.zeros(4, 10), torch.tensor([1, 2, 3, 4])).item()
         5.005000114440918
+        >>> make_loss("gce", preset="cifar10", source="paper")
+        GCE(q=0.9)
     """
     if isinstance(spec, Loss):
+        if preset is not None:
+            raise SpecError(f"preset {preset!r}: expected the name of a loss, not a loss that has its parameters")
         return spec.with_options(**options) if options else spec
+    if preset is not None:
+        spec = _with_preset(spec, preset, source)
     published = _published(spec)
     loss = published if published is not None else _build(parse_expression(spec))
     _refuse_ambiguous(spec, loss)
     return loss.with_options(**options) if options else loss
+
+
+def _with_preset(spec: str, preset: str, source: str) -> str:
+    try:
+        call = parse_call(spec)
+    except SpecError:
+        call = None
+    if call is None or call.operands or call.name in OPERATORS:
+        raise SpecError(f"preset {preset!r}: expected the name of a loss, not the expression {spec!r}")
+    if call.name not in REGISTRY:
+        raise SpecError(f"unknown loss {call.name!r}{suggest(call.name, REGISTRY)}")
+    return format_call(call.name, {**published_parameters(call.name, preset, source), **call.parameters})
 
 
 def _published(spec: str) -> Loss | None:
@@ -60,12 +82,19 @@ def _build(parsed: ParsedSum) -> Loss:
 
 
 def _build_call(call: Call) -> Loss:
-    if call.name == "normalized":
-        if len(call.operands) != 1 or call.parameters:
-            raise SpecError("normalized(…) takes one loss, such as normalized(ce)")
-        return Normalized(_build(call.operands[0]))
+    if call.name in OPERATORS:
+        declared = {"p_min"} if call.name == "negative" else set()
+        if len(call.operands) != 1 or not call.parameters.keys() <= declared:
+            takes = (
+                "one loss and p_min, such as negative(ce, p_min=1e-8)"
+                if declared
+                else "one loss, such as normalized(ce)"
+            )
+            raise SpecError(f"{call.name}(…) takes {takes}")
+        operator: Any = OPERATORS[call.name]
+        return operator(_build(call.operands[0]), **call.parameters)
     if call.name not in REGISTRY:
-        raise SpecError(f"unknown loss {call.name!r}{suggest(call.name, [*REGISTRY, 'normalized'])}")
+        raise SpecError(f"unknown loss {call.name!r}{suggest(call.name, [*REGISTRY, *OPERATORS])}")
     if call.operands:
         raise SpecError(f"{call.name}(…) takes parameters by name, such as {REGISTRY[call.name]().spec}")
     return _from_call(call)

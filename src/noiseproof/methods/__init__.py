@@ -15,13 +15,10 @@ from typing import Any
 
 from noiseproof.errors import SpecError, suggest
 from noiseproof.files import parse_toml
-from noiseproof.losses import REGISTRY, make_loss
+from noiseproof.losses import OPERATORS, REGISTRY, SOURCES, make_loss
 from noiseproof.spec import format_call, parse_call
 
 __all__ = ["DATASETS", "SOURCES", "Method", "method_names", "resolve_method"]
-
-SOURCES = ("code", "paper")
-"""Published code, where the published figures come from and the default; or the text of the paper."""
 
 DATASETS = ("cifar10", "cifar100")
 """The data sets that methods have published parameters for."""
@@ -50,7 +47,7 @@ class Method:
 
 def method_names() -> tuple[str, ...]:
     """The names of all published methods."""
-    return tuple(_table()["method"])
+    return tuple(_table()["methods"])
 
 
 def resolve_method(spec: str, dataset: str, source: str = "code") -> Method:
@@ -68,33 +65,25 @@ def resolve_method(spec: str, dataset: str, source: str = "code") -> Method:
     """
     if source not in SOURCES:
         raise SpecError(f"unknown source {source!r}{suggest(source, SOURCES)}")
-    methods: dict[str, Any] = _table()["method"]
+    methods: dict[str, str] = _table()["methods"]
     try:
         call = parse_call(spec)
     except SpecError:
         call = None
     if call is None or call.name not in methods:
-        if call is not None and call.name not in {*REGISTRY, "normalized"}:
+        if call is not None and call.name not in {*REGISTRY, *OPERATORS}:
             raise SpecError(f"no method and no loss is called {call.name!r}{suggest(call.name, methods)}")
         loss = make_loss(spec).spec
         return Method(spec.strip(), spec.strip(), loss, **_regularisation("l2", dataset, source), source="user")
-    entry = methods[call.name]
-    published = _for_source(entry, source)[dataset if dataset in DATASETS else "cifar10"]
-    parameters = {**parse_call(published).parameters, **call.parameters}
-    loss = make_loss(format_call(parse_call(published).name, parameters)).spec
+    preset = dataset if dataset in DATASETS else "cifar10"
     inside = format_call("", call.parameters)
     return Method(
         call.name + inside,
-        entry["title"] + inside,
-        loss,
-        **_regularisation(entry["regulariser"], dataset, source),
+        call.name.upper() + inside,
+        make_loss(spec, preset=preset, source=source).spec,
+        **_regularisation(methods[call.name], dataset, source),
         source=source,
     )
-
-
-def _for_source(entry: dict[str, Any], source: str) -> dict[str, str]:
-    other = "paper" if source == "code" else "code"
-    return {**entry.get(other, {}), **entry.get(source, {})}
 
 
 def _regularisation(kind: str, dataset: str, source: str) -> dict[str, float]:

@@ -1,0 +1,121 @@
+"""Time and memory of the losses, forward and backward, beside cross-entropy and the naive formulas.
+
+    python benchmarks/losses.py [--loss NAME ...] [--shape N,K ...] [--compile] [--rounds 30] [--out FILE.json]
+
+Every number is a ratio to ``F.cross_entropy`` on the same logits in the same run: the three take turns, step by step,
+and the ratio is that of the medians. Memory is the largest sum of what the step has allocated and not yet freed, the
+gradient included, as PyTorch's profiler sees it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from naive_losses import NAIVE
+from noiseproof.losses import REGISTRY, make_loss
+from noiseproof.provenance import environment
+
+Step = Callable[[Tensor, Tensor], Tensor]
+
+SHAPES = ((128, 10), (256, 1000), (512, 32000))
+
+
+def main() -> None:
+    """Print the table, and write it where asked."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--loss", action="append", metavar="NAME", help="may be repeated (default: all)")
+    parser.add_argument("--shape", action="append", metavar="N,K", help="may be repeated (default: three)")
+    parser.add_argument("--compile", action="store_true", help="compile all three")
+    parser.add_argument("--rounds", type=int, default=30, help="default: 30")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: all cores")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures and where they come from as JSON")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    shapes = [tuple(map(int, text.split(","))) for text in options.shape or ()] or list(SHAPES)
+    rows = []
+    print(f"{'loss':<14}{'shape':>14}{'CE (µs)':>10}{'time / CE':>11}{'naive / CE':>12}{'memory / CE':>13}")
+    for rows_count, classes in shapes:
+        for name in options.loss or REGISTRY:
+            row = measure(name, rows_count, classes, options.rounds, compiled=options.compile)
+            rows.append(row)
+            print(
+                f"{name:<14}{f'({rows_count}, {classes})':>14}{row['ce_seconds'] * 1e6:>10.0f}{row['ratio']:>11.2f}"
+                f"{row['naive_ratio']:>12.2f}{row['memory_ratio']:>13.2f}",
+                flush=True,
+            )
+    if options.out is not None:
+        found = {"environment": environment(), "threads": options.threads, "compiled": options.compile, "rows": rows}
+        options.out.parent.mkdir(parents=True, exist_ok=True)
+        options.out.write_text(json.dumps(found, indent=1) + "\n")
+
+
+def measure(name: str, rows_count: int, classes: int, rounds: int, *, compiled: bool) -> dict[str, Any]:
+    """The medians of one loss at one shape."""
+    generator = torch.Generator().manual_seed(0)
+    logits = torch.randn(rows_count, classes, generator=generator).requires_grad_()
+    target = torch.randint(classes, (rows_count,), generator=generator)
+    loss = make_loss(name)
+    steps: dict[str, Step] = {
+        "ce": functional.cross_entropy,
+        "ours": loss,
+        "naive": lambda z, y: NAIVE[name](z, y, **loss.hyperparameters).mean(),
+    }
+    if compiled:
+        torch.compiler.reset()
+        steps = {key: torch.compile(step) for key, step in steps.items()}
+    # Short steps are repeated, so that the clock and the interpreter's mood matter less.
+    repeats = max(1, min(100, 2_000_000 // (rows_count * classes)))
+    seconds: dict[str, list[float]] = {key: [] for key in steps}
+    for turn in range(rounds + 2):
+        for key, step in steps.items():
+            began = time.perf_counter()
+            for _ in range(repeats):
+                _once(step, logits, target)
+            if turn >= 2:
+                seconds[key].append((time.perf_counter() - began) / repeats)
+    median = {key: statistics.median(values) for key, values in seconds.items()}
+    memory = {key: peak_memory(step, logits, target) for key, step in steps.items()}
+    return {
+        "loss": loss.spec,
+        "shape": [rows_count, classes],
+        "ce_seconds": median["ce"],
+        "ratio": median["ours"] / median["ce"],
+        "naive_ratio": median["naive"] / median["ce"],
+        "memory_ratio": memory["ours"] / memory["ce"],
+        "naive_memory_ratio": memory["naive"] / memory["ce"],
+    }
+
+
+def _once(step: Step, logits: Tensor, target: Tensor) -> None:
+    logits.grad = None
+    step(logits, target).backward()  # type: ignore[no-untyped-call]
+
+
+def peak_memory(step: Step, logits: Tensor, target: Tensor) -> int:
+    """The most bytes that one step holds at once beyond its inputs."""
+    logits.grad = None
+    activities = [torch.profiler.ProfilerActivity.CPU]
+    with torch.profiler.profile(activities=activities, profile_memory=True) as profile:
+        _once(step, logits, target)
+    assert profile.profiler is not None
+    assert profile.profiler.kineto_results is not None
+    events = [event for event in profile.profiler.kineto_results.events() if event.name() == "[memory]"]
+    held = most = 0
+    for event in sorted(events, key=lambda one: one.start_ns()):
+        held += event.nbytes()
+        most = max(most, held)
+    return most
+
+
+if __name__ == "__main__":
+    main()

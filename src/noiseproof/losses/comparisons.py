@@ -1,0 +1,301 @@
+r"""The losses that published tables compare with, and that are no sums of normalised or negative terms."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import torch
+from torch.nn import functional
+
+from noiseproof.losses import papers
+from noiseproof.losses._base import Active, Combination, Limit, Loss, flag, parameter
+from noiseproof.losses._rows import Probabilities
+from noiseproof.losses.definitions import CE, MAE, tiny
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from noiseproof.losses._rows import Rows
+
+
+class EpsilonCE(Active, name="ce-eps"):
+    r"""Cross-entropy of the ε-softmax, :math:`-\log p'_y` with :math:`p' = (p + m\,e_j)/(1+m)`.
+
+    :math:`j` is the class with the largest probability; :math:`p'` is floored at ``floor``, below which there is no
+    gradient.
+    """
+
+    title = "Cross-entropy of the ε-softmax"
+    citation = papers.wang_2024("Sec. 3")
+    limits = (Limit({"m": 0.0, "floor": 0.0}, "ce"),)
+
+    m: float = parameter(default=1e5, domain="[0, inf)")
+    floor: float = parameter(default=1e-8, domain="[0, 1)")
+
+    def value(self, label: Probabilities) -> Tensor:
+        return -self._log(label)
+
+    def slope(self, label: Probabilities) -> Tensor:
+        return -self._log_slope(label)
+
+    def _raw_log(self, label: Probabilities) -> Tensor:
+        return torch.where(label.top, torch.log(label.p + self.m), label.log) - math.log1p(self.m)
+
+    def _log(self, label: Probabilities) -> Tensor:
+        raw = self._raw_log(label)
+        return raw if self.floor == 0 else raw.clamp(min=math.log(self.floor))
+
+    def _log_slope(self, label: Probabilities) -> Tensor:
+        slope = torch.where(label.top, label.p / (label.p + self.m), 1.0)
+        return slope if self.floor == 0 else torch.where(self._raw_log(label) < math.log(self.floor), 0.0, slope)
+
+
+class EpsilonFL(EpsilonCE, name="fl-eps"):
+    r"""Focal loss of the ε-softmax, :math:`-(1-p'_y)^\gamma \log p'_y`, with a detached weight as published."""
+
+    title = "Focal loss of the ε-softmax"
+    limits = (Limit({"gamma": 0.0, "m": 100.0}, "ce-eps(m=100)"),)
+
+    gamma: float = parameter(default=0.1, domain="[0, inf)")
+
+    def value(self, label: Probabilities) -> Tensor:
+        return -self._log(label) * self._weight(label).detach()
+
+    def slope(self, label: Probabilities) -> Tensor:
+        return -self._log_slope(label) * self._weight(label)
+
+    def _weight(self, label: Probabilities) -> Tensor:
+        return (-torch.expm1(self._log(label))) ** self.gamma
+
+
+class NLNL(Loss, name="nlnl"):
+    r"""Negative learning: :math:`-\log(1 - p_{\bar y})` for a complementary label :math:`\bar y \ne y`.
+
+    The label is drawn uniformly in every call, from torch's generator as dropout is; ``sampled=False`` takes the mean
+    over all complementary labels instead. :math:`1 - p` is floored at ``floor``, below which there is no gradient.
+    With probability targets the mean is taken.
+    """
+
+    title = "Negative learning"
+    citation = papers.kim_2019("Eq. 2")
+
+    floor: float = parameter(default=1e-5, domain="[0, 1)")
+    sampled: bool = flag(default=True)
+
+    def accumulate(self, rows: Rows, scale: float) -> None:
+        if self.sampled and rows.label is not None:
+            step = torch.randint_like(rows.label, 1, rows.num_classes)
+            other = (rows.label + step) % rows.num_classes
+            drawn = rows.at(other)
+            rows.add_at(other, self._value(drawn), self._slope(drawn), scale)
+            return
+
+        shares = rows.shares(self._value, self._slope)
+        others = rows.mass * shares.total - shares.value
+        rows.add(others, -shares.slope, scale / (rows.num_classes - 1))
+        rows.add_everywhere(shares.every, rows.mass, scale / (rows.num_classes - 1))
+
+    def _value(self, other: Probabilities) -> Tensor:
+        return -torch.log((-torch.expm1(other.log)).clamp(min=self.floor))
+
+    def _slope(self, other: Probabilities) -> Tensor:
+        rest = -torch.expm1(other.log)
+        return torch.where(rest < self.floor, 0.0, other.p / rest.clamp(min=tiny(rest)))
+
+
+class LDRKL(Loss, name="ldr-kl"):
+    r"""Label-distributionally robust loss, :math:`\Lambda\log\tfrac1K\sum_k e^{(c[k\ne y] + s_k - s_y)/\Lambda}`.
+
+    The scores are the softplus of the logits, divided by their mean: as the code of the JAL paper has it, where
+    c = 0.1, and Λ = 10 on CIFAR-10 and 1 elsewhere. The loss depends on the size of the logits, not only on their
+    differences.
+    """
+
+    title = "LDR-KL"
+    citation = papers.zhu_2023("Sec. 3")
+
+    c: float = parameter(default=0.1, domain="[0, inf)")
+    Lambda: float = parameter(default=10.0, domain="(0, inf)")
+
+    def accumulate(self, rows: Rows, scale: float) -> None:
+        # The normalised scores are K times the softmax of log softplus(z), which underflows nowhere.
+        inner = rows.on(_log_softplus(rows.logits))
+        size = rows.num_classes / self.Lambda
+        scores = inner.every.p * size
+        highest = scores.amax(-1, keepdim=True)
+        powers = torch.exp(scores - highest)
+        total = powers.sum(-1, keepdim=True)
+
+        def lead(label: Probabilities) -> Tensor:
+            return highest - label.p * size + self.c / self.Lambda
+
+        def others(label: Probabilities) -> Tensor:
+            return (total - torch.exp(label.p * size - highest)).clamp(min=tiny(total))
+
+        def value(label: Probabilities) -> Tensor:
+            odds = torch.log(others(label)) + lead(label)
+            return self.Lambda * (functional.softplus(odds, threshold=_FAR) - math.log(rows.num_classes))
+
+        def pull(label: Probabilities) -> Tensor:
+            """How strongly the label pulls at each unit of the others' weight."""
+            return self.Lambda / (torch.exp(-lead(label)) + others(label))
+
+        def slope(label: Probabilities) -> Tensor:
+            return -pull(label) * label.p * (size * total)
+
+        picked, at_label = inner.pick(value, slope)
+        inner.add(picked, at_label, scale)
+        if rows.with_slope:
+            inner.add_everywhere(scores * powers, inner.pick(pull, slope)[0], scale)
+        rows.add_inner(inner, lambda gradient: gradient * _log_softplus_slope(rows.logits))
+
+
+_FAR = 40.0
+"""Beyond this distance from 0 the softplus is the logit, or its exponential, to the last digit of a float64."""
+
+
+def _log_softplus(logits: Tensor) -> Tensor:
+    soft = functional.softplus(logits.clamp(min=-_FAR), threshold=_FAR)
+    return torch.where(logits < -_FAR, logits, torch.log(soft))
+
+
+def _log_softplus_slope(logits: Tensor) -> Tensor:
+    soft = functional.softplus(logits.clamp(min=-_FAR), threshold=_FAR)
+    return torch.where(logits < -_FAR, 1.0, torch.sigmoid(logits) / soft)
+
+
+class CELC(Loss, name="ce+lc"):
+    r"""Cross-entropy of clipped logits.
+
+    As published code has it, logits with a norm above :math:`1/\delta` are scaled to the norm :math:`\delta`;
+    ``as_coded=False`` is the paper's form, where logits with a norm above :math:`\delta` are scaled to it. Masked
+    logits (−inf) have no part in the norm.
+    """
+
+    title = "Cross-entropy with logit clipping"
+    citation = papers.wei_2023("Eq. 5")
+    limits = (Limit({"delta": 1e6, "as_coded": False}, "ce"),)
+
+    delta: float = parameter(default=2.5, domain="(0, inf)")
+    as_coded: bool = flag(default=True)
+
+    def accumulate(self, rows: Rows, scale: float) -> None:
+        logits = rows.logits
+        present = logits != -math.inf
+        finite = torch.where(present, logits, 0.0)
+        norm = torch.linalg.vector_norm(finite, dim=-1, keepdim=True)
+        clipped = norm > (1 / self.delta if self.as_coded else self.delta)
+        safe = norm.clamp(min=tiny(norm))
+        factor = torch.where(clipped, self.delta / safe, 1.0)
+        inner = rows.on(torch.where(present, finite * factor, logits))
+        CE().accumulate(inner, scale)
+
+        def pull_back(gradient: Tensor) -> Tensor:
+            along = finite / safe
+            radial = (along * gradient).sum(-1, keepdim=True) * clipped
+            return factor * (gradient - along * radial)
+
+        rows.add_inner(inner, pull_back)
+
+
+class BiTempered(Loss, name="bi-tempered"):
+    r"""Bi-tempered logistic loss: a Bregman divergence of temperature t1 after a softmax of temperature t2.
+
+    :math:`\sum_k e_k(\log_{t_1} e_k - \log_{t_1} p_k) - (e_k^{2-t_1} - p_k^{2-t_1})/(2-t_1)` with
+    :math:`p = \exp_{t_2}(z - \lambda(z))` and :math:`\lambda` such that p sums to 1. With t1 < 1 the loss is bounded,
+    with t2 > 1 the softmax has heavy tails; at t1 = t2 = 1 it is cross-entropy.
+    """
+
+    title = "Bi-tempered logistic loss"
+    citation = papers.amid_2019("Eq. 8")
+    limits = (Limit({"t1": 1.0, "t2": 1.0}, "ce"),)
+
+    t1: float = parameter(default=0.8, domain="[0, 1]")
+    t2: float = parameter(default=1.2, domain="[1, 4]")
+
+    def accumulate(self, rows: Rows, scale: float) -> None:
+        log_p = _tempered_log_softmax(rows.logits, self.t2)
+        every = Probabilities(log_p)
+        power = 2 - self.t1
+        if rows.label is not None:
+            picked = self._log_t1(log_p.gather(-1, rows.label))
+        else:
+            coefficients = rows.coefficients
+            assert coefficients is not None  # noqa: S101 - one of the two is given
+            logs = self._log_t1(log_p)
+            picked = torch.where(coefficients == 0, 0.0, coefficients * logs).sum(-1, keepdim=True)
+        value = (torch.exp(power * log_p).sum(-1, keepdim=True) - 1) * rows.mass / power - picked
+        gradient = None
+        if rows.with_slope:
+            escort = torch.exp(self.t2 * log_p)
+            between = self.t2 - self.t1
+            steep = torch.exp(between * log_p) if between else torch.ones_like(log_p)
+            pulls = every.p * steep * rows.mass
+            if rows.label is not None:
+                pulls = pulls.scatter_add(-1, rows.label, -steep.gather(-1, rows.label))
+            elif rows.coefficients is not None:
+                pulls = pulls - rows.coefficients * steep
+            share = pulls.sum(-1, keepdim=True) / escort.sum(-1, keepdim=True)
+            gradient = (pulls - escort * share) * scale
+        rows.add_direct(value * scale, gradient)
+
+    def _log_t1(self, log_p: Tensor) -> Tensor:
+        rest = 1 - self.t1
+        return torch.expm1(rest * log_p) / rest if rest else log_p
+
+
+def _tempered_log_softmax(logits: Tensor, t: float) -> Tensor:
+    """``log exp_t(z - λ)`` with λ such that the probabilities sum to 1."""
+    if t == 1:
+        return torch.log_softmax(logits, -1)
+    rest = t - 1
+
+    def log_p(normalizer: Tensor) -> Tensor:
+        return torch.log1p(rest * (normalizer - logits)) / -rest
+
+    def newton(normalizer: Tensor) -> Tensor:
+        # On the sum to the power 1 - t, which is nearly straight: a few steps converge from anywhere left of the root.
+        logs = log_p(normalizer)
+        total = torch.exp(logs).sum(-1, keepdim=True)
+        steepness = torch.exp(t * logs).sum(-1, keepdim=True)
+        return normalizer + (total - total**t) / (-rest * steepness)
+
+    with torch.no_grad():
+        normalizer = logits.amax(-1, keepdim=True)
+        for _ in range(_NEWTON_STEPS):
+            normalizer = newton(normalizer)
+    # Two more steps, seen by autograd, give the first and the second derivative of the root.
+    return log_p(newton(newton(normalizer)))
+
+
+_NEWTON_STEPS = 10
+
+
+class EpsilonCEMAE(Combination, name="ce-eps+mae"):
+    r""":math:`\alpha\,\mathrm{CE}_\varepsilon + 2\beta(1-p_y)`: here MAE keeps its factor 2."""
+
+    title = "CE_eps+MAE"
+    citation = papers.wang_2024("Sec. 4")
+
+    alpha: float = parameter(default=0.01, domain="[0, inf)")
+    beta: float = parameter(default=5.0, domain="[0, inf)")
+    m: float = parameter(default=1e5, domain="[0, inf)")
+
+    def expression(self) -> Loss:
+        return self.alpha * EpsilonCE(m=self.m) + self.beta * MAE()
+
+
+class EpsilonFLMAE(Combination, name="fl-eps+mae"):
+    r""":math:`\alpha\,\mathrm{FL}_\varepsilon(\gamma) + 2\beta(1-p_y)`: here MAE keeps its factor 2."""
+
+    title = "FL_eps+MAE"
+    citation = papers.wang_2024("Sec. 4")
+
+    alpha: float = parameter(default=0.01, domain="[0, inf)")
+    beta: float = parameter(default=5.0, domain="[0, inf)")
+    m: float = parameter(default=1e5, domain="[0, inf)")
+    gamma: float = parameter(default=0.1, domain="[0, inf)")
+
+    def expression(self) -> Loss:
+        return self.alpha * EpsilonFL(m=self.m, gamma=self.gamma) + self.beta * MAE()
