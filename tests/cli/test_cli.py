@@ -55,8 +55,30 @@ def test_bench_writes_tables_and_a_report(capsys: pytest.CaptureFixture[str]) ->
 def test_methods(capsys: pytest.CaptureFixture[str]) -> None:
     assert "jal-ce(alpha=1, beta=1, a=30)" in run("methods", capsys=capsys)
     values = json.loads(run("methods", "--dataset", "cifar100", "--format", "json", capsys=capsys))
-    assert {"name": "jal-ce", "loss": "jal-ce(alpha=5, beta=1, a=20)"}.items() <= values[-1].items()
+    losses = {value["name"]: value["loss"] for value in values}
+    assert losses["jal-ce"] == "jal-ce(alpha=5, beta=1, a=20)"
     assert "did you mean 'cifar10'" in run("methods", "--dataset", "cifar", capsys=capsys, status=2)
+
+
+def test_theory(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "120")
+    out = run("theory", "--symmetric", "0.6", "jal-ce", "ce", "--plots", str(tmp_path / "plots"), capsys=capsys)
+    assert re.search(r"jal-ce\(alpha=1, beta=1, a=30\) +│ yes +│ +│ 3 ", out)
+    assert re.search(r"ce +│ no ", out)
+    for name in ("thresholds.png", "minimizers.png"):
+        assert (tmp_path / "plots" / name).read_bytes().startswith(b"\x89PNG")
+    lost = run("theory", "--asymmetric", "0.5", "mae", capsys=capsys)
+    assert "Clean labels do not dominate in 10 of 10 classes" in lost
+    values = json.loads(
+        run("theory", "--asymmetric", "0.4", "--map", "cifar10", "mae", "--format", "json", capsys=capsys)
+    )
+    assert values["losses"][0]["share"] == 1.0
+    assert values["lost"] == []
+    assert "15.9% of the instances" in run("theory", "--part-dependent", "0.6", capsys=capsys)
+    (tmp_path / "T.csv").write_text("0.4,0.6\n0,1\n")
+    assert "in 1 of 2 classes (0)" in run("theory", "--matrix", str(tmp_path / "T.csv"), "mae", capsys=capsys)
+    assert "expected such as cifar10n-worst" in run("theory", "--noise", "worst", capsys=capsys, status=2)
+    assert "at least two classes" in run("theory", "--symmetric", "0.1", "--classes", "1", capsys=capsys, status=2)
 
 
 def test_noise(capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,10 +8,10 @@ import sys
 import warnings
 
 from noiseproof import __version__
-from noiseproof.cli import bench, methods, noise, recipes, train
+from noiseproof.cli import bench, methods, noise, recipes, theory, train
 from noiseproof.errors import NoiseproofError
 
-_COMMANDS = (train, bench, methods, noise, recipes)
+_COMMANDS = (train, bench, methods, noise, theory, recipes)
 
 _EXAMPLES = """\
 examples:
@@ -19,6 +19,7 @@ examples:
   noiseproof train digits --noise symmetric --rate 0.4 --method gce
   noiseproof methods --dataset cifar10     the published methods and their parameters
   noiseproof noise symmetric --data digits --rate 0.3 --out noisy.json
+  noiseproof theory --symmetric 0.6        which losses are guaranteed to tolerate a noise
   noiseproof recipes cifar10               the text of a recipe, to copy and change
 """
 

@@ -6,15 +6,15 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from noiseproof.errors import RecipeError
+from noiseproof.errors import LabelError, RecipeError
 from noiseproof.files import parse_toml
 
 if TYPE_CHECKING:
     import argparse
 
 
-def add_run_options(parser: argparse.ArgumentParser) -> None:
-    """Where data and runs are, and on what to train."""
+def add_data_dir(parser: argparse.ArgumentParser) -> None:
+    """Where data is."""
     parser.add_argument(
         "--data-dir",
         type=Path,
@@ -22,6 +22,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="DIR",
         help="where CIFAR and human labels are (default: $NOISEPROOF_DATA, or data)",
     )
+
+
+def add_run_options(parser: argparse.ArgumentParser) -> None:
+    """Where data and runs are, and on what to train."""
+    add_data_dir(parser)
     parser.add_argument("--download", action="store_true", help="fetch CIFAR into --data-dir if it is not there")
     parser.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="a folder per run (default: runs)"
@@ -37,6 +42,23 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         dest="changes",
         help="change a value of the recipe, such as epochs=3 or noise.rate=0.4; may be repeated",
     )
+
+
+def read_map(text: str | None) -> dict[int, int] | str:
+    """``"3:5,5:3"`` as a map of classes; a text without pairs is the name of one.
+
+    Raises:
+        LabelError: no text, or no such pairs.
+    """
+    if text is None:
+        raise LabelError("--map is missing: expected pairs such as 3:5,5:3")
+    if ":" not in text:
+        return text
+    try:
+        pairs = [pair.split(":") for pair in text.split(",")]
+        return {int(source): int(target) for source, target in pairs}
+    except ValueError as error:
+        raise LabelError(f"--map {text}: expected pairs such as 3:5,5:3") from error
 
 
 def parse_changes(texts: list[str]) -> dict[str, Any]:

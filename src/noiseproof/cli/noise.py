@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from noiseproof.cli._options import add_data_dir, read_map
 
 if TYPE_CHECKING:
     from noiseproof.noise import NoisyLabels
@@ -48,9 +49,7 @@ def _add_kind(kinds: Any, name: str, summary: str) -> argparse.ArgumentParser:
     labels = parser.add_mutually_exclusive_group(required=True)
     labels.add_argument("--data", choices=("digits", "cifar10", "cifar100"), help="take the training labels of")
     labels.add_argument("--labels", type=Path, help="integer labels as .npy, or as text with one per line")
-    parser.add_argument(
-        "--data-dir", type=Path, default=Path(os.environ.get("NOISEPROOF_DATA", "data")), help="where CIFAR is"
-    )
+    add_data_dir(parser)
     parser.add_argument("--classes", type=int, help="the number of classes (default: the highest label + 1)")
     parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--mode", default="exact", choices=("exact", "iid", "published"), help="default: exact")
@@ -69,7 +68,7 @@ def _make(options: argparse.Namespace) -> None:
     if options.kind == "symmetric":
         noisy = noise.symmetric(labels, options.rate, num_classes=classes, **common)
     elif options.kind == "asymmetric":
-        mapping = _read_map(options.map or options.data)
+        mapping = read_map(options.map or options.data)
         number = None if isinstance(mapping, str) else classes
         noisy = noise.asymmetric(labels, options.rate, mapping, num_classes=number, source=options.source, **common)
     else:
@@ -109,17 +108,3 @@ def _read_labels(options: argparse.Namespace) -> Any:
         return np.loadtxt(options.labels, dtype=np.int64, ndmin=1)
     except (OSError, ValueError) as error:
         raise LabelError(f"cannot read labels from {options.labels}: {error}") from error
-
-
-def _read_map(text: str | None) -> dict[int, int] | str:
-    from noiseproof.errors import LabelError
-
-    if text is None:
-        raise LabelError("--map is missing: expected pairs such as 3:5,5:3")
-    if ":" not in text:
-        return text
-    try:
-        pairs = [pair.split(":") for pair in text.split(",")]
-        return {int(source): int(target) for source, target in pairs}
-    except ValueError as error:
-        raise LabelError(f"--map {text}: expected pairs such as 3:5,5:3") from error

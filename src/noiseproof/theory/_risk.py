@@ -1,0 +1,170 @@
+"""Where the risk under noisy labels is least, over everything that a classifier could answer."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from noiseproof.losses import Loss, make_loss
+from noiseproof.theory._separable import Separable, curvature, separable
+from noiseproof.theory._weights import check_weights
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike, NDArray
+
+_FAR = (25.0, 100.0, 600.0)
+"""How far below the heaviest class the other logits are where a risk at a vertex is looked at."""
+
+
+@dataclass(frozen=True)
+class RiskMinimum:
+    """The least noisy risk and where it is.
+
+    Attributes:
+        p: ``(classes,)``, the probabilities there.
+        risk: the sum over the labels of their weights times their losses.
+        exact: whether ``p`` is the minimum to rounding (the loss is a sum of convex or of concave functions of one
+            probability each), or the best that a search from many starts has found.
+    """
+
+    p: NDArray[np.float64]
+    risk: float
+    exact: bool
+
+
+def noisy_risk(loss: Loss | str, p: ArrayLike, weights: ArrayLike) -> float:
+    """The sum over the labels of their weights times their losses, where a classifier answers ``p``.
+
+    Args:
+        loss: a loss, or a text that :func:`noiseproof.losses.make_loss` reads.
+        p: ``(classes,)``, probabilities; zeros are taken as the limit in which all of them vanish alike.
+        weights: ``(classes,)``, how likely each noisy label is.
+    """
+    logits = torch.tensor(np.log(np.maximum(np.asarray(p, dtype=np.float64), 1e-300)))
+    return float(risks(expected(loss), logits.unsqueeze(0), check_weights(weights)))
+
+
+def risk_minimizer(loss: Loss | str, weights: ArrayLike) -> RiskMinimum:
+    r"""The probabilities at which the noisy risk :math:`\sum_k w_k L(p, k)` is least.
+
+    For AMSE with q = 2 this is sparsemax(a w / W): the projection of the weights, stretched by ``a``, on the simplex.
+
+    Args:
+        loss: a loss, or a text that :func:`noiseproof.losses.make_loss` reads. A weight that published code detaches
+            from the graph is counted as part of the value, and a random complementary label by its mean.
+        weights: ``(classes,)``, how likely each noisy label is.
+
+    Raises:
+        LabelError: weights that are none.
+    """
+    array = check_weights(weights)
+    loss = expected(loss)
+    function = separable(loss, len(array))
+    if function is not None:
+        shapes = {curvature(function, float(weight), float(array.sum())) for weight in (array.min(), array.max())}
+        if shapes <= {"convex", "linear"}:
+            p = _fill(function, array)
+            return RiskMinimum(p, noisy_risk(loss, p, array), exact=True)
+        if shapes <= {"concave", "linear"}:
+            vertices = np.eye(len(array))
+            found = [noisy_risk(loss, vertex, array) for vertex in vertices]
+            best = int(np.argmin(found))
+            return RiskMinimum(vertices[best], found[best], exact=True)
+    logits, risk = search(loss, array)
+    corners = torch.cat([_ways_to(heaviest, array) for heaviest in range(len(array))])
+    at_corners = risks(loss, corners, array)
+    if at_corners.min() < risk:
+        logits, risk = corners[at_corners.argmin()], at_corners.min().item()
+    return RiskMinimum(torch.softmax(logits, -1).numpy(), risk, exact=False)
+
+
+def expected(loss: Loss | str) -> Loss:
+    """The loss with nothing drawn and nothing reduced, as theory has it."""
+    loss = make_loss(loss)
+    if loss.hyperparameters.get("sampled"):
+        loss = loss.with_parameters(sampled=False)
+    return loss.with_options(reduction="none")
+
+
+def risks(loss: Loss, logits: Tensor, weights: NDArray[np.float64]) -> Tensor:
+    """The noisy risk at each of several logits, ``(points, classes)``."""
+    return loss(logits, torch.tensor(weights).expand_as(logits))
+
+
+def vertex_risk(loss: Loss, weights: NDArray[np.float64], heaviest: int) -> float:
+    """The least risk on several ways towards the heaviest class alone."""
+    return float(risks(loss, _ways_to(heaviest, weights), weights).min())
+
+
+def _ways_to(vertex: int, weights: NDArray[np.float64]) -> Tensor:
+    """Logits that are nearly all one class's: with all others alike, and with the lightest of them far beyond.
+
+    Normalised losses reward the latter: their sum over the labels is then all the lightest one's.
+    """
+    lightest = min((k for k in range(len(weights)) if k != vertex), key=lambda k: float(weights[k]))
+    ways = []
+    for far in _FAR:
+        for further in (far, 1e8):
+            way = torch.full((len(weights),), -far, dtype=torch.float64)
+            way[lightest] = -further
+            way[vertex] = 0.0
+            ways.append(way)
+    return torch.stack(ways)
+
+
+def search(loss: Loss, weights: NDArray[np.float64], steps: int = 400) -> tuple[Tensor, float]:
+    """The best logits that gradient descent finds from many starts, with their risk."""
+    size = len(weights)
+    random = torch.Generator().manual_seed(0)
+    share = torch.tensor(weights / weights.sum()).clamp(min=1e-6)
+    ahead = torch.nn.functional.one_hot(share.argmax(), size)
+    starts = [share.log() * power for power in (0.0, 0.5, 1.0, 2.0, 5.0)]
+    starts += [ahead * by for by in (1.0, 3.0, 6.0, 12.0)]
+    starts += list(torch.randn(11, size, generator=random, dtype=torch.float64) * 3)
+    logits = torch.stack(starts).double().requires_grad_()
+    optimizer = torch.optim.Adam([logits], lr=0.1)
+    best, least = logits.detach()[0].clone(), float("inf")
+    for _ in range(steps):
+        values = risks(loss, logits, weights)
+        lowest = int(values.argmin())
+        if values[lowest].item() < least:
+            best, least = logits.detach()[lowest].clone(), values[lowest].item()
+        (gradient,) = torch.autograd.grad(values.sum(), logits)
+        logits.grad = gradient
+        optimizer.step()
+    return best, least
+
+
+def _fill(function: Separable, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The minimum of a sum of convex functions on the simplex: all slopes there are one number, found by bisection."""
+    w, total = torch.tensor(weights), float(weights.sum())
+
+    def slopes(t: Tensor) -> Tensor:
+        return w * function.f_slope(t) + total * function.h_slope(t)
+
+    def levels(marks: Tensor) -> Tensor:
+        """For each mark, the largest probabilities with slopes up to it."""
+        low = torch.zeros(len(marks), len(w), dtype=torch.float64)
+        high = torch.ones_like(low)
+        for _ in range(60):
+            middle = (low + high) / 2
+            below = slopes(middle) <= marks.unsqueeze(1)
+            low, high = torch.where(below, middle, low), torch.where(below, high, middle)
+        full = slopes(torch.ones_like(low)) <= marks.unsqueeze(1)
+        return torch.where(full, 1.0, low)
+
+    # The largest probability is at least 1/K, which bounds the common slope from below.
+    ends = slopes(torch.tensor([[1 / len(w)], [1.0]], dtype=torch.float64).expand(2, len(w)))
+    low, high = ends[0].min().item() - 1e-9, ends[1].max().item() + 1e-9
+    for _ in range(11):
+        marks = torch.linspace(low, high, 33, dtype=torch.float64)
+        reached = int((levels(marks).sum(1) >= 1).double().argmax())
+        low, high = marks[max(reached - 1, 0)].item(), marks[reached].item()
+    below, above = levels(torch.tensor([low, high], dtype=torch.float64))
+    missing, gained = 1 - below.sum(), above.sum() - below.sum()
+    p = below + (above - below) * (missing / gained if gained > 0 else 0.0)
+    return (p / p.sum()).numpy()
