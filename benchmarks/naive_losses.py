@@ -6,6 +6,7 @@ takes logits ``(N, K)`` and labels ``(N,)`` and gives ``(N,)``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
@@ -86,9 +87,8 @@ def nfl(logits: Tensor, y: Tensor, gamma: float, detached: bool = True) -> Tenso
 
 
 def nnce(logits: Tensor, y: Tensor, p_min: float) -> Tensor:
-    highest = -torch.tensor(p_min).log()
-    log_p = functional.log_softmax(logits, dim=1).clamp(min=-highest)
-    return 1 - (highest + (_one_hot(logits, y) * log_p).sum(1)) / (highest + log_p).sum(1)
+    left = -math.log(p_min) + _p(logits).clamp(min=p_min, max=1.0).log()
+    return 1 - (_one_hot(logits, y) * left).sum(1) / left.sum(1)
 
 
 def nnfl(logits: Tensor, y: Tensor, gamma: float, p_min: float, detached: bool = True) -> Tensor:

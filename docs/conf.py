@@ -17,10 +17,11 @@ extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
+    "failure_table",
     "loss_reference",
     "mathml",
 ]
-exclude_patterns = ["_build", "_ext"]
+exclude_patterns = ["_build", "_ext", "_generated"]
 html_theme = "furo"
 html_title = "noiseproof"
 html_math_renderer = "mathml"

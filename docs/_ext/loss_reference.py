@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import inspect
+import io
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import torch
 from docutils import nodes
 from docutils.statemachine import StringList
+from matplotlib.figure import Figure
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
-from noiseproof.losses import REGISTRY, Combination, Loss
+from noiseproof.losses import REGISTRY, Active, Combination, Loss, Passive
+from noiseproof.losses.functional import function_name
 from noiseproof.spec import format_value
+from noiseproof.theory import is_symmetric, largest_pair_rate, largest_symmetric_rate
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from sphinx.application import Sphinx
+
+CLASSES = 10
 
 
 def _section(name: str, loss: type[Loss]) -> Iterator[str]:
@@ -26,18 +34,69 @@ def _section(name: str, loss: type[Loss]) -> Iterator[str]:
     yield from inspect.cleandoc(loss.__doc__ or "").splitlines()
     yield ""
     own = ", ".join(f"{key}={format_value(parameter.default)}" for key, parameter in loss.declared.items())
-    yield f":Python: ``{loss.__name__}({own})``"
+    yield f":Python: ``{loss.__name__}({own})``, ``functional.{function_name(name)}``"
     if issubclass(loss, Combination):
         yield f":Definition: ``{loss().expression().spec}``"
+        yield ":Gradient: the sum of its terms'"
+    elif issubclass(loss, Passive):
+        yield rf":Gradient: :math:`s\,(\delta_{{jy}} - p_j) + \tfrac{{q}}{{K}}(p_j^q - p_j\sum_k p_k^q)`, \
+            :math:`s = {loss.gradient}`"
+    elif issubclass(loss, Active):
+        yield rf":Gradient: :math:`s\,(\delta_{{jy}} - p_j)` with :math:`s = {loss.gradient}`"
+    elif loss.gradient:
+        yield f":Gradient: :math:`{loss.gradient}`"
     for key, parameter in loss.declared.items():
-        yield f":``{key}``: in {parameter.domain}, default {format_value(parameter.default)}"
+        domain = "true or false" if parameter.domain is None else f"in {parameter.domain}"
+        yield f":``{key}``: {domain}, default {format_value(parameter.default)}"
     for limit in loss.limits:
         at = ", ".join(f"{key} = {format_value(value)}" for key, value in limit.parameters.items())
         sign = "equals" if limit.tolerance == 0 else "tends to"
         yield f":At {at}: {sign} ``{limit.equals}``"
+    yield f":Robustness: {_robustness(name)}"
     if loss.citation is not None:
         yield f":Source: {loss.citation}"
     yield ""
+    yield from [f".. image:: _generated/{function_name(name)}.svg", f"   :alt: {loss.title} against the probability"]
+    yield ""
+
+
+def _robustness(name: str) -> str:
+    symmetric, pair = largest_symmetric_rate(name, CLASSES), largest_pair_rate(name, CLASSES)
+    parts = ["symmetric"] if is_symmetric(name, CLASSES) else []
+    if symmetric:
+        parts.append(
+            f"with its defaults and {CLASSES} classes guaranteed up to {symmetric:.1%} symmetric noise "
+            f"and {pair:.1%} pair flips"
+        )
+    else:
+        parts.append("no guarantee for any noise")
+    return "; ".join(parts)
+
+
+def _draw(name: str, path: Path) -> None:
+    """The loss and the slope at the label, against the label's probability, which the other classes share alike."""
+    p = torch.linspace(0.002, 0.998, 250, dtype=torch.float64)
+    logits = torch.zeros(len(p), CLASSES, dtype=torch.float64)
+    logits[:, 0] = torch.log(p * (CLASSES - 1) / (1 - p))
+    logits.requires_grad_()
+    loss = REGISTRY[name]()
+    if "sampled" in loss.hyperparameters:
+        loss = loss.with_parameters(sampled=False)
+    values = loss.with_options(reduction="none")(logits, torch.zeros(len(p), dtype=torch.int64))
+    (gradient,) = torch.autograd.grad(values.sum(), logits)
+    figure = Figure(figsize=(6.4, 2.3), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    left.plot(p, values.detach(), color="#0072B2")
+    left.set(xlabel="$p_y$", title="loss", xlim=(0, 1))
+    right.plot(p, -gradient[:, 0], color="#D55E00")
+    right.set(xlabel="$p_y$", title="pull on the label's logit", xlim=(0, 1))
+    for axis in (left, right):
+        axis.grid(alpha=0.25)
+        axis.spines[["top", "right"]].set_visible(False)
+    file = io.BytesIO()
+    figure.savefig(file, format="svg", metadata={"Date": None})
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(file.getvalue())
 
 
 class LossReference(SphinxDirective):
@@ -45,6 +104,8 @@ class LossReference(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         ordered = sorted(REGISTRY.items(), key=lambda item: (issubclass(item[1], Combination), item[0]))
+        for name, _ in ordered:
+            _draw(name, Path(self.env.srcdir) / "_generated" / f"{function_name(name)}.svg")
         lines = [line for name, loss in ordered for line in _section(name, loss)]
         container = nodes.section()
         container.document = self.state.document

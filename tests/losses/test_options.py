@@ -53,6 +53,38 @@ def test_ce_equals_pytorch_with_probability_targets(smoothing: float, weighted: 
     torch.testing.assert_close(torch.autograd.grad(ours.sum(), logits), torch.autograd.grad(theirs.sum(), logits))
 
 
+@pytest.mark.parametrize("reduction", ["mean", "sum", "none"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_ce_equals_pytorch_at_the_edges(weighted: bool, reduction: str) -> None:
+    """No samples, no samples that count, a masked logit, huge logits, probability targets without a batch."""
+    masked = torch.randn(3, 5)
+    masked[:, 3] = -torch.inf
+    batches = [
+        (torch.randn(0, 5), torch.zeros(0, dtype=torch.int64)),
+        (torch.randn(0, 5, 2), torch.zeros(0, 2, dtype=torch.int64)),
+        (torch.randn(4, 5), torch.full((4,), -100)),
+        (masked, torch.tensor([0, 1, 2])),
+        (masked, torch.tensor([0, 1, 3])),
+        (torch.tensor([[1e4, -1e4, 0.0, 0.0, 9e3]]), torch.tensor([1])),
+        (torch.randn(5), torch.softmax(torch.randn(5), 0)),
+        (torch.randn(3, 5).bfloat16(), torch.tensor([0, 1, 2])),
+        (torch.randn(3, 5).double(), torch.tensor([0, 1, 2])),
+    ]
+    for logits, target in batches:
+        weight = WEIGHT.to(logits.dtype) if weighted else None
+        results = []
+        for function in (CE, functional.cross_entropy):
+            leaf = logits.clone().requires_grad_()
+            own = {"weight": weight, "reduction": reduction}
+            value = CE(**own)(leaf, target) if function is CE else functional.cross_entropy(leaf, target, **own)
+            (gradient,) = torch.autograd.grad(value.sum(), leaf)
+            results.append((value.detach(), gradient))
+        ours, theirs = results
+        torch.testing.assert_close(ours[0], theirs[0], equal_nan=True)
+        if theirs[1].isfinite().all():
+            torch.testing.assert_close(ours[1], theirs[1])
+
+
 @pytest.mark.parametrize("loss", CASES, ids=case_name)
 def test_probability_targets_give_the_expected_loss(loss: Loss) -> None:
     logits = torch.randn(6, 5, dtype=torch.float64)

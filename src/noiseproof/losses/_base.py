@@ -88,6 +88,8 @@ class Loss(_Declared):
     title: ClassVar[str] = ""
     citation: ClassVar[Citation | None] = None
     limits: ClassVar[tuple[Limit, ...]] = ()
+    gradient: ClassVar[str] = ""
+    r"""LaTeX of the derivative by the logits; of :math:`\partial L/\partial\log p_y` where :class:`Active` says so."""
     declared: ClassVar[dict[str, Parameter]] = {}
     """The parameters of the definition, by name."""
 
@@ -210,7 +212,11 @@ class Loss(_Declared):
 
 
 class Active(Loss):
-    """A loss of the label's probability alone, given by its value and slope as functions of its logarithm."""
+    r"""A loss of the label's probability alone, given by its value and slope as functions of its logarithm.
+
+    With the slope :math:`s` its derivative by the logits is :math:`s\,(\delta_{jy} - p_j)`; :attr:`gradient` is the
+    LaTeX of :math:`s`.
+    """
 
     def value(self, label: Probabilities) -> Tensor:
         """The loss where the label has these probabilities, elementwise."""

@@ -27,6 +27,7 @@ class EpsilonCE(Active, name="ce-eps"):
     """
 
     title = "Cross-entropy of the ε-softmax"
+    gradient = r"-\frac{p_y}{p_y+m}\ \text{if } y=j,\ \text{else } -1"
     citation = papers.wang_2024("Sec. 3")
     limits = (Limit({"m": 0.0, "floor": 0.0}, "ce"),)
 
@@ -55,6 +56,7 @@ class EpsilonFL(EpsilonCE, name="fl-eps"):
     r"""Focal loss of the ε-softmax, :math:`-(1-p'_y)^\gamma \log p'_y`, with a detached weight as published."""
 
     title = "Focal loss of the ε-softmax"
+    gradient = r"-(1-p'_y)^\gamma\,\frac{p_y}{p_y+m}\ \text{if } y=j,\ \text{else } -(1-p'_y)^\gamma"
     limits = (Limit({"gamma": 0.0, "m": 100.0}, "ce-eps(m=100)"),)
 
     gamma: float = parameter(default=0.1, domain="[0, inf)")
@@ -78,6 +80,7 @@ class NLNL(Loss, name="nlnl"):
     """
 
     title = "Negative learning"
+    gradient = r"\frac{p_{\bar y}}{1-p_{\bar y}}\,(\delta_{j\bar y} - p_j)"
     citation = papers.kim_2019("Eq. 2")
 
     floor: float = parameter(default=1e-5, domain="[0, 1)")
@@ -113,6 +116,10 @@ class LDRKL(Loss, name="ldr-kl"):
     """
 
     title = "LDR-KL"
+    gradient = (
+        r"\tfrac{\partial s_j}{\partial z_j}\,\tfrac1{\bar s}\left(G_j - \tfrac1K\sum_k G_k s_k\right),"
+        r"\quad G_k = w_k - \delta_{ky},\quad w = \mathrm{softmax}\left((s + c[k\ne y])/\Lambda\right)"
+    )
     citation = papers.zhu_2023("Sec. 3")
 
     c: float = parameter(default=0.1, domain="[0, inf)")
@@ -174,6 +181,10 @@ class CELC(Loss, name="ce+lc"):
     """
 
     title = "Cross-entropy with logit clipping"
+    gradient = (
+        r"f\,\left(g_j - u_j\sum_k u_k g_k\right),\quad g = p - e_y,\quad u = z/\lVert z\rVert,"
+        r"\quad f = \delta/\lVert z\rVert"
+    )
     citation = papers.wei_2023("Eq. 5")
     limits = (Limit({"delta": 1e6, "as_coded": False}, "ce"),)
 
@@ -208,6 +219,10 @@ class BiTempered(Loss, name="bi-tempered"):
     """
 
     title = "Bi-tempered logistic loss"
+    gradient = (
+        r"p_j^{1-t_1+t_2} - \delta_{jy}p_y^{t_2-t_1}"
+        r" - \frac{p_j^{t_2}}{\sum_k p_k^{t_2}}\left(\sum_k p_k^{1-t_1+t_2} - p_y^{t_2-t_1}\right)"
+    )
     citation = papers.amid_2019("Eq. 8")
     limits = (Limit({"t1": 1.0, "t2": 1.0}, "ce"),)
 

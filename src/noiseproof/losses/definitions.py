@@ -28,6 +28,7 @@ class CE(Active, name="ce"):
     r"""Cross-entropy, :math:`-\log p_y`."""
 
     title = "Cross-entropy"
+    gradient = r"-1"
 
     def value(self, label: Probabilities) -> Tensor:
         return -label.log
@@ -44,6 +45,7 @@ class FL(Active, name="fl"):
     """
 
     title = "Focal loss"
+    gradient = r"-(1-p_y)^\gamma"
     citation = papers.lin_2017("Eq. 4")
     limits = (Limit({"gamma": 0.0}, "ce"),)
 
@@ -76,6 +78,7 @@ class MAE(Active, name="mae"):
     """
 
     title = "Mean absolute error"
+    gradient = r"-2p_y"
     citation = papers.ghosh_2017("Eq. 9")
 
     def value(self, label: Probabilities) -> Tensor:
@@ -89,6 +92,7 @@ class GCE(Active, name="gce"):
     r"""Generalised cross-entropy, :math:`(1 - p_y^q)/q`: cross-entropy as q → 0, MAE/2 at q = 1."""
 
     title = "Generalised cross-entropy"
+    gradient = r"-p_y^q"
     citation = papers.zhang_2018("Eq. 6")
     limits = (Limit({"q": 1.0}, "0.5*mae"), Limit({"q": 1e-9}, "ce", tolerance=1e-7))
 
@@ -108,6 +112,7 @@ class RCE(Active, name="rce"):
     """
 
     title = "Reverse cross-entropy"
+    gradient = r"A\,p_y"
     citation = papers.wang_2019("Sec. 4.1")
     limits = (Limit({"A": -2.0}, "mae"),)
 
@@ -124,6 +129,7 @@ class AGCE(Active, name="agce"):
     r"""Asymmetric generalised cross-entropy, :math:`((a+1)^q - (a+p_y)^q)/q`."""
 
     title = "Asymmetric GCE"
+    gradient = r"-(a+p_y)^{q-1}p_y"
     citation = papers.zhou_2021("Sec. 4")
     limits = (Limit({"a": 0.0, "q": 0.5}, "gce(q=0.5)"), Limit({"a": 3.0, "q": 1.0}, "0.5*mae"))
 
@@ -149,6 +155,7 @@ class AUL(Active, name="aul"):
     r"""Asymmetric unhinged loss, :math:`((a-p_y)^p - (a-1)^p)/p`."""
 
     title = "Asymmetric unhinged loss"
+    gradient = r"-(a-p_y)^{p-1}p_y"
     citation = papers.zhou_2021("Sec. 4")
     limits = (Limit({"a": 3.0, "p": 1.0}, "0.5*mae"),)
 
@@ -167,6 +174,7 @@ class AEL(Active, name="ael"):
     r"""Asymmetric exponential loss, :math:`e^{-p_y/a}`. Its smallest value is :math:`e^{-1/a}`, not 0."""
 
     title = "Asymmetric exponential loss"
+    gradient = r"-\tfrac{1}{a}e^{-p_y/a}p_y"
     citation = papers.zhou_2021("Sec. 4")
 
     a: float = parameter(default=2.5, domain="(0, inf)")
@@ -186,6 +194,7 @@ class AMSE(Passive, name="amse"):
     """
 
     title = "Asymmetric mean squared error"
+    gradient = r"-\tfrac{q}{K}\left((a-p_y)^{q-1}p_y + p_y^q\right)"
     citation = papers.wang_2025("Theorem 4.1")
     a: float = parameter(default=30.0, domain="[1, inf)")
     q: float = parameter(default=2.0, domain="(0, inf)")
