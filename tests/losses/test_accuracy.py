@@ -23,7 +23,10 @@ from noiseproof.losses import AMSE, GCE, JALCE, NCE, REGISTRY, Loss, make_loss, 
 from reference_losses import OF_LOGITS, REFERENCES, value_and_gradient
 
 # A few roundings of numbers of size 1: the computation is in float32 for both half types.
-TOLERANCE = {torch.float64: 2e-14, torch.float32: 2e-6, torch.bfloat16: 2**-8, torch.float16: 2**-10}
+TOLERANCE = {torch.float64: 4e-15, torch.float32: 2e-6, torch.bfloat16: 2**-8, torch.float16: 2**-10}
+
+# These divide a difference from 1 into something, or multiply what nearly cancels by Lambda = 10.
+AMPLIFIES = {"nlnl": 8.0, "ldr-kl": 8.0}
 CLASSES = 10
 
 
@@ -94,7 +97,8 @@ def test_every_loss_has_a_reference_and_a_naive_formula() -> None:
 def test_accuracy_bar(loss: Loss, kind: str) -> None:
     rows = truth(loss.name, tuple(loss.hyperparameters.items()), kind)
     logits = KINDS[kind]
-    for dtype, tolerance in TOLERANCE.items():
+    for dtype, rounding in TOLERANCE.items():
+        tolerance = rounding * AMPLIFIES.get(loss.name, 1.0)
         if kind == "far from zero" and torch.finfo(dtype).bits == 16:
             continue  # no such numbers
         with warnings.catch_warnings():
