@@ -11,7 +11,7 @@ from __future__ import annotations
 from noiseproof.noise._generate import Mode, asymmetric, from_matrix, symmetric
 from noiseproof.noise._labels import NoisyLabels, check_labels, load
 from noiseproof.noise._mappings import published_mapping
-from noiseproof.noise._matrices import asymmetric_matrix, check_matrix, check_rate, symmetric_matrix
+from noiseproof.noise._matrices import asymmetric_matrix, check_matrix, check_rate, dominated, symmetric_matrix
 
 __all__ = [
     "Mode",
@@ -21,6 +21,7 @@ __all__ = [
     "check_labels",
     "check_matrix",
     "check_rate",
+    "dominated",
     "from_matrix",
     "load",
     "published_mapping",

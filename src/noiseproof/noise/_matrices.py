@@ -85,11 +85,19 @@ def check_matrix(matrix: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
+def dominated(matrix: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """``(classes,)``: whether a class's true label is likelier than every other noisy one."""
+    return np.diag(matrix) > _off_diagonal(matrix).max(1)
+
+
+def _off_diagonal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
+    return matrix - np.diag(np.full(len(matrix), np.inf))
+
+
 def warn_if_not_dominant(matrix: NDArray[np.float64], counts: NDArray[np.int64]) -> None:
     """Warn about classes whose true label is not the most likely noisy one: no loss can be relied on there."""
-    own = np.diag(matrix)
-    others = matrix - np.diag(np.full(len(matrix), np.inf))
-    lost = np.flatnonzero((own <= others.max(1)) & (counts > 0))
+    own, others = np.diag(matrix), _off_diagonal(matrix)
+    lost = np.flatnonzero(~dominated(matrix) & (counts > 0))
     if len(lost):
         worst = lost[0]
         target = int(others[worst].argmax())

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from noiseproof.errors import LabelError, SpecError
-from noiseproof.noise import check_matrix
-from noiseproof.theory._weights import check_weights, dominant, pair_weights, symmetric_weights
+from noiseproof.errors import SpecError
+from noiseproof.noise import check_matrix, dominated
+from noiseproof.theory._weights import check_prior, check_weights, dominant, pair_weights, symmetric_weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -119,8 +119,7 @@ def amse_threshold_matrix(T: ArrayLike, q: float = 2.0, prior: ArrayLike | None 
         LabelError: T is not row-stochastic, or the prior does not fit it.
     """
     matrix = check_matrix(T)
-    shares = np.full(len(matrix), 1 / len(matrix)) if prior is None else np.asarray(prior, dtype=np.float64)
-    if shares.shape != (len(matrix),) or (shares < 0).any() or not shares.sum() > 0:
-        raise LabelError(f"prior of shape {shares.shape}: expected {len(matrix)} shares >= 0, not all of them 0")
-    per_class = [amse_threshold(row, q) if int(np.argmax(row)) == true else math.inf for true, row in enumerate(matrix)]
-    return MatrixThresholds(np.array(per_class), shares / shares.sum())
+    shares = check_prior(prior, len(matrix))
+    rows = zip(matrix, dominated(matrix), strict=True)
+    per_class = [amse_threshold(row, q) if held else math.inf for row, held in rows]
+    return MatrixThresholds(np.array(per_class), shares)

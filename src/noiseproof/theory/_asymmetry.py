@@ -10,8 +10,8 @@ import numpy as np
 import torch
 
 from noiseproof.losses import Active, Combination, Loss, Negative, Normalized, Sum, make_loss
-from noiseproof.theory._risk import expected, noisy_risk, risks, search, vertex_risk
-from noiseproof.theory._separable import Separable, curvature, separable
+from noiseproof.theory._risk import corner_risks, expected, risks, search, vertex_risk
+from noiseproof.theory._separable import Separable, curvature, curvatures, separable
 from noiseproof.theory._weights import check_weights, dominant, pair_weights, symmetric_weights
 
 if TYPE_CHECKING:
@@ -96,25 +96,22 @@ def _judge(loss: Loss, weights: NDArray[np.float64]) -> Verdict:
 
 
 def _judge_separable(loss: Loss, function: Separable, weights: NDArray[np.float64]) -> Verdict:
-    heaviest, most, _, _ = dominant(weights)
+    heaviest, most, second, _ = dominant(weights)
     total = float(weights.sum())
-    # What a weight adds is linear in it, so that the lightest and the heaviest one speak for all between them.
-    others = np.delete(weights, heaviest)
-    others = np.array([others.min(), others.max()])
-    shapes = {curvature(function, weight, total) for weight in (most, float(others[0]))}
+    shapes = curvatures(function, weights)
     if shapes <= {"concave", "linear"}:
-        corners = np.array([noisy_risk(loss, corner, weights) for corner in np.eye(len(weights))])
+        corners = corner_risks(loss, weights)
         best = corners.argmin() == heaviest and (corners <= corners.min()).sum() == 1
         return Verdict(asymmetric=bool(best), reason="concave: the least risk is at a vertex", weak=bool(best))
     at_vertex = function.slope_at(1.0, most, total)
-    elsewhere = min(function.slope_at(0.0, float(weight), total) for weight in others)
+    elsewhere = min(function.slope_at(0.0, weight, total) for weight in (float(weights.min()), second))
     size = max(abs(at_vertex), abs(elsewhere) if math.isfinite(elsewhere) else 0.0)
     if at_vertex > elsewhere + _ROUNDING * size:
         return Verdict(asymmetric=False, reason="the risk falls on the way from the heaviest class to another")
     if shapes <= {"convex", "linear"}:
         return Verdict(asymmetric=True, reason="convex, and the risk rises on every way from there", weak=True)
     ratio = _ratio(function) if _label_alone(function) else 0.0
-    if ratio * most >= float(others.max()):
+    if ratio * most >= second:
         return Verdict(asymmetric=True, reason="the asymmetry ratio suffices", weak=True)
     return _UNDECIDED
 

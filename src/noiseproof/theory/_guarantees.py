@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.errors import LabelError
 from noiseproof.losses import REGISTRY, Loss, make_loss
-from noiseproof.noise import check_matrix, check_rate
+from noiseproof.noise import check_matrix, check_rate, dominated
 from noiseproof.theory._asymmetry import guaranteed, is_symmetric, needed_a
+from noiseproof.theory._weights import check_prior
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -76,14 +76,10 @@ def guarantees(T: ArrayLike, losses: Iterable[str | Loss] | None = None, prior: 
     """
     matrix = check_matrix(T)
     size = len(matrix)
-    shares = np.full(size, 1 / size) if prior is None else np.asarray(prior, dtype=np.float64)
-    if shares.shape != (size,) or (shares < 0).any() or not shares.sum() > 0:
-        raise LabelError(f"prior of shape {shares.shape}: expected {size} shares >= 0, not all of them 0")
-    shares = shares / shares.sum()
-    others = matrix - np.diag(np.full(size, np.inf))
-    saved = np.flatnonzero(np.diag(matrix) > others.max(1))
+    shares = check_prior(prior, size)
+    held = dominated(matrix)
     # Classes whose rows are alike but for the order have the same answer, which is the same for all of symmetric noise.
-    kinds = {int(true): tuple(np.sort(matrix[true])[::-1].round(15)) for true in saved}
+    kinds = {int(true): tuple(np.sort(matrix[true])[::-1].round(15)) for true in np.flatnonzero(held)}
     rows = []
     for loss in map(make_loss, REGISTRY if losses is None else losses):
         known = {kind: guaranteed(loss, kind) for kind in set(kinds.values())}
@@ -97,7 +93,7 @@ def guarantees(T: ArrayLike, losses: Iterable[str | Loss] | None = None, prior: 
                 _largest_need(loss, set(kinds.values())) if "a" in loss.declared else None,
             )
         )
-    return Guarantees(tuple(rows), size, tuple(int(true) for true in np.flatnonzero(np.diag(matrix) <= others.max(1))))
+    return Guarantees(tuple(rows), size, tuple(int(true) for true in np.flatnonzero(~held)))
 
 
 def _largest_need(loss: Loss, kinds: set[tuple[float, ...]]) -> float | None:

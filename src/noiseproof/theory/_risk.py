@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from noiseproof.losses import Loss, make_loss
-from noiseproof.theory._separable import Separable, curvature, separable
+from noiseproof.theory._separable import Separable, curvatures, separable
 from noiseproof.theory._weights import check_weights
 
 if TYPE_CHECKING:
@@ -44,8 +44,8 @@ def noisy_risk(loss: Loss | str, p: ArrayLike, weights: ArrayLike) -> float:
         p: ``(classes,)``, probabilities; zeros are taken as the limit in which all of them vanish alike.
         weights: ``(classes,)``, how likely each noisy label is.
     """
-    logits = torch.tensor(np.log(np.maximum(np.asarray(p, dtype=np.float64), 1e-300)))
-    return float(risks(expected(loss), logits.unsqueeze(0), check_weights(weights)))
+    point = np.asarray(p, dtype=np.float64)[None]
+    return float(risks(expected(loss), _logits_of(point), check_weights(weights)))
 
 
 def risk_minimizer(loss: Loss | str, weights: ArrayLike) -> RiskMinimum:
@@ -65,15 +65,14 @@ def risk_minimizer(loss: Loss | str, weights: ArrayLike) -> RiskMinimum:
     loss = expected(loss)
     function = separable(loss, len(array))
     if function is not None:
-        shapes = {curvature(function, float(weight), float(array.sum())) for weight in (array.min(), array.max())}
+        shapes = curvatures(function, array)
         if shapes <= {"convex", "linear"}:
             p = _fill(function, array)
             return RiskMinimum(p, noisy_risk(loss, p, array), exact=True)
         if shapes <= {"concave", "linear"}:
-            vertices = np.eye(len(array))
-            found = [noisy_risk(loss, vertex, array) for vertex in vertices]
-            best = int(np.argmin(found))
-            return RiskMinimum(vertices[best], found[best], exact=True)
+            found = corner_risks(loss, array)
+            best = int(found.argmin())
+            return RiskMinimum(np.eye(len(array))[best], float(found[best]), exact=True)
     logits, risk = search(loss, array)
     corners = torch.cat([_ways_to(heaviest, array) for heaviest in range(len(array))])
     at_corners = risks(loss, corners, array)
@@ -83,16 +82,22 @@ def risk_minimizer(loss: Loss | str, weights: ArrayLike) -> RiskMinimum:
 
 
 def expected(loss: Loss | str) -> Loss:
-    """The loss with nothing drawn and nothing reduced, as theory has it."""
-    loss = make_loss(loss)
-    if loss.hyperparameters.get("sampled"):
-        loss = loss.with_parameters(sampled=False)
-    return loss.with_options(reduction="none")
+    """The loss of each prediction, as theory has it."""
+    return make_loss(loss, reduction="none")
 
 
 def risks(loss: Loss, logits: Tensor, weights: NDArray[np.float64]) -> Tensor:
-    """The noisy risk at each of several logits, ``(points, classes)``."""
+    """The noisy risk at each of several logits, ``(points, classes)``: the loss for the weights as probabilities."""
     return loss(logits, torch.tensor(weights).expand_as(logits))
+
+
+def corner_risks(loss: Loss, weights: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``(classes,)``: the noisy risk where all probability is on one class."""
+    return np.asarray(risks(loss, _logits_of(np.eye(len(weights))), weights).numpy())
+
+
+def _logits_of(p: NDArray[np.float64]) -> Tensor:
+    return torch.tensor(np.log(np.maximum(p, 1e-300)))
 
 
 def vertex_risk(loss: Loss, weights: NDArray[np.float64], heaviest: int) -> float:
@@ -143,22 +148,20 @@ def _fill(function: Separable, weights: NDArray[np.float64]) -> NDArray[np.float
     """The minimum of a sum of convex functions on the simplex: all slopes there are one number, found by bisection."""
     w, total = torch.tensor(weights), float(weights.sum())
 
-    def slopes(t: Tensor) -> Tensor:
-        return w * function.f_slope(t) + total * function.h_slope(t)
-
     def levels(marks: Tensor) -> Tensor:
         """For each mark, the largest probabilities with slopes up to it."""
         low = torch.zeros(len(marks), len(w), dtype=torch.float64)
         high = torch.ones_like(low)
         for _ in range(60):
             middle = (low + high) / 2
-            below = slopes(middle) <= marks.unsqueeze(1)
+            below = function.slope(middle, w, total) <= marks.unsqueeze(1)
             low, high = torch.where(below, middle, low), torch.where(below, high, middle)
-        full = slopes(torch.ones_like(low)) <= marks.unsqueeze(1)
+        full = function.slope(torch.ones_like(low), w, total) <= marks.unsqueeze(1)
         return torch.where(full, 1.0, low)
 
     # The largest probability is at least 1/K, which bounds the common slope from below.
-    ends = slopes(torch.tensor([[1 / len(w)], [1.0]], dtype=torch.float64).expand(2, len(w)))
+    between = torch.tensor([[1 / len(w)], [1.0]], dtype=torch.float64).expand(2, len(w))
+    ends = function.slope(between, w, total)
     low, high = ends[0].min().item() - 1e-9, ends[1].max().item() + 1e-9
     for _ in range(11):
         marks = torch.linspace(low, high, 33, dtype=torch.float64)

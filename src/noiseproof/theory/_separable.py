@@ -19,6 +19,9 @@ from noiseproof.losses import Active, Combination, Loss, Passive, Probabilities,
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import numpy as np
+    from numpy.typing import NDArray
+
     Function = Callable[[Tensor], Tensor]
 
 _NEAR_ZERO = (1e-100, 1e-200, 1e-300)
@@ -37,13 +40,14 @@ class Separable:
     def slope_at(self, t: float, weight: float, total: float) -> float:
         """The derivative of ``weight * f + total * h`` at ``t``; its limit, possibly infinite, at 0."""
         if t > 0:
-            return self._slope(torch.tensor([t], dtype=torch.float64), weight, total).item()
-        near = self._slope(torch.tensor(_NEAR_ZERO, dtype=torch.float64), weight, total).tolist()
+            return self.slope(torch.tensor([t], dtype=torch.float64), weight, total).item()
+        near = self.slope(torch.tensor(_NEAR_ZERO, dtype=torch.float64), weight, total).tolist()
         if abs(near[2]) > abs(near[1]) * (1 + _GROWTH) and abs(near[1]) > abs(near[0]) * (1 + _GROWTH):
             return math.copysign(math.inf, near[2])
         return float(near[2])
 
-    def _slope(self, t: Tensor, weight: float, total: float) -> Tensor:
+    def slope(self, t: Tensor, weight: Tensor | float, total: float) -> Tensor:
+        """The derivative of ``weight * f + total * h``, elementwise."""
         return weight * self.f_slope(t) + total * self.h_slope(t)
 
 
@@ -95,7 +99,7 @@ def curvature(function: Separable, weight: float, total: float) -> str | None:
     The derivative is compared at 4,000 points that crowd at both ends.
     """
     t = _grid()
-    slope = weight * function.f_slope(t) + total * function.h_slope(t)
+    slope = function.slope(t, weight, total)
     steps = slope.diff()
     rounding = 1e-12 * slope.abs()
     convex = bool((steps >= -torch.maximum(rounding[1:], rounding[:-1])).all())
@@ -103,6 +107,15 @@ def curvature(function: Separable, weight: float, total: float) -> str | None:
     if convex and concave:
         return "linear"
     return "convex" if convex else "concave" if concave else None
+
+
+def curvatures(function: Separable, weights: NDArray[np.float64]) -> set[str | None]:
+    """The :func:`curvature` of what each class adds to the risk.
+
+    It is linear in the weight, so that the lightest and the heaviest class speak for all between them.
+    """
+    total = float(weights.sum())
+    return {curvature(function, float(weight), total) for weight in (weights.min(), weights.max())}
 
 
 def _grid() -> Tensor:

@@ -27,6 +27,18 @@ def check_weights(weights: ArrayLike) -> NDArray[np.float64]:
     return array
 
 
+def check_prior(prior: ArrayLike | None, num_classes: int) -> NDArray[np.float64]:
+    """The shares of the classes, which sum to 1; all alike where none are given.
+
+    Raises:
+        LabelError: not one number ≥ 0 per class, or all of them 0.
+    """
+    shares = np.ones(num_classes) if prior is None else np.asarray(prior, dtype=np.float64)
+    if shares.shape != (num_classes,) or (shares < 0).any() or not shares.sum() > 0:
+        raise LabelError(f"prior of shape {shares.shape}: expected {num_classes} shares >= 0, not all of them 0")
+    return shares / shares.sum()
+
+
 def dominant(weights: NDArray[np.float64]) -> tuple[int, float, float, float]:
     """The heaviest class, its weight, the second largest weight, and the sum of all but the largest."""
     heaviest = int(np.argmax(weights))
