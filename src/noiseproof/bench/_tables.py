@@ -40,6 +40,42 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class TextTable:
+    """A table as it is shown: a caption, the heads of the columns, rows of text, and notes below."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def markdown(self) -> str:
+        """The table in GitHub's Markdown, caption first."""
+        rule = ("---", *["---:"] * (len(self.head) - 1))
+        lines = ["| " + " | ".join(row) + " |" for row in (self.head, rule, *self.rows)]
+        return "\n".join([f"**{self.caption}**", "", *lines, *[f"\n{note}" for note in self.notes], ""])
+
+    def latex(self) -> str:
+        """The table for LaTeX with the ``booktabs`` package."""
+        head, *body = (" & ".join(map(_latex_text, row)) + r" \\" for row in (self.head, *self.rows))
+        return "\n".join(
+            [
+                r"\begin{table}",
+                r"\centering",
+                rf"\caption{{{_latex_text(' '.join([self.caption, *self.notes]))}}}",
+                rf"\begin{{tabular}}{{l{'r' * (len(self.head) - 1)}}}",
+                r"\toprule",
+                head,
+                r"\midrule",
+                *body,
+                r"\bottomrule",
+                r"\end{tabular}",
+                r"\end{table}",
+                "",
+            ]
+        )
+
+
+@dataclass(frozen=True)
 class Table:
     """A table with its caption.
 
@@ -54,43 +90,15 @@ class Table:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     notes: tuple[str, ...] = field(default=())
 
-    def texts(self) -> list[list[str]]:
-        """Head and rows as text, with a last column for the number of seeds."""
-        body = []
+    def text(self) -> TextTable:
+        """The table with its cells as text, and with a last column for the number of seeds."""
+        rows = []
         for method, cells in self.rows:
             counts = sorted({len(cell.values) for cell in cells})
             ragged = len(counts) > 1
             texts = [f"{cell} (n={len(cell.values)})" if ragged else str(cell) for cell in cells]
-            body.append([method, *texts, "–".join(str(count) for count in (counts[0], counts[-1])[: len(counts)])])
-        return [["method", *self.columns, "n"], *body]
-
-    def markdown(self) -> str:
-        """The table in GitHub's Markdown, caption first."""
-        head, *body = self.texts()
-        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
-        return "\n".join([f"**{self.caption}**", "", *lines, *[f"\n{note}" for note in self.notes], ""])
-
-    def latex(self) -> str:
-        """The table for LaTeX with the ``booktabs`` package."""
-        head, *body = self.texts()
-        lines = [" & ".join(_latex_text(text) for text in row) + r" \\" for row in (head, *body)]
-        caption = _latex_text(" ".join([self.caption, *self.notes]))
-        return "\n".join(
-            [
-                r"\begin{table}",
-                r"\centering",
-                rf"\caption{{{caption}}}",
-                rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
-                r"\toprule",
-                lines[0],
-                r"\midrule",
-                *lines[1:],
-                r"\bottomrule",
-                r"\end{tabular}",
-                r"\end{table}",
-                "",
-            ]
-        )
+            rows.append((method, *texts, "–".join(str(count) for count in (counts[0], counts[-1])[: len(counts)])))
+        return TextTable(self.caption, ("method", *self.columns, "n"), tuple(rows), self.notes)
 
 
 _Measure = tuple[str, "Callable[[Record], float | None]"]
@@ -124,7 +132,7 @@ def make_tables(title: str, records: Sequence[Record]) -> list[Table]:
         diverged = sum(run.status == "diverged" for run in runs)
         return Cell(tuple(100 * value for value in values if value is not None), diverged)
 
-    notes = _notes(records)
+    notes = data_notes(records)
     if len(noises) == 1:
         rows = tuple((method, tuple(cell(method, noises[0], measure) for measure in measures)) for method in methods)
         caption = f"{title}: {noises[0]}. {_how(records)}"
@@ -162,7 +170,7 @@ def _how(records: Sequence[Record]) -> str:
     return f"{count} ({listed}). {'; '.join(protocols)}."
 
 
-def _notes(records: Sequence[Record]) -> tuple[str, ...]:
+def data_notes(records: Sequence[Record]) -> tuple[str, ...]:
     """What a reader must know about the data and the noise: realised rates, and whether data are the published ones."""
     notes = []
     for label in dict.fromkeys(noise_label(record.recipe) for record in records):

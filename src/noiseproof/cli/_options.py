@@ -12,6 +12,8 @@ from noiseproof.files import parse_toml
 if TYPE_CHECKING:
     import argparse
 
+    from noiseproof.bench import Machine
+
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
     """Where data is."""
@@ -35,6 +37,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="what to train on (default: auto)"
     )
     parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how many runs at once, each a process with its share of the CPU's threads (default: 1)",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -42,6 +51,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         dest="changes",
         help="change a value of the recipe, such as epochs=3 or noise.rate=0.4; may be repeated",
     )
+
+
+def machine_of(options: argparse.Namespace) -> Machine:
+    """Where the data is and what to train on, as the options of :func:`add_run_options` say."""
+    from noiseproof.bench import Machine
+
+    return Machine(options.data_dir, options.download, options.device, options.jobs)
 
 
 def read_map(text: str | None) -> dict[int, int] | str:

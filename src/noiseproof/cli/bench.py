@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from noiseproof.cli._options import add_run_options, parse_changes
+from noiseproof.cli._options import add_run_options, machine_of, parse_changes
 
 _EXAMPLES = """\
 examples:
@@ -62,13 +62,11 @@ def run(options: argparse.Namespace) -> None:
         records = run_grid(
             grid,
             options.runs,
-            data_dir=options.data_dir,
-            download=options.download,
-            device=options.device,
+            machine_of(options),
             watch=display,
         )
     for table in make_tables(grid.title, records):
-        show_table(table)
+        show_table(table.text())
     folder = (options.report or Path(f"report-{grid.name}")).resolve()
     written = write_report(grid.title, records, folder)
     say(f"\nReport: {folder / written[0]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from noiseproof.cli._options import add_run_options, parse_changes
+from noiseproof.cli._options import add_run_options, machine_of, parse_changes
 
 if TYPE_CHECKING:
     from noiseproof.train import Epoch
@@ -58,9 +58,7 @@ def run(options: argparse.Namespace) -> None:
         (record,) = run_grid(
             grid,
             options.runs,
-            data_dir=options.data_dir,
-            download=options.download,
-            device=options.device,
+            machine_of(options),
             watch=display,
         )
     recipe = grid.recipes[0]

@@ -62,6 +62,7 @@ def train(
     device: str = "auto",
     dataset: Dataset | None = None,
     watch: Callable[[Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Record:
     """Run a recipe, or go on with it where it stopped, or return its record if it is finished.
 
@@ -76,6 +77,8 @@ def train(
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         dataset: the recipe's data set, if the caller has it in memory.
         watch: called after every step.
+        should_stop: asked after every step; once it is true, the state is saved and the record as it stands, of
+            status ``"running"``, is returned.
 
     Raises:
         RunError: the folder is in use or belongs to another recipe, the data are other data than before, the disk is
@@ -95,10 +98,12 @@ def train(
             _begin(run, job, dataset)
             while job.epoch < recipe.epochs:
                 started, samples = time.perf_counter(), job.samples_left
-                measures = job.run_epoch(watch, interrupted)
+                measures = job.run_epoch(watch, lambda: interrupted.is_set() or should_stop())
                 if measures is None:
                     run.save_checkpoint(job.state())
-                    raise KeyboardInterrupt
+                    if interrupted.is_set():
+                        raise KeyboardInterrupt
+                    return run.record
                 if not math.isfinite(measures.train_loss):
                     run.close_run("diverged")
                     return run.record
@@ -170,8 +175,8 @@ class _Job:
         self.loss_sum = torch.zeros((), device=self.fabric.device)
         self.agreed = torch.zeros(2, dtype=torch.int64, device=self.fabric.device)  # with all labels, with wrong ones
 
-    def run_epoch(self, watch: Callable[[Progress], None], interrupted: threading.Event) -> Epoch | None:
-        """Train for the rest of the epoch and measure it; ``None`` if it was interrupted on the way."""
+    def run_epoch(self, watch: Callable[[Progress], None], should_stop: Callable[[], bool]) -> Epoch | None:
+        """Train for the rest of the epoch and measure it; ``None`` if it was stopped on the way."""
         recipe = self.recipe
         parameters = list(self.network.parameters())
         last = Epoch(**self.history[-1]) if self.history else None
@@ -201,7 +206,7 @@ class _Job:
                     self.agreed[1] += (agrees & self.wrong[index]).sum()
             self.step += 1
             watch(Progress(self.step, len(self.order), self.epoch + 1, recipe.epochs, last))
-            if interrupted.is_set() and self.step < len(self.order):
+            if self.step < len(self.order) and should_stop():
                 return None
         return self._end_epoch()
 
