@@ -24,7 +24,19 @@ if TYPE_CHECKING:
 
     from noiseproof.train import Recipe, Record
 
-_PART_KEYS = ("recipe", "lite", "methods", "noise", "seeds", "sources", "tests", "metrics", "first", "label")
+_PART_KEYS = (
+    "recipe",
+    "lite",
+    "methods",
+    "noise",
+    "seeds",
+    "sources",
+    "tests",
+    "metrics",
+    "first",
+    "label",
+    "published_as",
+)
 
 
 @dataclass(frozen=True)
@@ -182,6 +194,7 @@ def _part(name: str, part: dict[str, Any], base: str, seeds: int | None, changes
     sources = tuple(map(check_source, part["sources"]))
     tests = part.get("tests", [recipes[0].data.name])
     metrics = part.get("metrics", ["top1"])
+    names = part.get("published_as", {})
     cells: dict[tuple[str, str], list[Recipe]] = {}
     for recipe in recipes:
         cells.setdefault((recipe.method.name, column_of(recipe)), []).append(recipe)
@@ -190,7 +203,7 @@ def _part(name: str, part: dict[str, Any], base: str, seeds: int | None, changes
         for test in tests:
             for metric in metrics:
                 kind, rate = noise_key(runs[0])
-                figure = published_figure(sources, test, kind, rate, method, metric)
+                figure = published_figure(sources, test, kind, rate, names.get(method, method), metric)
                 words = [column, *([test] if len(tests) > 1 else []), *([metric] if len(metrics) > 1 else [])]
                 words += [part["label"]] if "label" in part else []
                 targets.append(Target(method, " ".join(words), test, metric, tuple(runs), figure))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -113,6 +113,20 @@ class Dataset:
             positions=kept,
         )
 
+    def shrunk(self, factor: int) -> Dataset:
+        """The data set with every square of ``factor`` by ``factor`` pixels replaced by their mean, rounded.
+
+        Raises:
+            DataError: these are no images, or their sides are no multiples of the factor.
+        """
+        if not self.is_image or any(side % factor for side in self.train.inputs.shape[1:3]):
+            raise DataError(
+                f"shrink {factor} of {self.name} with inputs of shape {self.train.inputs.shape[1:]}: expected images "
+                "whose height and width are multiples of it"
+            )
+        test = None if self.test is None else Part(_shrink(self.test.inputs, factor), self.test.labels)
+        return replace(self, train=Part(_shrink(self.train.inputs, factor), self.train.labels), test=test)
+
     @property
     def fingerprint(self) -> str:
         """The SHA-256 of all inputs and labels: two data sets of one name differ in it."""
@@ -123,3 +137,10 @@ class Dataset:
                 digest.update(np.ascontiguousarray(part.inputs).data)
                 digest.update(np.ascontiguousarray(part.labels, "<i8").data)
         return digest.hexdigest()
+
+
+def _shrink(images: NDArray[Any], factor: int) -> NDArray[np.uint8]:
+    count, height, width, channels = images.shape
+    squares = images.reshape(count, height // factor, factor, width // factor, factor, channels)
+    sums = squares.sum((2, 4), dtype=np.uint32)
+    return ((sums + factor**2 // 2) // factor**2).astype(np.uint8)

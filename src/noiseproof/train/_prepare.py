@@ -52,7 +52,7 @@ def load_dataset(recipe: DataRecipe, data_dir: Path, *, download: bool = False) 
         download: whether CIFAR may be fetched.
 
     Raises:
-        DataError: it is not there, or damaged.
+        DataError: it is not there, or damaged, or has fewer samples or pixels than the recipe asks for.
     """
     if recipe.name == "digits":
         dataset = datasets.digits()
@@ -62,7 +62,9 @@ def load_dataset(recipe: DataRecipe, data_dir: Path, *, download: bool = False) 
     else:
         loader = datasets.cifar10 if recipe.name == "cifar10" else datasets.cifar100
         dataset = loader(data_dir, download=download)
-    return dataset if recipe.train_size is None else dataset.first_per_class(recipe.train_size)
+    if recipe.train_size is not None:
+        dataset = dataset.first_per_class(recipe.train_size)
+    return dataset if recipe.shrink == 1 else dataset.shrunk(recipe.shrink)
 
 
 def prepare(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> Task:

@@ -41,11 +41,13 @@ class DataRecipe(_Value):
         name: ``"digits"``, ``"cifar10"``, ``"cifar100"`` or ``"arrays"``.
         path: for ``"arrays"``, the ``.npz`` file. CIFAR is looked for where the command line says.
         train_size: the first so many training samples, as many of each class; ``None`` for all.
+        shrink: every square of so many by so many pixels becomes one, their mean; 1 leaves images as they are.
     """
 
     name: Literal["digits", "cifar10", "cifar100", "arrays"]
     path: str | None = None
     train_size: int | None = Field(None, gt=0)
+    shrink: int = Field(1, ge=1)
 
     @model_validator(mode="after")
     def _path_for_arrays(self) -> DataRecipe:
@@ -230,6 +232,7 @@ class Recipe(_Value):
     def protocol(self) -> str:
         """How an accuracy from this recipe is to be read, in a few words for captions."""
         size = "" if self.data.train_size is None else f", {self.data.train_size:,} training images"
+        size += "" if self.data.shrink == 1 else f", images shrunk by {self.data.shrink}"
         selection = "no validation part" if not self.validation else f"{self.validation:.0%} noisy validation part"
         return f"{self.data.name}{size}, {self.model}, {self.epochs} epochs, {selection}"
 
