@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import write_small_cifar
 
+from conftest import write_small_cifar
 from noiseproof.bench import (
     GridProgress,
     Machine,
@@ -21,7 +21,6 @@ from noiseproof.bench import (
     load_reproduction,
     planned_runs,
     published_figures,
-    read_records,
     reproduced,
     reproduction_names,
     run_recipes,
@@ -242,7 +241,8 @@ def test_killing_the_parent_stops_its_workers(data: Path, tmp_path: Path) -> Non
     (tmp_path / "run.py").write_text(code)
     command = [
         sys.executable, str(tmp_path / "run.py"), "reproduce", "ablation-a", "--data-dir", str(data), "--runs",
-        str(tmp_path / "runs"), "--jobs", "2", "--device", "cpu", "--set", "model=cnn8(width=0.05)", "--set", "epochs=400",
+        str(tmp_path / "runs"), "--jobs", "2", "--device", "cpu", "--set", "model=cnn8(width=0.05)",
+        "--set", "epochs=400",
     ]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=tmp_path)
     owners: list[Path] = []
