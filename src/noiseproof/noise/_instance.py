@@ -108,8 +108,8 @@ def instance_dependent(
             lost += int((away.max(1) >= 1 - rates[batch]).sum())
             drawn = _draw(targets, draws[batch])
             noisy[batch[flips[batch]]] = drawn[flips[batch]]
-        matrix[label] = total / len(members)
-        matrix[label, label] = 1 - matrix[label].sum()
+        total[label] = max(0.0, len(members) - total.sum())
+        matrix[label] = total / total.sum()
     result = NoisyLabels(noisy, clean, matrix, "instance", variant, rate, seed)
     _warn(result, lost / len(clean))
     return result
@@ -120,7 +120,9 @@ def _check_inputs(inputs: ArrayLike, count: int) -> NDArray[Any]:
     if samples.dtype.kind not in "uif":
         raise DataError(f"inputs are {samples.dtype}: expected numbers, (N, ...)")
     if samples.ndim < 2 or samples.size == 0:
-        raise DataError(f"inputs have shape {samples.shape}: expected (N, ...), at least one sample and one number each")
+        raise DataError(
+            f"inputs have shape {samples.shape}: expected (N, ...), at least one sample and one number each"
+        )
     if len(samples) != count:
         raise DataError(f"{len(samples)} inputs for {count} labels: expected as many")
     return samples
@@ -130,9 +132,14 @@ def _truncated_normal(mean: float, uniform: NDArray[np.float64]) -> NDArray[np.f
     """Draws of the normal around ``mean``, truncated to [0, 1], by its inverse distribution function."""
     normal = NormalDist(mean, _DEVIATION)
     low, high = normal.cdf(0.0), normal.cdf(1.0)
-    below_one = np.nextafter(1.0, 0.0)
-    levels = np.minimum(low + uniform * (high - low), below_one)
+    # 0 and 1 themselves, which rounding can reach, have no inverse.
+    levels = np.clip(low + uniform * (high - low), np.finfo(float).tiny, np.nextafter(1.0, 0.0))
     return np.clip([normal.inv_cdf(level) for level in levels.tolist()], 0.0, 1.0)
+
+
+def _truncated_mean(mean: float) -> float:
+    normal = NormalDist(mean, _DEVIATION)
+    return mean + _DEVIATION**2 * (normal.pdf(0.0) - normal.pdf(1.0)) / (normal.cdf(1.0) - normal.cdf(0.0))
 
 
 def _check_scale(
@@ -216,11 +223,11 @@ def _warn(result: NoisyLabels, lost: float) -> None:
         )
     else:
         warn_if_not_dominant(result.matrix, np.bincount(result.clean, minlength=result.num_classes))
-    assert result.requested_rate is not None  # noqa: S101 - it was given
-    if result.mode == "pdn" and abs(result.expected_rate - result.requested_rate) > 0.01:
+    rate = result.requested_rate
+    if result.mode == "pdn" and rate is not None and abs(_truncated_mean(rate) - rate) > 0.01:
         warnings.warn(
-            f"instance noise: a flip rate around {result.requested_rate:.2%} that is truncated to [0, 1] is "
-            f"{result.expected_rate:.2%} on average (as PDN defines it; variant='fixed-subset' gives the request)",
+            f"instance noise: a flip rate around {rate:.2%} that is truncated to [0, 1] is {_truncated_mean(rate):.2%} "
+            "on average (as PDN defines it; variant='fixed-subset' gives the request)",
             NoiseWarning,
             stacklevel=3,
         )

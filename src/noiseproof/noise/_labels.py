@@ -98,6 +98,11 @@ class NoisyLabels:
         """The transition matrix counted from the labels; a class without samples keeps its label."""
         return _counted_matrix(self.labels, self.clean, self.num_classes)
 
+    @property
+    def class_rates(self) -> NDArray[np.float64]:
+        """``(classes,)``: the realised noise rate of each class; 0 for a class without samples."""
+        return 1 - np.diag(self.realised_matrix)
+
     def take(self, positions: NDArray[np.int64]) -> NoisyLabels:
         """The labels of some of the samples; the matrix and the request stay those of all."""
         return replace(self, labels=self.labels[positions], clean=self.clean[positions])
