@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from noiseproof.bench._grid import Grid, folder_name, load_grid
 from noiseproof.bench._run import GridProgress, grid_status, run_grid
-from noiseproof.bench._tables import Cell, Table, make_tables, noise_label, runs_csv, tables_csv
+from noiseproof.bench._tables import Cell, Table, make_tables, noise_label, runs_csv, tables_csv, unreadable_note
 
 __all__ = [
     "Cell",
@@ -19,4 +19,5 @@ __all__ = [
     "run_grid",
     "runs_csv",
     "tables_csv",
+    "unreadable_note",
 ]

@@ -36,6 +36,7 @@ def run_grid(
     data_dir: str | Path = "data",
     download: bool = False,
     device: str = "auto",
+    workers: int | None = None,
     watch: Callable[[GridProgress], None] = lambda _: None,
 ) -> list[Record]:
     """Run what is missing of a grid and return the records of all its runs.
@@ -45,9 +46,10 @@ def run_grid(
     Args:
         grid: what to run.
         runs: the folder that holds a folder per run; grids can share it.
-        data_dir: where CIFAR and human labels are.
+        data_dir: where published data sets and human labels are.
         download: whether CIFAR may be fetched into ``data_dir`` if it is missing.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        workers: processes that decode image files; by default one per processor.
         watch: called after every step and at the end of every run.
 
     Raises:
@@ -69,7 +71,13 @@ def run_grid(
             if recipe.data not in loaded:
                 loaded[recipe.data] = load_dataset(recipe.data, Path(data_dir), download=download)
             existing = train(
-                recipe, folder, data_dir=data_dir, device=device, dataset=loaded[recipe.data], watch=watch_run
+                recipe,
+                folder,
+                data_dir=data_dir,
+                device=device,
+                workers=workers,
+                dataset=loaded[recipe.data],
+                watch=watch_run,
             )
         records.append(existing)
         done += recipe.epochs

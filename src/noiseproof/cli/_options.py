@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from noiseproof.errors import LabelError, RecipeError
 from noiseproof.files import parse_toml
-
-if TYPE_CHECKING:
-    import argparse
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +18,7 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path(os.environ.get("NOISEPROOF_DATA", "data")),
         metavar="DIR",
-        help="where CIFAR and human labels are (default: $NOISEPROOF_DATA, or data)",
+        help="where published data sets and human labels are (default: $NOISEPROOF_DATA, or data)",
     )
 
 
@@ -35,6 +33,13 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="what to train on (default: auto)"
     )
     parser.add_argument(
+        "--workers",
+        type=_count,
+        metavar="N",
+        help="processes that decode image files, 0 for none (default: one per processor, up to 16); results do not "
+        "depend on it",
+    )
+    parser.add_argument(
         "--set",
         action="append",
         default=[],
@@ -42,6 +47,12 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         dest="changes",
         help="change a value of the recipe, such as epochs=3 or noise.rate=0.4; may be repeated",
     )
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 1024:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, 0 … 1024")
+    return int(text)
 
 
 def read_map(text: str | None) -> dict[int, int] | str:

@@ -65,6 +65,7 @@ def run(options: argparse.Namespace) -> None:
             data_dir=options.data_dir,
             download=options.download,
             device=options.device,
+            workers=options.workers,
             watch=display,
         )
     for table in make_tables(grid.title, records):
