@@ -16,7 +16,16 @@ from noiseproof.bench._reproduce import (
     reproduction_text,
 )
 from noiseproof.bench._run import GridProgress, Machine, grid_status, read_records, run_grid, run_recipes
-from noiseproof.bench._tables import Cell, Table, TextTable, make_tables, noise_label, runs_csv, tables_csv
+from noiseproof.bench._tables import (
+    Cell,
+    Table,
+    TextTable,
+    make_tables,
+    noise_label,
+    runs_csv,
+    tables_csv,
+    unreadable_note,
+)
 
 __all__ = [
     "Cell",
@@ -47,4 +56,5 @@ __all__ = [
     "run_recipes",
     "runs_csv",
     "tables_csv",
+    "unreadable_note",
 ]

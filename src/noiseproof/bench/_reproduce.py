@@ -46,7 +46,8 @@ class Target:
     Attributes:
         row: the method.
         column: the data, the noise and, where there are several, the test set and the metric.
-        test: the data set that is tested on.
+        test: what published figures call the data set that is tested on.
+        further: the name of this test set in records; empty for the test set of the training data.
         metric: ``"top1"`` or ``"top5"``.
         recipes: the runs behind it, one per seed.
         figure: the published accuracy, ``None`` where none is known.
@@ -55,6 +56,7 @@ class Target:
     row: str
     column: str
     test: str
+    further: str
     metric: str
     recipes: tuple[Recipe, ...]
     figure: PublishedFigure | None
@@ -192,7 +194,7 @@ def _part(name: str, part: dict[str, Any], base: str, seeds: int | None, changes
     axes = {key: part[key] for key in ("methods", "noise") if key in part}
     recipes = multiply(merge({**values, "grid": {**axes, "seeds": listed}}, changes), name)
     sources = tuple(map(check_source, part["sources"]))
-    tests = part.get("tests", [recipes[0].data.name])
+    tests: dict[str, str] = part.get("tests", {recipes[0].data.name: ""})
     metrics = part.get("metrics", ["top1"])
     names = part.get("published_as", {})
     cells: dict[tuple[str, str], list[Recipe]] = {}
@@ -200,13 +202,13 @@ def _part(name: str, part: dict[str, Any], base: str, seeds: int | None, changes
         cells.setdefault((recipe.method.name, column_of(recipe)), []).append(recipe)
     targets = []
     for (method, column), runs in cells.items():
-        for test in tests:
+        for test, further in tests.items():
             for metric in metrics:
                 kind, rate = noise_key(runs[0])
                 figure = published_figure(sources, test, kind, rate, names.get(method, method), metric)
                 words = [column, *([test] if len(tests) > 1 else []), *([metric] if len(metrics) > 1 else [])]
                 words += [part["label"]] if "label" in part else []
-                targets.append(Target(method, " ".join(words), test, metric, tuple(runs), figure))
+                targets.append(Target(method, " ".join(words), test, further, metric, tuple(runs), figure))
     return targets
 
 
@@ -245,17 +247,19 @@ def _first_things_first(targets: Sequence[Target], first: dict[str, list[str]]) 
     return sorted(targets, key=place)
 
 
-def measure(record: Record, test: str, metric: str) -> float | None:
-    """The share of a test set that the last epoch of a finished run gets right, ``None`` if it was not measured."""
+def measure(record: Record, target: Target) -> float | None:
+    """The share that the last epoch of a finished run gets right, ``None`` if it was not measured."""
     if record.status != "finished" or record.last is None:
         return None
-    return record.last.test_accuracy if metric == "top1" else record.last.test_top5
+    if target.further:
+        return record.last.also.get(target.further, {}).get("accuracy" if target.metric == "top1" else "top5")
+    return record.last.test_accuracy if target.metric == "top1" else record.last.test_top5
 
 
 def compare(target: Target, records: Mapping[str, Record], lite: bool) -> Comparison:
     """What is measured of a cell, beside what was published."""
     runs = [records[recipe.id] for recipe in target.recipes if recipe.id in records]
-    values = [measure(run, target.test, target.metric) for run in runs]
+    values = [measure(run, target) for run in runs]
     cell = Cell(
         tuple(100 * value for value in values if value is not None), sum(run.status == "diverged" for run in runs)
     )

@@ -45,12 +45,14 @@ class Machine:
         download: whether CIFAR may be fetched into ``data_dir`` if it is missing.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         jobs: how many runs go on at once, each in a process of its own with its share of the CPU's threads.
+        workers: processes that decode image files for a run; by default one per processor.
     """
 
     data_dir: Path = Path("data")
     download: bool = False
     device: str = "auto"
     jobs: int = 1
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
@@ -183,6 +185,7 @@ def _run_here(state: _State, machine: Machine) -> None:
             data_dir=machine.data_dir,
             download=machine.download,
             device=machine.device,
+            workers=machine.workers,
             dataset=loaded[recipe.data],
             watch=watch,
             should_stop=state.is_late,
@@ -192,8 +195,14 @@ def _run_here(state: _State, machine: Machine) -> None:
 
 def _run_in_workers(state: _State, machine: Machine) -> None:
     jobs = min(machine.jobs, len(state.left))
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    with Workers(jobs, threads, machine.data_dir, machine.device, download=machine.download) as workers:
+    share = max(1, (os.cpu_count() or 1) // jobs)
+    options = {
+        "data_dir": machine.data_dir,
+        "download": machine.download,
+        "device": machine.device,
+        "workers": share if machine.workers is None else machine.workers,
+    }
+    with Workers(jobs, share, options) as workers:
         while True:
             while workers.idle and (recipe := state.next()) is not None:
                 workers.start(recipe, state.folder(recipe))

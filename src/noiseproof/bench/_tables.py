@@ -116,13 +116,36 @@ _MEASURES: tuple[_Measure, ...] = (
 )
 
 
+def _further_measures(records: Sequence[Record]) -> list[_Measure]:
+    """Where there are further test sets: their accuracies, and top-5 accuracies of all test sets."""
+    names = _further_sets(records)
+    if not names:
+        return []
+
+    def further(name: str, key: str) -> Callable[[Record], float | None]:
+        return lambda record: record.last.also.get(name, {}).get(key) if record.last else None
+
+    measures: list[_Measure] = [
+        ("test top-5 accuracy, last epoch (%)", lambda record: record.last.test_top5 if record.last else None)
+    ]
+    for name in names:
+        measures.append((f"{name} accuracy, last epoch (%)", further(name, "accuracy")))
+        measures.append((f"{name} top-5 accuracy, last epoch (%)", further(name, "top5")))
+    return measures
+
+
+def _further_sets(records: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(name for record in records if record.last for name in record.last.also))
+
+
 def make_tables(title: str, records: Sequence[Record]) -> list[Table]:
     """Tables of a grid: with one noise a single table of all measures, else a table of noises per measure.
 
     Only runs that are finished or diverged are counted; a cell without any shows a dash.
     """
     ended = [record for record in records if record.status != "running"]
-    measures = [measure for measure in _MEASURES if any(measure[1](record) is not None for record in ended)]
+    known = [*_MEASURES[:1], *_further_measures(ended), *_MEASURES[1:]]
+    measures = [measure for measure in known if any(measure[1](record) is not None for record in ended)]
     methods = list(dict.fromkeys(record.recipe["method"]["name"] for record in records))
     noises = list(dict.fromkeys(noise_label(record.recipe) for record in records))
 
@@ -179,8 +202,18 @@ def data_notes(records: Sequence[Record]) -> tuple[str, ...]:
             low, high = min(rates), max(rates)
             realised = f"{low:.2%}" if high - low < 5e-5 else f"{low:.2%} to {high:.2%}"
             notes.append(f"{label}: {realised} of the training labels are wrong (realised).")
-    notes += dict.fromkeys(f"Data: {note}." for record in records for note in record.data.get("notes", ()))
+    notes += dict.fromkeys(
+        f"Data: {note}." for record in records for note in (*record.data.get("notes", ()), *unreadable_note(record))
+    )
     return tuple(notes)
+
+
+def unreadable_note(record: Record) -> tuple[str, ...]:
+    """What a table must say of images that were skipped, if there were any."""
+    if not record.unreadable:
+        return ()
+    counts = ", ".join(f"{count} of {part}" for part, count in record.unreadable.items())
+    return (f"images that could not be read and were skipped: {counts}",)
 
 
 _LATEX = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", "±": r"$\pm$", "–": "--", "ε": r"$\epsilon$"}
@@ -207,10 +240,12 @@ def runs_csv(records: Sequence[Record]) -> str:
     """One line per run with where it comes from: the form in which results are kept and compared."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
+    further = [(name, key) for name in _further_sets(records) for key in ("accuracy", "top5")]
     environment = ("noiseproof", "commit", "python", "torch", "system", "device", "threads")
     writer.writerow(
         ["run", "status", "data", "noise", "requested_rate", "rate", "method", "loss", "l1", "l2", "source", "model",
-         "epochs", "seed", "last_test", "chosen_epoch", "chosen_test", "wrong_learnt", "data_sha256", *environment]
+         "epochs", "seed", "last_test", "chosen_epoch", "chosen_test", "wrong_learnt",
+         *(f"last_{name}_{key}" for name, key in further), "data_sha256", *environment]
     )  # fmt: skip
     for record in records:
         recipe, noise = record.recipe, record.noise or {}
@@ -223,6 +258,7 @@ def runs_csv(records: Sequence[Record]) -> str:
              _rounded(last.test_accuracy if last else None), chosen.epoch if chosen else None,
              _rounded(chosen.test_accuracy if chosen else None),
              _rounded(last.wrong_labels_learnt if last else None),
+             *(_rounded(last.also.get(name, {}).get(key) if last else None) for name, key in further),
              record.data.get("fingerprint", "")[:16], *[where.get(key) for key in environment]]
         )  # fmt: skip
     return out.getvalue()

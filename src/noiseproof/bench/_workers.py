@@ -34,9 +34,15 @@ _PATIENCE = 600.0
 
 
 class Workers:
-    """Some worker processes, for use in a ``with`` block, at whose end they have stopped."""
+    """Some worker processes, for use in a ``with`` block, at whose end they have stopped.
 
-    def __init__(self, count: int, threads: int, data_dir: Path, device: str, *, download: bool) -> None:
+    Args:
+        count: how many.
+        threads: what each may use of the CPU.
+        options: keyword arguments of :func:`noiseproof.train.train`.
+    """
+
+    def __init__(self, count: int, threads: int, options: dict[str, Any]) -> None:
         context = multiprocessing.get_context("spawn")
         self._stopping = context.Event()
         self._connections: list[Connection[Any, Any]] = []
@@ -44,9 +50,7 @@ class Workers:
         self._work: dict[Connection[Any, Any], Recipe] = {}
         for _ in range(count):
             ours, theirs = context.Pipe()
-            process = context.Process(
-                target=_serve, args=(theirs, self._stopping, threads, data_dir, device, download), daemon=True
-            )
+            process = context.Process(target=_serve, args=(theirs, self._stopping, threads, options))
             process.start()
             theirs.close()
             self._connections.append(ours)
@@ -124,9 +128,7 @@ def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
     raise KeyboardInterrupt
 
 
-def _serve(
-    connection: Connection[Any, Any], stopping: Any, threads: int, data_dir: Path, device: str, download: bool
-) -> None:
+def _serve(connection: Connection[Any, Any], stopping: Any, threads: int, options: dict[str, Any]) -> None:
     """Train what comes over the pipe until it is closed."""
     import torch
 
@@ -136,7 +138,9 @@ def _serve(
     keep_freed_memory()
     warnings.showwarning = lambda message, *_, **__: connection.send(message)
     parent = os.getppid()
-    datasets = functools.cache(functools.partial(load_dataset, data_dir=data_dir, download=download))
+    datasets = functools.cache(
+        functools.partial(load_dataset, data_dir=options["data_dir"], download=options["download"])
+    )
     told = 0.0
 
     def tell(progress: Progress) -> None:
@@ -155,16 +159,7 @@ def _serve(
             return
         try:
             recipe = make_recipe(values)
-            train(
-                recipe,
-                folder,
-                data_dir=data_dir,
-                download=download,
-                device=device,
-                dataset=datasets(recipe.data),
-                watch=tell,
-                should_stop=should_stop,
-            )
+            train(recipe, folder, dataset=datasets(recipe.data), watch=tell, should_stop=should_stop, **options)
             connection.send(None)
         except (KeyboardInterrupt, BrokenPipeError):
             return
