@@ -45,8 +45,8 @@ def run_grid(
     Args:
         grid: what to run.
         runs: the folder that holds a folder per run; grids can share it.
-        data_dir: where CIFAR and human labels are.
-        download: whether CIFAR may be fetched into ``data_dir`` if it is missing.
+        data_dir: where CIFAR, human labels and published weights are.
+        download: whether CIFAR and published weights may be fetched into ``data_dir`` if they are missing.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         watch: called after every step and at the end of every run.
 
@@ -69,7 +69,13 @@ def run_grid(
             if recipe.data not in loaded:
                 loaded[recipe.data] = load_dataset(recipe.data, Path(data_dir), download=download)
             existing = train(
-                recipe, folder, data_dir=data_dir, device=device, dataset=loaded[recipe.data], watch=watch_run
+                recipe,
+                folder,
+                data_dir=data_dir,
+                download=download,
+                device=device,
+                dataset=loaded[recipe.data],
+                watch=watch_run,
             )
         records.append(existing)
         done += recipe.epochs

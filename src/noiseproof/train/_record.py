@@ -68,6 +68,8 @@ class Record:
         noise: requested, expected and realised rates and the checksum of the labels; ``None`` for unknown noise.
         parameters: the number of trainable parameters.
         epochs: the measures, in order.
+        weights: the file that the network started from, its SHA-256, and the parameters that were not taken from it;
+            ``None`` for random weights.
     """
 
     id: str
@@ -78,6 +80,7 @@ class Record:
     noise: dict[str, Any] | None = None
     parameters: int = 0
     epochs: list[Epoch] = field(default_factory=list)
+    weights: dict[str, Any] | None = None
 
     @property
     def last(self) -> Epoch | None:
