@@ -68,6 +68,44 @@ def test_bad_grids_are_named(grid_file: Path, changes: dict[str, Any], message: 
         load_grid(grid_file, changes)
 
 
+def test_methods_follow_the_noise_of_their_cell() -> None:
+    grid = load_grid(
+        "cifar100",
+        {
+            "grid": {
+                "methods": ["ce-eps+mae", "lt-apl", "jal-ce"],
+                "noise": ["symmetric", {"kind": "asymmetric", "rates": [0.2]}],
+                "rates": [0.2, 0.6],
+            }
+        },
+    )
+    told = [recipe.method.loss for recipe in grid.recipes if recipe.method.name == "CE_eps+MAE"]
+    assert told == [
+        "ce-eps+mae(alpha=0.05, beta=1, m=10000)",
+        "ce-eps+mae(alpha=0.00125, beta=1, m=10000)",
+        "ce-eps+mae(alpha=0.007, beta=1, m=100)",
+    ]
+    margins = [recipe.method.head for recipe in grid.recipes if recipe.method.name == "LT-APL"]
+    wide, narrow = "student(margin=0.05, center=0.05)", "student(margin=0.01, center=0.001)"
+    assert margins == [wide, narrow, wide]
+    changed = load_grid("cifar100", {"method": "ce-eps+mae", "noise": {"rate": 0.8}})
+    assert changed.recipes[0].method.loss == "ce-eps+mae(alpha=0.0075, beta=1, m=10000)"
+
+
+def test_a_grid_puts_all_methods_under_one_regulariser() -> None:
+    methods = ["ce", {"name": "gce", "source": "paper"}, "jal-ce(a=5)", {"loss": "nce + amse", "name": "mine"}]
+    grid = load_grid("cifar10", {"grid": {"methods": methods, "regulariser": "l2"}})
+    assert [recipe.method.name for recipe in grid.recipes] == [
+        "CE with L2",
+        "GCE with L2",
+        "JAL-CE(a=5) with L2",
+        "mine with L2",
+    ]
+    assert {(recipe.method.l1, recipe.method.l2) for recipe in grid.recipes} == {(0.0, 1e-4)}
+    with pytest.raises(RecipeError, match="unknown regulariser 'l3'"):
+        load_grid("cifar10", {"grid": {"regulariser": "l3"}})
+
+
 def test_finished_runs_are_kept_and_the_rest_goes_on(grid_file: Path, tmp_path: Path) -> None:
     grid = load_grid(grid_file, {"grid": {"noise": ["symmetric"], "rates": [0.2], "seeds": [1]}})
     assert [status for *_, status in grid_status(grid, tmp_path / "runs")] == ["missing"] * 2

@@ -57,7 +57,34 @@ def test_methods(capsys: pytest.CaptureFixture[str]) -> None:
     values = json.loads(run("methods", "--dataset", "cifar100", "--format", "json", capsys=capsys))
     losses = {value["name"]: value["loss"] for value in values}
     assert losses["jal-ce"] == "jal-ce(alpha=5, beta=1, a=20)"
+    everything = json.loads(run("methods", "--format", "json", capsys=capsys))
+    assert {value["dataset"] for value in everything} == {"cifar10", "cifar100", "webvision", "clothing1m"}
+    assert {value["source"] for value in everything} >= {"code", "paper"}
+    keys = "name title loss l1 l2 source head optimizer lr dataset noise rate parameters origins"
+    assert all(list(value) == keys.split() for value in everything)
     assert "did you mean 'cifar10'" in run("methods", "--dataset", "cifar", capsys=capsys, status=2)
+
+
+def test_methods_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run("methods", "--explain", "GCE", capsys=capsys)
+    assert re.search(r"cifar10 .* code .* q=0.7 \(code\) .* L2 0.0001", out)
+    assert re.search(r"cifar10 .* paper .* q=0.9 \(paper\) .* L1 5e-05", out)
+    assert "NeurIPS 2018" in out
+    assert "q of GCE (gce)" in out
+    student = run("methods", "--explain", "lt-apl", capsys=capsys)
+    assert "student(margin=0.1, center=0.05)" in student
+    assert "Adam with a learning rate of 0.001" in student
+    assert "expected the name of a published" in run("methods", "--explain", "nce + ce", capsys=capsys, status=2)
+    assert run("methods", "--disagreements", capsys=capsys).count("taken:") == 22
+    assert len(json.loads(run("methods", "--disagreements", "--format", "json", capsys=capsys))) == 22
+
+
+def test_one_regulariser_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run("bench", "cifar10-small", "--regulariser", "l2", "--dry-run", capsys=capsys)
+    assert out.count("_with_l2-") == len(out.splitlines()) == 12
+    trained = run("train", "digits", "--regulariser", "none", "--set", "epochs=1", capsys=capsys)
+    assert "JAL-CE(a=5) with no regulariser" in trained
+    assert "no strength is published" in run("train", "digits", "--regulariser", "l1", capsys=capsys, status=2)
 
 
 def test_theory(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -114,6 +115,91 @@ def test_the_step_is_the_published_one(tmp_path: Path) -> None:
             optimizer.step()
     for name, value in network.state_dict().items():
         torch.testing.assert_close(trained[name], value, rtol=1e-4, atol=1e-5)
+
+
+def test_the_step_with_a_head_is_the_published_one(tmp_path: Path) -> None:
+    """The margin in training only, the centre term in the clipped loss, Adam at its own rate: against a plain loop."""
+    method = {"loss": "nce+rce(beta=10)", "head": "student(margin=0.3, center=0.2)", "optimizer": "adam", "lr": 1e-2}
+    spec = recipe(method={**method, "l2": 1e-3}, clip_norm=0.05, epochs=2, noise={"kind": "none"}, seed=4)
+    record = train(spec, tmp_path / "run")
+    trained = load_file(tmp_path / "run" / "weights.safetensors")
+
+    digits = data.digits()
+    assert digits.test is not None
+    inputs = torch.from_numpy(digits.train.inputs).permute(0, 3, 1, 2).float() / 16
+    labels = torch.from_numpy(digits.train.labels)
+    head = {"head": "student(margin=0.3, center=0.2)"}
+    network = models.make_model(spec.model, input_shape=(1, 8, 8), num_classes=10, seed=4, **head)
+    optimizer = torch.optim.Adam(network.parameters(), lr=1e-2, weight_decay=1e-3)
+    loss = make_loss("nce+rce(beta=10)")
+    for epoch in range(2):
+        optimizer.param_groups[0]["lr"] = 1e-2 * (1 + math.cos(math.pi * epoch / 2)) / 2
+        for batch in loop.epoch_order(len(labels), 64, loop.torch_stream(4, "order", epoch)):
+            optimizer.zero_grad()
+            judged = network(inputs[batch], labels[batch])
+            (loss(judged.logits, labels[batch]) + judged.penalty).backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 0.05)
+            optimizer.step()
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(trained[name], value, rtol=1e-3, atol=1e-4)
+    tested = torch.from_numpy(digits.test.inputs).permute(0, 3, 1, 2).float() / 16
+    hits = (network(tested).argmax(1).numpy() == digits.test.labels).mean()
+    assert record.last is not None
+    assert record.last.test_accuracy == pytest.approx(hits, abs=0.01)
+
+
+def test_lt_apl_learns_from_wrong_labels_and_goes_on_where_it_stopped(tmp_path: Path) -> None:
+    spec = recipe(method={"name": "lt-apl", "lr": 0.01}, epochs=12, validation=0.1)
+    record = train(spec, tmp_path / "run")
+    assert record.last is not None
+    assert record.last.test_accuracy is not None
+    assert record.last.test_accuracy > 0.7
+
+    def stop(progress: Progress) -> None:
+        if progress.epoch == 3:
+            raise OSError("stopped")
+
+    with pytest.raises(OSError, match="stopped"):
+        train(spec, tmp_path / "stopped", watch=stop)
+    assert train(spec, tmp_path / "stopped") == record
+    for name in ("weights.safetensors", "selected.safetensors"):
+        assert (tmp_path / "run" / name).read_bytes() == (tmp_path / "stopped" / name).read_bytes()
+
+
+def test_runs_start_from_the_weights_of_a_file(tmp_path: Path) -> None:
+    train(recipe(epochs=4), tmp_path / "before")
+    file = tmp_path / "before" / "weights.safetensors"
+    record = train(recipe(epochs=1, lr=1e-9, weights=str(file)), tmp_path / "after")
+    assert record.weights is not None
+    assert record.weights["file"] == "weights.safetensors"
+    assert record.weights["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert record.weights["left_out"] == []
+    assert read_record(tmp_path / "after") == record
+    for key, value in load_file(tmp_path / "after" / "weights.safetensors").items():
+        torch.testing.assert_close(value, load_file(file)[key], rtol=0, atol=1e-5)
+    other = train(recipe(epochs=1, weights=str(file), method={"loss": "ce", "head": "student"}), tmp_path / "other")
+    assert other.weights is not None
+    assert other.weights["left_out"] == ["classifier.means", "classifier.roots"]
+    with pytest.raises(DataError, match="missing: features.0.weight"):
+        train(recipe(epochs=1, weights=str(file), model="small-cnn"), tmp_path / "wrong")
+
+
+def test_other_weights_under_the_same_recipe_are_refused(tmp_path: Path) -> None:
+    torch.save(
+        models.make_model("mlp(hidden=32)", input_shape=(1, 8, 8), num_classes=10).state_dict(), tmp_path / "w.pth"
+    )
+    stopped = recipe(epochs=3, weights=str(tmp_path / "w.pth"))
+
+    def stop(progress: Progress) -> None:
+        if progress.epoch == 2:
+            raise OSError("stopped")
+
+    with pytest.raises(OSError, match="stopped"):
+        train(stopped, tmp_path / "run", watch=stop)
+    changed = models.make_model("mlp(hidden=32)", input_shape=(1, 8, 8), num_classes=10, seed=9)
+    torch.save(changed.state_dict(), tmp_path / "w.pth")
+    with pytest.raises(RunError, match="was begun from other weights"):
+        train(stopped, tmp_path / "run")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from noiseproof.errors import RecipeError
 from noiseproof.train import Recipe, make_recipe, merge, packaged_recipes, read_recipe_file
+from noiseproof.train._recipe import NoNoise
 
 BASE: dict[str, Any] = {
     "data": "digits",
@@ -32,6 +33,68 @@ def test_names_are_expanded() -> None:
     own = make_recipe({**BASE, "method": {"loss": "nce + amse(a=3)", "l2": 1e-3, "name": "mine"}})
     assert (own.method.name, own.method.loss, own.method.l2) == ("mine", "1*nce + 1*amse(a=3, q=2)", 1e-3)
     assert make_recipe({**BASE, "method": {"name": "jal-ce", "l1": 0.5}}).method.l1 == 0.5
+
+
+@pytest.mark.parametrize(
+    ("data", "noise", "loss"),
+    [
+        ("cifar10", {"kind": "symmetric", "rate": 0.8}, "ce-eps+mae(alpha=0.01, beta=5, m=100000)"),
+        ("cifar10", {"kind": "asymmetric", "rate": 0.2}, "ce-eps+mae(alpha=0.02, beta=5, m=1000)"),
+        ("cifar10", {"kind": "none"}, "ce-eps+mae(alpha=0.01, beta=5, m=100000)"),
+        ("cifar10", {"kind": "human", "column": "worst"}, "ce-eps+mae(alpha=0.01, beta=5, m=100000)"),
+        ("cifar100", {"kind": "symmetric", "rate": 0.4}, "ce-eps+mae(alpha=0.03, beta=1, m=10000)"),
+        ("cifar100", {"kind": "symmetric", "rate": 0.8}, "ce-eps+mae(alpha=0.0075, beta=1, m=10000)"),
+        ("cifar100", NoNoise(), "ce-eps+mae(alpha=0.1, beta=1, m=10000)"),
+    ],
+)
+def test_the_noise_decides_where_parameters_depend_on_it(data: str, noise: Any, loss: str) -> None:
+    recipe = make_recipe({**BASE, "data": data, "model": "cnn8", "noise": noise, "method": "ce-eps+mae"})
+    assert recipe.method.loss == loss
+    assert recipe.method.name == "CE_eps+MAE"
+    assert make_recipe(recipe.model_dump(mode="json")) == recipe
+
+
+def test_regularisers_can_be_exchanged() -> None:
+    base = {**BASE, "data": "cifar10", "model": "cnn8"}
+    method = make_recipe({**base, "method": {"name": "jal-ce", "regulariser": "l2"}}).method
+    assert (method.name, method.l1, method.l2) == ("JAL-CE with L2", 0, 1e-4)
+    own = make_recipe({**base, "method": {"loss": "nce + amse(a=3)", "name": "mine", "regulariser": "l1"}}).method
+    assert (own.name, own.l1, own.l2) == ("mine with L1", 5e-5, 0)
+    for wrong, message in (
+        ({"name": "ce", "regulariser": "l1", "l2": 0.1}, "regulariser stands for the published l1 and l2"),
+        ({"name": "ce", "regulariser": "l4"}, "unknown regulariser 'l4'"),
+        ({"name": "ce", "regulariser": ["l1"]}, "unknown regulariser"),
+    ):
+        with pytest.raises(RecipeError, match=message):
+            make_recipe({**base, "method": wrong})
+
+
+def test_lt_apl_brings_its_head_and_optimiser() -> None:
+    recipe = make_recipe({**BASE, "data": "cifar100", "model": "resnet34", "method": "lt-apl"})
+    assert recipe.method.head == "student(margin=0.05, center=0.05)"
+    assert (recipe.method.optimizer, recipe.method.lr, recipe.method.l2) == ("adam", 1e-3, 1e-5)
+    own = make_recipe({**BASE, "method": {"loss": "ce", "head": "student", "optimizer": "adam", "lr": 0.01}})
+    assert own.method.head == "student(margin=0.1, center=0.05)"
+    assert own.id != make_recipe({**BASE, "method": {"loss": "ce"}}).id
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"weights": "imagenet-v2"}, "mlp has no published weights"),
+        ({"weights": "imagenet", "model": "resnet50"}, "resnet50 has imagenet-v1, imagenet-v2"),
+        ({"method": {"loss": "ce", "head": "teacher"}}, "unknown head 'teacher'"),
+        ({"method": {"loss": "ce", "optimizer": "lion"}}, "method.optimizer"),
+        ({"method": {"loss": "ce", "lr": 0}}, "method.lr"),
+        (
+            {"data": "cifar10", "method": {"name": "gce", "source": "apl"}},
+            "unknown source 'apl'; did you mean 'apl-code'",
+        ),
+    ],
+)
+def test_bad_heads_and_weights_are_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(RecipeError, match=message):
+        make_recipe({**BASE, **changes})
 
 
 # These hashes name finished runs on people's disks: a change here makes them run everything again.

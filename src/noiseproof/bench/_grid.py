@@ -10,7 +10,7 @@ from typing import Any
 from noiseproof.errors import RecipeError, suggest
 from noiseproof.train import Recipe, make_recipe, merge, read_recipe_file
 
-_AXES = ("methods", "noise", "rates", "seeds")
+_AXES = ("methods", "noise", "rates", "seeds", "regulariser")
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Grid:
 
 def load_grid(recipe: str | Path, changes: dict[str, Any] | None = None) -> Grid:
     """Read a recipe file and multiply out its ``[grid]``; a file without one is a grid of one run.
+
+    ``regulariser`` in it is no axis: it puts every method under the same regulariser, in place of each one's own.
 
     Args:
         recipe: the path of a ``.toml`` file, or the name of a recipe that comes with noiseproof.
@@ -55,10 +57,11 @@ def multiply(values: dict[str, Any], where: str) -> tuple[Recipe, ...]:
     for axis in axes:
         if axis not in _AXES:
             raise RecipeError(f"{where}: unknown axis grid.{axis}{suggest(axis, _AXES)}")
+    methods = [_regularised(method, axes) for method in _list(axes, "methods", values.get("method"))]
     recipes: dict[str, Recipe] = {}
     for seed in _list(axes, "seeds", values.get("seed", 1)):
         for noise in _noises(axes, values.get("noise", {"kind": "none"})):
-            for method in _list(axes, "methods", values.get("method")):
+            for method in methods:
                 run = {key: value for key, value in values.items() if key != "noise"}
                 one = make_recipe({**run, "noise": noise, "method": method, "seed": seed})
                 recipes.setdefault(one.id, one)
@@ -71,6 +74,13 @@ def _list(axes: dict[str, Any], axis: str, default: Any) -> list[Any]:
     if not isinstance(axes[axis], list) or not axes[axis]:
         raise RecipeError(f"grid.{axis}: expected a list with at least one entry, got {axes[axis]!r}")
     return axes[axis]
+
+
+def _regularised(method: Any, axes: dict[str, Any]) -> Any:
+    """A method under the grid's regulariser, if it has one."""
+    if "regulariser" not in axes or not isinstance(method, str | dict):
+        return method
+    return {**({"name": method} if isinstance(method, str) else method), "regulariser": axes["regulariser"]}
 
 
 def _noises(axes: dict[str, Any], default: dict[str, Any]) -> list[dict[str, Any]]:

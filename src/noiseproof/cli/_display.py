@@ -21,7 +21,12 @@ console = Console(highlight=False)
 
 def say(text: str) -> None:
     """Print a line as it is: a path or a command that is broken in two cannot be pasted."""
-    console.print(text, soft_wrap=True)
+    console.print(text, soft_wrap=True, markup=False)
+
+
+def show_wide(table: RichTable) -> None:
+    """Print a table, folded to the width of a terminal and unfolded where output is none."""
+    (console if console.is_terminal else Console(highlight=False, width=240)).print(table)
 
 
 class GridDisplay:

@@ -21,14 +21,18 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path(os.environ.get("NOISEPROOF_DATA", "data")),
         metavar="DIR",
-        help="where published data sets and human labels are (default: $NOISEPROOF_DATA, or data)",
+        help="where published data sets, human labels and weights are (default: $NOISEPROOF_DATA, or data)",
     )
 
 
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Where data and runs are, and on what to train."""
     add_data_dir(parser)
-    parser.add_argument("--download", action="store_true", help="fetch CIFAR into --data-dir if it is not there")
+    parser.add_argument(
+        "--download",
+        action="store_true",
+        help="fetch CIFAR and published weights into --data-dir if they are not there",
+    )
     parser.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="a folder per run (default: runs)"
     )
@@ -48,6 +52,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="processes that decode image files, 0 for none (default: one per processor, up to 16); results do not "
         "depend on it",
+    )
+    parser.add_argument(
+        "--regulariser",
+        choices=("l1", "l2", "none"),
+        help="the same regulariser for every method, as strong as published for the data set (default: each its own)",
     )
     parser.add_argument(
         "--set",
@@ -105,6 +114,14 @@ def parse_changes(texts: list[str]) -> dict[str, Any]:
         for part in path:
             table = table.setdefault(part, {})
         table[last] = _value(value.strip())
+    return changes
+
+
+def all_changes(options: argparse.Namespace) -> dict[str, Any]:
+    """What ``--set`` and ``--regulariser`` change."""
+    changes = parse_changes(options.changes)
+    if options.regulariser is not None:
+        changes["grid"] = {**changes.get("grid", {}), "regulariser": options.regulariser}
     return changes
 
 

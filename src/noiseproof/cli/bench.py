@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from noiseproof.cli._options import add_run_options, machine_of, parse_changes
+from noiseproof.cli._options import add_run_options, all_changes, machine_of
 
 _EXAMPLES = """\
 examples:
@@ -13,6 +13,7 @@ examples:
   noiseproof bench demo --dry-run
   noiseproof bench demo --set epochs=5 --set 'grid.seeds=[1]' --report quick
   noiseproof bench my-grid.toml --data-dir DIR
+  noiseproof bench cifar10-small --regulariser l2 --dry-run
 
 A recipe file is a recipe with a [grid] of methods, noise, rates and seeds; `noiseproof recipes demo` prints one.
 Finished runs are not run again, an interrupted one goes on.
@@ -51,7 +52,7 @@ def run(options: argparse.Namespace) -> None:
     from noiseproof.report import write_report
     from noiseproof.train import keep_freed_memory
 
-    grid = load_grid(options.recipe, parse_changes(options.changes))
+    grid = load_grid(options.recipe, all_changes(options))
     if options.dry_run:
         for recipe, folder, status in grid_status(grid, options.runs):
             say(f"{status:<9} {folder}  {recipe.method.loss}")

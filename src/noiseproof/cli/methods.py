@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from noiseproof.methods import Disagreement, Row
 
 _EXAMPLES = """\
 examples:
   noiseproof methods
   noiseproof methods --dataset cifar100 --source paper
+  noiseproof methods --explain jal-ce
+  noiseproof methods --disagreements
   noiseproof methods --format json
 
-`code` is what published code runs, where the published figures come from; `paper` is what the text says.
+`code` is what the code of the JAL paper runs, where the published figures come from; `paper` is what its text says.
 """
 
 
@@ -20,35 +28,121 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser = commands.add_parser(
         "methods",
         help="list the methods with their losses, parameters and regularisers",
-        description="List the methods with their losses, parameters and regularisers.",
+        description="List the methods with their losses, parameters and regularisers; or explain one.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--dataset", default="cifar10", help="cifar10 or cifar100 (default: cifar10)")
-    parser.add_argument("--source", default="code", help="code or paper (default: code)")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--explain", metavar="METHOD", help="what it is, and where each of its values comes from")
+    what.add_argument("--disagreements", action="store_true", help="where the papers' text and published code differ")
+    parser.add_argument("--dataset", help="cifar10, cifar100, webvision or clothing1m (default: all)")
+    parser.add_argument("--source", help="code, paper or another that --explain names (default: code; in JSON all)")
     parser.add_argument("--format", default="table", choices=("table", "json"), help="default: table")
     parser.set_defaults(run=run)
 
 
 def run(options: argparse.Namespace) -> None:
-    """Print the methods."""
+    """Print the methods, one of them, or the disagreements."""
     from dataclasses import asdict
 
+    from noiseproof.methods import disagreements, method_rows
+
+    if options.disagreements:
+        entries = disagreements()
+        if options.format == "json":
+            print(json.dumps([asdict(entry) for entry in entries], indent=1, ensure_ascii=False))
+        else:
+            _say_disagreements(entries)
+        return
+    name = None if options.explain is None else _published_name(options.explain)
+    if options.format == "json":
+        rows = method_rows(method=name, dataset=options.dataset, source=options.source)
+        print(json.dumps([row.as_json() for row in rows], indent=1))
+    elif name is not None:
+        _explain(name, method_rows(method=name, dataset=options.dataset, source=options.source))
+    else:
+        _list(method_rows(dataset=options.dataset, source=options.source or "code"))
+
+
+def _published_name(text: str) -> str:
+    """The name of a method from its name or its title in tables."""
+    from noiseproof.errors import SpecError, suggest
+    from noiseproof.methods import method_names, resolve_method
+
+    name = resolve_method(text, "").name
+    if name not in method_names():
+        raise SpecError(f"--explain {text}: expected the name of a published method{suggest(text, method_names())}")
+    return name
+
+
+def _list(rows: tuple[Row, ...]) -> None:
     from rich.table import Table
 
-    from noiseproof.cli._display import console, say
-    from noiseproof.errors import SpecError, suggest
-    from noiseproof.methods import DATASETS, method_names, resolve_method
+    from noiseproof.cli._display import say, show_wide
 
-    if options.dataset not in DATASETS:
-        raise SpecError(f"no published parameters for {options.dataset!r}{suggest(options.dataset, DATASETS)}")
-    methods = [resolve_method(name, options.dataset, options.source) for name in method_names()]
-    if options.format == "json":
-        print(json.dumps([asdict(method) for method in methods], indent=1))
-        return
-    table = Table("name", "title", "loss", "L1", "L2", show_edge=False, pad_edge=False)
-    for method in methods:
-        table.add_row(method.name, method.title, method.loss, f"{method.l1:g}", f"{method.l2:g}")
-    say(f"Methods for {options.dataset}, values from {options.source}:")
-    console.print(table)
+    for dataset in dict.fromkeys(row.dataset for row in rows):
+        table = Table("name", "title", "noise", "loss", "regulariser", show_edge=False, pad_edge=False)
+        for row in rows:
+            if row.dataset == dataset:
+                method = row.method
+                own = [method.head, method.optimizer if method.optimizer != "sgd" else ""]
+                regulariser = ", ".join([row.regulariser, *filter(None, own)])
+                table.add_row(method.name, method.title, row.noise_text, method.loss, regulariser)
+        say(f"Methods for {dataset}, values from {rows[0].method.source}:")
+        show_wide(table)
+        say("")
+    say("Where a value comes from: noiseproof methods --explain jal-ce")
     say("Any loss expression is a method too: noiseproof train digits --method 'nce + amse(a=10)'")
+
+
+def _explain(name: str, rows: tuple[Row, ...]) -> None:
+    from rich.table import Table
+
+    from noiseproof.cli._display import say, show_wide
+    from noiseproof.methods import SOURCES, describe_method, disagreements, published_datasets
+
+    described = describe_method(name)
+    say(f"{name}: {described.title}")
+    say(f"  {described.definition}")
+    say(f"  from: {described.paper}")
+    say(f"  training: {described.training}")
+    say(f"  published for: {', '.join(published_datasets(name))}\n")
+    heads = ("data set", "noise", "source", "parameters, each with who says it", "regulariser", "head")
+    table = Table(*heads, show_edge=False, pad_edge=False)
+    shown = _without_repeats(rows)
+    for row in shown:
+        values = ", ".join(f"{key}={value:g} ({row.origins[key]})" for key, value in row.parameters.items())
+        told = (values or row.method.loss, row.regulariser, row.method.head or "–")
+        table.add_row(row.dataset, row.noise_text, row.method.source, *told)
+    show_wide(table)
+    used = {who for row in shown for who in [row.method.source, *row.origins.values()]}
+    for who, about in SOURCES.items():
+        if who in used:
+            say(f"  {who}: {about}")
+    say("A value that code and paper share is the paper's. A source that is not listed has nothing of its own there.\n")
+    concerning = disagreements(name)
+    if concerning:
+        say("Where text and code disagree about it:\n")
+        _say_disagreements(concerning)
+    say("Those about the protocol of all methods: noiseproof methods --disagreements")
+
+
+def _without_repeats(rows: Iterable[Row]) -> list[Row]:
+    """The rows that say something that no source before says of the same data and noise."""
+    from noiseproof.methods import DATASETS
+
+    kept: dict[tuple[object, ...], Row] = {}
+    for row in rows:
+        method = row.method
+        kept.setdefault((row.dataset, row.noise, row.rate, method.loss, method.l1, method.l2, method.head), row)
+    return sorted(kept.values(), key=lambda row: (DATASETS.index(row.dataset), row.noise or "", row.rate or 0.0))
+
+
+def _say_disagreements(entries: Iterable[Disagreement]) -> None:
+    from noiseproof.cli._display import say
+
+    for entry in entries:
+        say(f"{entry.about} ({', '.join(entry.methods) or 'all methods'})")
+        for key in ("text", "code", "taken", "why"):
+            say(f"  {key + ':':<7}{getattr(entry, key)}")
+        say("")

@@ -8,7 +8,7 @@ import re
 import time
 from pathlib import Path
 
-from noiseproof.cli._options import add_run_options, machine_of, parse_changes
+from noiseproof.cli._options import add_run_options, all_changes, machine_of
 
 _EXAMPLES = """\
 examples:
@@ -72,7 +72,7 @@ def run(options: argparse.Namespace) -> None:
         lite=options.lite,
         cells=options.cells,
         seeds=options.seeds,
-        changes=parse_changes(options.changes),
+        changes=all_changes(options),
     )
     records = read_records(reproduction.recipes, options.runs)
     if options.dry_run:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from noiseproof.cli._options import add_run_options, machine_of, parse_changes
+from noiseproof.cli._options import add_run_options, all_changes, machine_of
 
 if TYPE_CHECKING:
     from noiseproof.train import Epoch
@@ -68,6 +68,10 @@ def run(options: argparse.Namespace) -> None:
         say(record.noise["description"])
     for note in (*record.data["notes"], *unreadable_note(record)):
         say(f"data: {note}")
+    if record.weights is not None:
+        left_out = ", ".join(record.weights["left_out"])
+        anew = f"; {left_out} are of another classifier and start anew" if left_out else ""
+        say(f"weights: {record.weights['file']} (SHA-256 {record.weights['sha256'][:12]}…){anew}")
     if record.status == "diverged":
         say(f"diverged after {len(record.epochs)} epochs: the loss became infinite or undefined")
     if record.last is not None:
@@ -78,7 +82,7 @@ def run(options: argparse.Namespace) -> None:
 
 
 def _changes(options: argparse.Namespace) -> dict[str, Any]:
-    changes = parse_changes(options.changes)
+    changes = all_changes(options)
     for key in ("method", "seed"):
         if getattr(options, key) is not None:
             changes[key] = getattr(options, key)

@@ -24,7 +24,16 @@ from noiseproof.losses.comparisons import (
 from noiseproof.losses.definitions import AEL, AGCE, AMSE, AUL, CE, FL, GCE, MAE, RCE
 from noiseproof.losses.make import make_loss
 from noiseproof.losses.operators import OPERATORS, Negative, Normalized, negative, normalized
-from noiseproof.losses.presets import DATASETS, SOURCES, has_published_parameters, published_parameters
+from noiseproof.losses.presets import (
+    DATASETS,
+    SOURCES,
+    has_published_parameters,
+    most_specific,
+    parameter_origins,
+    preset_names,
+    published_parameters,
+    source_order,
+)
 from noiseproof.losses.published import (
     AGCEMAE,
     ANLCE,
@@ -102,8 +111,12 @@ __all__ = [
     "flag",
     "has_published_parameters",
     "make_loss",
+    "most_specific",
     "negative",
     "normalized",
     "parameter",
+    "parameter_origins",
+    "preset_names",
     "published_parameters",
+    "source_order",
 ]

@@ -21,7 +21,8 @@ def make_loss(spec: str | Loss, *, preset: str | None = None, source: str = "cod
             ``"normalized(ce) + mae"``, or a loss, which gets the options.
         preset: a data set whose published parameters replace the defaults of a named loss, such as ``"cifar10"`` or
             ``"cifar10-asymmetric"``; see :func:`published_parameters`.
-        source: whether the preset is what published ``"code"`` runs or what the ``"paper"`` says.
+        source: whose values the preset has, such as what published ``"code"`` runs or what the ``"paper"`` says; one
+            of :data:`noiseproof.losses.SOURCES`.
         options: ``weight``, ``ignore_index``, ``reduction``, ``label_smoothing``; see :class:`Loss`.
 
     Returns:

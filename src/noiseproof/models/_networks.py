@@ -1,4 +1,4 @@
-"""The networks of the published protocols, and two small ones for the digits.
+"""The networks of the published CIFAR protocols, and two small ones for the digits.
 
 Each is ``features`` (to a vector per sample) followed by a linear ``classifier``.
 """
@@ -7,13 +7,39 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
 
 class Network(nn.Module):
-    """A feature extractor and a linear classifier, initialised as the published code does.
+    """A feature extractor and a classifier over its vectors.
+
+    Attributes:
+        features: from ``(N, *input_shape)`` to ``(N, features)``.
+        classifier: from there to the logits; linear, or a head that takes its place.
+        classifier_name: of the module behind :attr:`classifier`, with which its keys in the state dictionary begin.
+    """
+
+    features: Callable[[Tensor], Tensor]
+    classifier: nn.Module
+    classifier_name = "classifier"
+
+    def forward(self, inputs: Tensor, labels: Tensor | None = None) -> Any:
+        """The logits ``(N, classes)`` of ``(N, *input_shape)``.
+
+        With labels, for which only a head has a use, a :class:`Judged`: what the network is trained by.
+        """
+        features = self.features(inputs)
+        return self.classifier(features) if labels is None else self.classifier(features, labels)
+
+
+class _Sequential(Network):
+    """Features and a linear classifier, initialised as the code of the noisy-label papers does.
 
     Convolutions are Kaiming-uniform (fan-in, ReLU), linear layers Xavier-uniform, biases PyTorch's default.
     """
@@ -28,11 +54,6 @@ class Network(nn.Module):
             elif isinstance(module, nn.Linear):
                 nn.init.xavier_uniform_(module.weight)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """The logits ``(N, classes)`` of ``(N, *input_shape)``."""
-        logits: Tensor = self.classifier(self.features(inputs))
-        return logits
-
 
 def mlp(input_shape: tuple[int, ...], num_classes: int, *, hidden: int, depth: int) -> Network:
     """``depth`` hidden layers of ``hidden`` units with ReLU, over flattened inputs."""
@@ -40,7 +61,7 @@ def mlp(input_shape: tuple[int, ...], num_classes: int, *, hidden: int, depth: i
     layers: list[nn.Module] = [nn.Flatten()]
     for before, after in pairwise(sizes):
         layers += [nn.Linear(before, after), nn.ReLU()]
-    return Network(nn.Sequential(*layers), nn.Linear(sizes[-1], num_classes))
+    return _Sequential(nn.Sequential(*layers), nn.Linear(sizes[-1], num_classes))
 
 
 def small_cnn(input_shape: tuple[int, ...], num_classes: int, *, width: float) -> Network:
@@ -55,7 +76,7 @@ def small_cnn(input_shape: tuple[int, ...], num_classes: int, *, width: float) -
         nn.Linear(2 * wide * (height // 2) * (side // 2), 4 * wide),
         nn.ReLU(),
     )
-    return Network(features, nn.Linear(4 * wide, num_classes))
+    return _Sequential(features, nn.Linear(4 * wide, num_classes))
 
 
 def cnn8(input_shape: tuple[int, ...], num_classes: int, *, width: float) -> Network:
@@ -74,27 +95,34 @@ def cnn8(input_shape: tuple[int, ...], num_classes: int, *, width: float) -> Net
         nn.BatchNorm1d(hidden),
         nn.ReLU(inplace=True),
     )
-    return Network(features, nn.Linear(hidden, num_classes))
+    return _Sequential(features, nn.Linear(hidden, num_classes))
+
+
+def resnet18(input_shape: tuple[int, ...], num_classes: int, *, width: float) -> Network:
+    """The CIFAR ResNet-18 of the protocols for human labels: 11,173,962 parameters for 10 classes at width 1."""
+    return _cifar_resnet((2, 2, 2, 2), input_shape, num_classes, width)
 
 
 def resnet34(input_shape: tuple[int, ...], num_classes: int, *, width: float) -> Network:
-    """The ResNet-34 of the published CIFAR-100 protocol: 21,328,292 parameters for 100 classes at width 1.
+    """The ResNet-34 of the published CIFAR-100 protocol: 21,328,292 parameters for 100 classes at width 1."""
+    return _cifar_resnet((3, 4, 6, 3), input_shape, num_classes, width)
 
-    A 3 x 3 stem without pooling, 3, 4, 6 and 3 basic blocks, projections where the shape changes.
-    """
+
+def _cifar_resnet(blocks: tuple[int, ...], input_shape: tuple[int, ...], num_classes: int, width: float) -> Network:
+    """A 3 x 3 stem without pooling, four stages of basic blocks, projections where the shape changes."""
     before = round(64 * width)
     layers: list[nn.Module] = [
         nn.Conv2d(input_shape[0], before, 3, padding=1, bias=False),
         nn.BatchNorm2d(before),
         nn.ReLU(inplace=True),
     ]
-    for stage, blocks in enumerate((3, 4, 6, 3)):
+    for stage, count in enumerate(blocks):
         wide = round(64 * 2**stage * width)
-        for block in range(blocks):
+        for block in range(count):
             layers.append(_BasicBlock(before, wide, stride=2 if stage and not block else 1))
             before = wide
     features = nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten())
-    return Network(features, nn.Linear(before, num_classes))
+    return _Sequential(features, nn.Linear(before, num_classes))
 
 
 def _convolution(before: int, after: int) -> list[nn.Module]:

@@ -75,8 +75,8 @@ def train(
     Args:
         recipe: what to run.
         folder: the folder of this run alone; see :class:`RunFolder` for what it will hold.
-        data_dir: where published data sets and human labels are.
-        download: whether CIFAR may be fetched into ``data_dir`` if it is missing.
+        data_dir: where published data sets, human labels and weights are.
+        download: whether CIFAR and published weights may be fetched into ``data_dir`` if they are missing.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         workers: processes that decode image files, 0 for none but this one; by default one per processor. Results do
             not depend on it.
@@ -98,12 +98,15 @@ def train(
         dataset = dataset or load_dataset(recipe.data, data_dir, download=download)
         task = prepare(recipe, dataset, data_dir)
         fabric = _fabric(device, recipe.precision)
+        weights = None
+        if recipe.weights is not None:
+            weights = models.read_weights(recipe.model, recipe.weights, data_dir, download=download)
         with (
             _own_random_state(recipe.seed, fabric.device),
             _interruptible() as interrupted,
             _reader(dataset, workers, fabric.device) as reader,
         ):
-            job = _Job(recipe, task, fabric, reader)
+            job = _Job(recipe, task, fabric, reader, weights)
             _begin(run, job, dataset)
             while job.epoch < recipe.epochs:
                 started, samples = time.perf_counter(), job.samples_left
@@ -133,7 +136,9 @@ def train(
 class _Job:
     """The changing state of a run: network, optimiser, schedule, generators and the place in the data order."""
 
-    def __init__(self, recipe: Recipe, task: Task, fabric: Fabric, reader: Reader | None) -> None:
+    def __init__(
+        self, recipe: Recipe, task: Task, fabric: Fabric, reader: Reader | None, weights: models.Weights | None
+    ) -> None:
         self.recipe = recipe
         self.task = task
         self.fabric = fabric
@@ -155,18 +160,19 @@ class _Job:
 
         self.criterion = make_loss(recipe.method.loss)
         self.network = models.make_model(
-            recipe.model, input_shape=dataset.input_shape, num_classes=dataset.num_classes, seed=recipe.seed
+            recipe.model,
+            input_shape=dataset.input_shape,
+            num_classes=dataset.num_classes,
+            seed=recipe.seed,
+            head=recipe.method.head,
         )
+        self.weights: dict[str, Any] | None = None
+        if weights is not None:
+            left_out = weights.load_into(self.network)
+            self.weights = {"file": weights.file, "sha256": weights.sha256, "left_out": list(left_out)}
         if dataset.is_image:
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            lr=recipe.lr,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.method.l2,
-            fused=True if device.type in ("cpu", "cuda") else None,
-        )
+        optimizer = _optimizer(recipe, self.network, device)
         self.model, self.optimizer = fabric.setup(self.network, optimizer)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _learning_rate_factor(recipe))
         self.augmentation = torch.Generator(device)
@@ -202,11 +208,11 @@ class _Job:
             if len(index) < fewest:
                 continue
             target = self.train_labels[index]
-            logits = self.model(inputs)
+            logits, penalty = self.model(inputs, target) if recipe.method.head else (self.model(inputs), None)
             loss = self.criterion(logits, target)
-            objective = loss
+            objective = loss if penalty is None else loss + penalty
             if recipe.method.l1:
-                objective = loss + recipe.method.l1 * sum(parameter.abs().sum() for parameter in parameters)
+                objective = objective + recipe.method.l1 * sum(parameter.abs().sum() for parameter in parameters)
             self.optimizer.zero_grad()
             self.fabric.backward(objective)
             if recipe.clip_norm is not None:
@@ -342,6 +348,12 @@ def _begin(run: RunFolder, job: _Job, dataset: Dataset) -> None:
             "the data"
         )
     record.data = data
+    if record.weights and record.weights != job.weights:
+        raise RunError(
+            f"{run.path} was begun from other weights (SHA-256 {record.weights['sha256'][:12]}…, now "
+            f"{job.weights['sha256'][:12] if job.weights else 'none'}…): choose another folder, or restore the file"
+        )
+    record.weights = job.weights
     record.parameters = sum(parameter.numel() for parameter in job.network.parameters())
     if task.noise is not None:
         record.noise = {
@@ -417,6 +429,17 @@ def _reader(dataset: Dataset, workers: int | None, device: torch.device) -> Iter
         yield reader
     finally:
         reader.close()
+
+
+def _optimizer(recipe: Recipe, network: models.Network, device: torch.device) -> torch.optim.Optimizer:
+    common: dict[str, Any] = {
+        "lr": recipe.lr if recipe.method.lr is None else recipe.method.lr,
+        "weight_decay": recipe.method.l2,
+        "fused": True if device.type in ("cpu", "cuda") else None,
+    }
+    if recipe.method.optimizer == "adam":
+        return torch.optim.Adam(network.parameters(), **common)
+    return torch.optim.SGD(network.parameters(), momentum=recipe.momentum, nesterov=recipe.nesterov, **common)
 
 
 def _learning_rate_factor(recipe: Recipe) -> Callable[[int], float]:

@@ -14,8 +14,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 from noiseproof.errors import NoiseproofError, RecipeError, suggest
 from noiseproof.files import parse_toml
 from noiseproof.losses import make_loss
-from noiseproof.methods import DATASETS, resolve_method
-from noiseproof.models import canonical_model
+from noiseproof.methods import REGULARISERS, regularisation, resolve_method
+from noiseproof.models import canonical_head, canonical_model, check_weights
 from noiseproof.noise import check_rate
 
 
@@ -168,6 +168,10 @@ class MethodRecipe(_Value):
         l1: the weight of the parameters' L1 norm in the loss.
         l2: the weight decay of the optimiser.
         source: where the values come from.
+        head: what takes the place of the network's linear classifier, such as ``"student(margin=0.1, center=0.05)"``;
+            empty for none.
+        optimizer: ``"sgd"``, or ``"adam"``, which takes no momentum.
+        lr: a learning rate of its own in place of the recipe's.
     """
 
     name: str
@@ -175,11 +179,19 @@ class MethodRecipe(_Value):
     l1: float = Field(0.0, ge=0)
     l2: float = Field(0.0, ge=0)
     source: str = "user"
+    head: str = ""
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    lr: float | None = Field(None, gt=0)
 
     @field_validator("loss")
     @classmethod
     def _canonical(cls, value: str) -> str:
         return make_loss(value).spec
+
+    @field_validator("head")
+    @classmethod
+    def _canonical_head(cls, value: str) -> str:
+        return value and canonical_head(value)
 
 
 class StepSchedule(_Value):
@@ -201,19 +213,21 @@ class Recipe(_Value):
         data: which data set.
         noise: which label noise is put on its training labels.
         model: the network, such as ``"cnn8"`` or ``"cnn8(width=0.25)"``.
+        weights: where the network starts from: published weights of its kind (``"imagenet-v1"``, ``"imagenet-v2"``) or
+            a ``.safetensors`` or ``.pth`` file; ``None`` for random weights.
         method: the loss and its regulariser.
         epochs: passes over the training data.
         batch_size: samples per step; a single sample that is left over joins the last step.
-        lr: the learning rate of SGD at the start.
+        lr: the learning rate at the start; a method can have its own.
         momentum: of SGD.
         nesterov: whether the momentum is Nesterov's.
         schedule: how the learning rate changes from epoch to epoch: ``"cosine"`` to 0, ``"constant"``, a factor
             per epoch, or ``{factor = 0.1, after = [5]}`` for steps.
         clip_norm: the largest norm of all gradients together, the L1 part included; ``None`` for no clipping.
         augment: ``"crop"`` (at a random place: of an image in memory with an eighth of its height as padding, of an
-            image file after resizing), ``"flip"`` and ``"rotate"`` (by up to 20 degrees); for image files also ``"resized-crop"`` (a
-            box of 8 to 100 % of the area) and ``"jitter"`` (brightness, contrast, saturation, hue). Each image its
-            own.
+            image file after resizing), ``"flip"`` and ``"rotate"`` (by up to 20 degrees); for image files also
+            ``"resized-crop"`` (a box of 8 to 100 % of the area) and ``"jitter"`` (brightness, contrast, saturation,
+            hue). Each image its own.
         balanced: whether an epoch has as many samples of each noisy class as the rarest has, drawn anew each time.
         validation: the share of the *noisy* training data that is held out, on which the epoch is chosen; 0 for the
             published protocol, which trains on everything and reports the last epoch.
@@ -224,6 +238,7 @@ class Recipe(_Value):
     data: DataRecipe
     noise: NoiseRecipe = NoNoise()
     model: str
+    weights: str | None = None
     method: MethodRecipe
     epochs: int = Field(gt=0)
     batch_size: int = Field(gt=1)
@@ -251,7 +266,7 @@ class Recipe(_Value):
             value["method"] = {"name": value["method"]}
         method, data = value.get("method"), value.get("data")
         if isinstance(method, dict) and isinstance(data, dict):
-            value["method"] = _expand_method(method, str(data.get("name")))
+            value["method"] = _expand_method(method, str(data.get("name")), value.get("noise"))
         return value
 
     @field_validator("model")
@@ -265,7 +280,10 @@ class Recipe(_Value):
             wanted = "cifar100" if self.noise.column == "noisy" else "cifar10"
             if self.data.name != wanted:
                 raise ValueError(f"noise.column {self.noise.column!r} belongs to {wanted}, not {self.data.name}")
-        if self.noise.kind == "asymmetric" and self.noise.mapping is None and self.data.name not in DATASETS:
+        if self.weights is not None:
+            check_weights(self.model, self.weights)
+        mapped = self.data.name in ("cifar10", "cifar100")
+        if self.noise.kind == "asymmetric" and self.noise.mapping is None and not mapped:
             raise ValueError(f"noise.mapping is missing: there is no published map for {self.data.name}")
         if {"resized-crop", "jitter"} & {*self.augment} and self.data.name not in IMAGE_FILES:
             raise ValueError(f"augment: 'resized-crop' and 'jitter' are for image files, not for {self.data.name}")
@@ -294,23 +312,50 @@ class Recipe(_Value):
         return f"{self.data.name}{size}, {self.model}, {self.epochs} epochs, {selection}"
 
     def replace(self, **changes: Any) -> Recipe:
-        """The recipe with other values, validated again; a dictionary replaces only its own keys."""
+        """The recipe with other values, validated again; a dictionary replaces only its own keys.
+
+        The method stays what it is: give it again, by its name, to have the values published for another noise.
+        """
         return make_recipe(merge(self.model_dump(mode="json"), changes))
 
 
-def _expand_method(method: dict[str, Any], dataset: str) -> dict[str, Any]:
+def _expand_method(method: dict[str, Any], dataset: str, noise: Any) -> dict[str, Any]:
+    regulariser = method.get("regulariser")
+    if regulariser is not None and {"l1", "l2"} & method.keys():
+        raise ValueError("method: regulariser stands for the published l1 and l2; give it, or the two numbers")
     if "loss" in method:
-        return {"name": method["loss"], **method}
-    changes: dict[str, Any] = {key: method[key] for key in ("l1", "l2") if key in method}
-    unknown = method.keys() - {"name", "source", *changes}
+        given = {"name": method["loss"], **method}
+        if regulariser is not None:
+            del given["regulariser"]
+            given["l1"], given["l2"] = regularisation(regulariser, dataset)
+            given["name"] = f"{given['name']} with {REGULARISERS[regulariser]}"
+        return given
+    changes: dict[str, Any] = {key: method[key] for key in ("l1", "l2", "head", "optimizer", "lr") if key in method}
+    unknown = method.keys() - {"name", "source", "regulariser", *changes}
     if unknown or "name" not in method:
         raise ValueError(
-            f"method: unknown keys {sorted(unknown)}; expected a text such as 'jal-ce', or the keys name, source, l1 "
-            "and l2 for a published method, or loss, name, l1 and l2 for another"
+            f"method: unknown keys {sorted(unknown)}; expected a text such as 'jal-ce', or the keys name, source, "
+            "regulariser, l1, l2, head, optimizer and lr for a published method, or loss in place of source for another"
         )
-    resolved = asdict(resolve_method(method["name"], dataset, method.get("source", "code")))
+    kind, rate = _kind_and_rate(noise)
+    resolved = asdict(
+        resolve_method(
+            method["name"], dataset, method.get("source", "code"), noise=kind, rate=rate, regulariser=regulariser
+        )
+    )
     title = resolved.pop("title")
     return {**resolved, "name": title, **changes}
+
+
+def _kind_and_rate(noise: Any) -> tuple[str | None, float | None]:
+    """Of a noise that is not validated yet: what is no kind or no rate is left for the validation to name."""
+    values = noise if isinstance(noise, dict) else {"kind": getattr(noise, "kind", None)}
+    rate = values.get("rate", getattr(noise, "rate", None))
+    kind = values.get("kind")
+    return (
+        kind if isinstance(kind, str) else None,
+        float(rate) if isinstance(rate, int | float) and not isinstance(rate, bool) else None,
+    )
 
 
 def make_recipe(values: dict[str, Any]) -> Recipe:

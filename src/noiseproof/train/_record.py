@@ -72,6 +72,8 @@ class Record:
         parameters: the number of trainable parameters.
         epochs: the measures, in order.
         unreadable: how many images of which part were missing or could not be read, and were skipped.
+        weights: the file that the network started from, its SHA-256, and the parameters that were not taken from it;
+            ``None`` for random weights.
     """
 
     id: str
@@ -83,6 +85,7 @@ class Record:
     parameters: int = 0
     epochs: list[Epoch] = field(default_factory=list)
     unreadable: dict[str, int] = field(default_factory=dict)
+    weights: dict[str, Any] | None = None
 
     @property
     def last(self) -> Epoch | None:

@@ -1,0 +1,227 @@
+"""From the name of a method to its loss, parameters, regulariser, head and optimiser."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+from noiseproof.errors import SpecError, suggest
+from noiseproof.files import parse_toml
+from noiseproof.losses import (
+    DATASETS,
+    OPERATORS,
+    REGISTRY,
+    make_loss,
+    most_specific,
+    parameter_origins,
+    source_order,
+)
+from noiseproof.spec import Call, format_call, parse_call
+
+REGULARISERS = {"l1": "L1", "l2": "L2", "none": "no regulariser"}
+"""What every method can be given in place of its own regulariser, and how tables say so."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """What one published comparison runs under one name.
+
+    Attributes:
+        name: the name in recipes and on the command line.
+        title: the name in tables.
+        loss: the canonical spec of the loss.
+        l1: the weight of the L1 norm of all parameters, added to the loss and so inside the clipped gradient.
+        l2: the weight decay of the optimiser, outside the clipped gradient.
+        source: one of :data:`SOURCES`, where the values come from; ``"user"`` where they are the user's.
+        head: the spec of what takes the place of the network's linear classifier; empty for none.
+        optimizer: ``"sgd"`` or ``"adam"``.
+        lr: the method's own learning rate; ``None`` for the recipe's.
+    """
+
+    name: str
+    title: str
+    loss: str
+    l1: float
+    l2: float
+    source: str
+    head: str = ""
+    optimizer: str = "sgd"
+    lr: float | None = None
+
+
+def method_names() -> tuple[str, ...]:
+    """The names of all published methods."""
+    return tuple(table()["methods"])
+
+
+def resolve_method(
+    spec: str,
+    dataset: str,
+    source: str = "code",
+    *,
+    noise: str | None = None,
+    rate: float | None = None,
+    regulariser: str | None = None,
+) -> Method:
+    """The method that a text names, with its parameters for a data set and a noise.
+
+    Args:
+        spec: a name (``"jal-ce"``) or a title of published tables (``"AGCE+MAE (1,10)"``); a name with parameters
+            that replace the published ones (``"jal-ce(a=5)"``); or any expression that
+            :func:`noiseproof.losses.make_loss` reads, which gets the L2 of the data set.
+        dataset: one of :data:`DATASETS`; any other name takes the parameters of CIFAR-10 and no regulariser.
+        source: one of :data:`SOURCES`.
+        noise: the kind of the label noise, for which some methods have parameters of their own.
+        rate: the rate of the noise. A rate that nobody published takes the values of its kind, or of the data set.
+        regulariser: ``"l1"``, ``"l2"`` or ``"none"`` in place of the method's own, in the strength that the source
+            has for the data set; the title says so.
+
+    Raises:
+        SpecError: no method and no loss has this name, an unknown parameter, source or regulariser, or nothing is
+            published for the data set.
+    """
+    name, call = _read(spec)
+    if regulariser is None:
+        (l1, l2), suffix = _own_regularisation(name, dataset, source), ""
+    else:
+        (l1, l2), suffix = regularisation(regulariser, dataset, source), f" with {REGULARISERS[regulariser]}"
+    if name is None:
+        return Method(spec.strip(), spec.strip() + suffix, make_loss(spec).spec, l1, l2, source="user")
+    entry = table()["methods"][name]
+    given = {} if call is None else call.parameters
+    inside = format_call("", given)
+    preset = preset_for(dataset, noise, rate)
+    return Method(
+        name + inside,
+        (entry["title"].split(" ")[0] + inside if given else entry["title"]) + suffix,
+        _loss(name, preset, source, given),
+        l1,
+        l2,
+        source,
+        _head(name, preset),
+        entry.get("optimizer", "sgd"),
+        entry.get("lr"),
+    )
+
+
+def regularisation(kind: str, dataset: str, source: str = "code") -> tuple[float, float]:
+    """The weights of the L1 norm and of the L2 decay that a regulariser has on a data set.
+
+    Args:
+        kind: ``"l1"``, ``"l2"`` or ``"none"``.
+        dataset: a data set with published values.
+        source: whose values.
+
+    Raises:
+        SpecError: an unknown regulariser or source, or one that has no published strength on this data set.
+    """
+    if kind not in tuple(REGULARISERS):
+        raise SpecError(f"unknown regulariser {kind!r}{suggest(str(kind), REGULARISERS)}")
+    return _weights(kind, dataset, source)
+
+
+def _own_regularisation(name: str | None, dataset: str, source: str) -> tuple[float, float]:
+    """Those of a method; a user's own loss has those of the plain ones."""
+    family = "plain" if name is None else table()["methods"][name]["family"]
+    return _weights(_first("rules", source_order(source), family, dataset) or "none", dataset, source)
+
+
+def _weights(rule: str, dataset: str, source: str) -> tuple[float, float]:
+    if rule == "none":
+        return 0.0, 0.0
+    strength = _first("strengths", source_order(source), rule, dataset)
+    if strength is None:
+        raise SpecError(
+            f"regulariser {rule!r}: no strength is published for {dataset} (source {source}); give the number instead, "
+            f"such as method = {{name = …, {rule} = 1e-4}}"
+        )
+    return (strength, 0.0) if rule.startswith("l1") else (0.0, strength)
+
+
+def preset_for(dataset: str, noise: str | None, rate: float | None) -> str:
+    """The preset of a data set, a noise and its rate; where nothing is published for the data, that of CIFAR-10."""
+    parts = [dataset if dataset in DATASETS else "cifar10", noise, None if rate is None else f"{rate:g}"]
+    return "-".join(part for part in parts if part)
+
+
+def loss_name(name: str) -> str:
+    """The name of the loss of a method."""
+    return table()["methods"][name].get("loss", name)
+
+
+def origins(name: str, preset: str, source: str) -> dict[str, tuple[float, str]]:
+    """The published parameters of a method's loss, each with who says it; empty if another loss takes its place.
+
+    Raises:
+        SpecError: an unknown source, or nothing is published for the data set.
+    """
+    entry = table()["methods"][name]
+    if source in entry.get("instead", {}):
+        return {}
+    own = {key: (float(value), "the row itself") for key, value in entry.get("parameters", {}).items()}
+    missing = REGISTRY[loss_name(name)].declared.keys() - own.keys()
+    if not missing:
+        return own
+    return {**parameter_origins(loss_name(name), preset, source), **own}
+
+
+def _loss(name: str, preset: str, source: str, given: dict[str, Any]) -> str:
+    entry, loss = table()["methods"][name], loss_name(name)
+    if source in entry.get("instead", {}):
+        if given:
+            raise SpecError(f"{name} of source {source} is {entry['instead'][source]}, which takes no parameters")
+        return make_loss(entry["instead"][source]).spec
+    declared = REGISTRY[loss].declared
+    if declared and declared.keys() <= given.keys():
+        return make_loss(format_call(loss, given)).spec
+    try:
+        published = {key: value for key, (value, _) in origins(name, preset, source).items()}
+    except SpecError as error:
+        rest = ", ".join(f"{key}=…" for key in declared if key not in given)
+        raise SpecError(f"{error}. Give all parameters yourself ({rest} too), or take another method.") from error
+    return make_loss(format_call(loss, {**published, **given})).spec
+
+
+def _head(name: str, preset: str) -> str:
+    entry = table()["methods"][name]
+    if "head" not in entry:
+        return ""
+    presets = table()["heads"][entry["head"]]
+    found = most_specific(presets, preset)
+    if found is None:
+        known = sorted({key.split("-")[0] for key in presets})
+        raise SpecError(f"{name} has no published parameters for {preset.split('-')[0]!r} (known: {', '.join(known)})")
+    return format_call(entry["head"], found)
+
+
+def _first(what: str, order: list[str], kind: str, dataset: str) -> Any:
+    """What the first source says that says anything."""
+    for source in order:
+        found = table()[what].get(source, {}).get(kind, {}).get(dataset)
+        if found is not None:
+            return found
+    return None
+
+
+def _read(spec: str) -> tuple[str | None, Call | None]:
+    """The method's name and its parameters; no name for a user's loss, no call for a title with a space."""
+    methods: dict[str, dict[str, Any]] = table()["methods"]
+    titles = {entry["title"].lower(): name for name, entry in methods.items()}
+    if spec.strip().lower() in titles:
+        return titles[spec.strip().lower()], None
+    try:
+        call = parse_call(spec)
+    except SpecError:
+        return None, None
+    name = call.name if call.name in methods else titles.get(call.name)
+    if name is None and call.name not in {*REGISTRY, *OPERATORS}:
+        raise SpecError(f"no method and no loss is called {call.name!r}{suggest(call.name, methods)}")
+    return name, call
+
+
+@functools.cache
+def table() -> dict[str, Any]:
+    """The content of ``published.toml``."""
+    return parse_toml(resources.files("noiseproof.methods").joinpath("published.toml").read_text())
