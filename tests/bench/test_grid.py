@@ -44,6 +44,14 @@ def test_a_grid_is_a_product(grid_file: Path) -> None:
     assert noises == [("none", 0.0), ("symmetric", 0.2), ("symmetric", 0.6), ("asymmetric", 0.3)]
 
 
+def test_rates_and_folders_of_instance_noise_and_lists() -> None:
+    noise = [{"kind": "instance", "variant": "pdn"}, {"kind": "labels", "path": "to/My list.json", "column": "a b"}]
+    grid = load_grid("digits", {"grid": {"noise": noise, "rates": [0.2, 0.4], "methods": ["ce"]}})
+    assert [recipe.noise.rate for recipe in grid.recipes] == [0.2, 0.4, None]
+    names = [folder_name(recipe).rpartition("-ce-")[0] for recipe in grid.recipes]
+    assert names == ["digits-instance-0.2-pdn", "digits-instance-0.4-pdn", "digits-labels-my_list-a_b"]
+
+
 def test_the_demo_is_what_the_readme_says() -> None:
     grid = load_grid("demo")
     assert [recipe.method.name for recipe in grid.recipes[:4]] == ["CE", "GCE", "NCE+RCE", "JAL-CE(a=5)"]

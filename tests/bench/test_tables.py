@@ -8,6 +8,7 @@ import statistics
 import pytest
 
 from noiseproof.bench import Cell, Table, make_tables, runs_csv, tables_csv
+from noiseproof.bench._tables import noise_label
 from noiseproof.train import Epoch, Record, make_recipe
 
 
@@ -73,6 +74,18 @@ def test_one_noise_gives_one_table_of_all_measures() -> None:
     assert "20% noisy validation part" in table.caption
     assert table.text().rows[0][-1] == "3"
     assert table.notes == ("symmetric noise 60%: 60.10% of the training labels are wrong (realised).",)
+
+
+@pytest.mark.parametrize(
+    ("noise", "label"),
+    [
+        ({"kind": "instance", "rate": 0.4, "variant": "published"}, "instance noise 40% (published)"),
+        ({"kind": "labels", "path": "a/b.csv", "column": None}, "labels from a/b.csv"),
+        ({"kind": "labels", "path": "b.csv", "column": "noisy"}, "labels from b.csv, noisy"),
+    ],
+)
+def test_noises_have_names(noise: dict[str, object], label: str) -> None:
+    assert noise_label({"noise": noise}) == label
 
 
 def test_several_noises_give_a_table_per_measure() -> None:

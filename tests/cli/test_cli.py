@@ -125,9 +125,30 @@ def test_noise(capsys: pytest.CaptureFixture[str]) -> None:
     )
 
 
+def test_instance_noise_and_comparing_lists(capsys: pytest.CaptureFixture[str]) -> None:
+    made = run("noise", "instance", "--data", "digits", "--rate", "0.3", "--variant", "fixed-subset", capsys=capsys)
+    assert made.startswith("instance noise (fixed-subset, seed 0): requested 30.00%")
+    assert "realised 29.98% (360 of 1201" in made
+    manifest = ["noise", "instance", "--data", "digits", "--rate", "0.3", "--seed", "2", "--out", "made.json"]
+    assert run(*manifest, capsys=capsys).startswith("instance noise (pdn, seed 2)")
+    noisy = json.loads(Path("made.json").read_text())
+    compare = ["noise", "compare", "--data", "digits", "--labels"]
+    # A manifest holds two lists of labels among other things: a reader of columns can choose one.
+    out = run(*compare, "made.json", "--column", "labels", "--out", "again.json", capsys=capsys)
+    assert f"realised {noisy['rate']:.2%}" in out
+    assert len(re.findall(r"\d+\.\d\d%", out.split("wrong in each class:")[1])) == 10
+    assert "written to again.json" in out
+    assert json.loads(Path("again.json").read_text())["labels"] == noisy["labels"]
+    assert "realised 0.00%" in run(*compare, "made.json", "--column", "clean", capsys=capsys)
+
+
 @pytest.mark.parametrize(
     ("command", "message"),
     [
+        ("noise compare --data digits --labels absent.csv", "cannot read labels from absent.csv"),
+        ("noise instance --data digits --rate 40", "for 40 % write 0.4"),
+        ("train digits --noise instance --rate 0.4", "has lists for cifar10 and cifar100, not digits"),
+        ("train digits --noise labels --set noise.path=absent.csv", "there is no label list absent.csv"),
         ("train digit", "no recipe is called 'digit'; did you mean 'digits'"),
         ("train demo", "demo is a grid of 12 runs: use `noiseproof bench demo`"),
         ("train digits --set epoch=3", "unknown key 'epoch'; did you mean 'epochs'"),
@@ -173,7 +194,8 @@ def test_changes_are_toml_or_text() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", [[], ["train"], ["bench"], ["methods"], ["noise"], ["noise", "symmetric"], ["recipes"]]
+    "command",
+    [[], ["train"], ["bench"], ["methods"], ["noise"], ["noise", "symmetric"], ["noise", "compare"], ["recipes"]],
 )
 def test_help_everywhere(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as stopped:

@@ -11,10 +11,11 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
+from conftest import write_small_cifar
 from noiseproof import data, models
-from noiseproof.errors import DataError, NoiseWarning, RecipeError, RunError, RunWarning
+from noiseproof.errors import DataError, DataWarning, NoiseWarning, RecipeError, RunError, RunWarning
 from noiseproof.losses import make_loss
-from noiseproof.noise import NoisyLabels, symmetric
+from noiseproof.noise import NoisyLabels, instance_dependent, symmetric
 from noiseproof.train import Progress, Recipe, load_dataset, make_recipe, prepare, read_record, train
 from noiseproof.train import _loop as loop
 
@@ -322,6 +323,113 @@ def test_noise_kinds(tmp_path: Path) -> None:
         prepare(recipe(noise={"kind": "file", "path": str(tmp_path / "other.json")}), digits, tmp_path)
     with pytest.raises(ValueError, match="cannot read a transition matrix"):
         prepare(recipe(noise={"kind": "matrix", "path": str(tmp_path / "absent.csv")}), digits, tmp_path)
+
+
+@pytest.mark.parametrize("variant", ["pdn", "fixed-subset"])
+def test_instance_noise_is_the_generators(tmp_path: Path, variant: str) -> None:
+    digits = data.digits()
+    task = prepare(recipe(noise={"kind": "instance", "rate": 0.3, "variant": variant}, seed=4), digits, tmp_path)
+    scale = {} if variant == "pdn" else {"mean": digits.mean, "std": digits.std}
+    inputs, labels = digits.train.inputs, digits.train.labels
+    expected = instance_dependent(inputs, labels, 0.3, num_classes=10, seed=4, variant=variant, **scale)
+    assert task.noise is not None
+    assert task.noise.checksum == expected.checksum
+    assert task.noise.rate == pytest.approx(0.3, abs=0.04)
+
+
+def test_label_lists_are_found_and_taken_by_position(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    digits, folder = data.digits(), tmp_path / "data"
+    folder.mkdir()
+    monkeypatch.chdir(tmp_path)
+    noisy = symmetric(digits.train.labels, 0.4, num_classes=10, seed=9)
+    (folder / "mine.json").write_text(json.dumps({"a": noisy.labels.tolist(), "b": noisy.clean.tolist()}))
+    spec = {"kind": "labels", "path": "mine.json", "column": "a"}
+    task = prepare(recipe(noise=spec), digits, folder)
+    assert (task.labels == noisy.labels).all()
+    assert task.noise is not None
+    assert str(task.noise).startswith("mine noise, realised 39.97%")
+    part = digits.first_per_class(100)
+    assert part.positions is not None
+    assert (prepare(recipe(noise=spec), part, folder).labels == noisy.labels[part.positions]).all()
+    Path("mine.json").write_text("[0]")
+    with pytest.raises(DataError, match="^mine.json is one list without names"):
+        prepare(recipe(noise=spec), digits, folder)
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        (None, "there is no label list list.json, neither in the working folder nor under"),
+        ([0, 1], "list.json holds 2 labels, which do not fit the 1201 training samples of digits"),
+        ([10] * 1201, "list.json: label 10 at index 0"),
+    ],
+)
+def test_lists_that_do_not_fit_are_named(tmp_path: Path, labels: list[int] | None, message: str) -> None:
+    if labels is not None:
+        (tmp_path / "list.json").write_text(json.dumps(labels))
+    with pytest.raises(DataError, match=message):
+        prepare(recipe(noise={"kind": "labels", "path": "list.json"}), data.digits(), tmp_path)
+
+
+def test_a_list_too_short_for_the_positions_of_a_part_is_refused(tmp_path: Path) -> None:
+    part = data.digits().first_per_class(1000)
+    assert part.positions is not None
+    assert part.positions.max() > 1000
+    (tmp_path / "list.json").write_text(json.dumps([0] * 1001))
+    with pytest.raises(DataError, match="holds 1001 labels, which do not fit the 1000 training samples"):
+        prepare(recipe(noise={"kind": "labels", "path": "list.json"}), part, tmp_path)
+
+
+def test_a_list_in_another_order_is_warned_of(tmp_path: Path) -> None:
+    shuffled = np.random.default_rng(0).permutation(data.digits().train.labels)
+    np.save(tmp_path / "list.npy", shuffled)
+    with pytest.warns(DataWarning, match=r"agree with the clean ones in \d+.\d%, which is chance"):
+        prepare(recipe(noise={"kind": "labels", "path": "list.npy"}), data.digits(), tmp_path)
+
+
+def test_clean_labels_of_own_arrays_are_what_a_list_is_measured_against(tmp_path: Path) -> None:
+    given = data.digits().train.labels
+    clean = (given + (np.arange(len(given)) % 4 == 0)) % 10
+    np.save(tmp_path / "list.npy", clean)
+    own = data.arrays(own_data(tmp_path, clean_labels=clean))
+    values = {"name": "arrays", "path": str(tmp_path / "mine.npz")}
+    task = prepare(recipe(data=values, noise={"kind": "labels", "path": "list.npy"}), own, tmp_path)
+    assert task.noise is not None
+    assert task.noise.rate == 0
+
+
+@pytest.mark.parametrize("under", [".", "published-labels"])
+def test_published_lists_of_instance_noise(tmp_path: Path, under: str) -> None:
+    write_small_cifar(tmp_path, "cifar10")
+    with pytest.warns(DataWarning, match="differ from the published"):
+        cifar = data.cifar10(tmp_path)
+    spec = {"kind": "instance", "rate": 0.4}
+    published = [recipe(data="cifar10", model="cnn8", noise=spec, seed=seed) for seed in (1, 2)]
+    with pytest.raises(DataError, match=r"there is neither .*cifar10_dependent_0.4.json nor .*published-labels"):
+        prepare(published[0], cifar, tmp_path)
+    noisy = symmetric(cifar.train.labels, 0.4, num_classes=10)
+    (tmp_path / under).mkdir(exist_ok=True)
+    path = tmp_path / under / "cifar10_dependent_0.4.json"
+    path.write_text(json.dumps(noisy.labels.tolist()))
+    tasks = [prepare(one, cifar, tmp_path) for one in published]
+    assert all((task.labels == noisy.labels).all() for task in tasks)
+    assert str(tasks[0].noise).startswith("published instance noise, realised 40.00%")
+    part = prepare(published[0], cifar.first_per_class(100), tmp_path)
+    assert cifar.first_per_class(100).positions is not None
+    assert (part.labels == noisy.labels[cifar.first_per_class(100).positions]).all()
+    path.write_text(json.dumps(noisy.labels[::-1].tolist()))
+    with pytest.raises(DataError, match="not 40.00% of the samples: it belongs to other data"):
+        prepare(published[0], cifar, tmp_path)
+
+
+@pytest.mark.data
+@pytest.mark.filterwarnings("ignore::noiseproof.errors.DataWarning")
+@pytest.mark.parametrize("size", [None, 500])
+def test_the_published_list_on_cifar(cifar_dir: Path, size: int | None) -> None:
+    spec = recipe(data={"name": "cifar10", "train_size": size}, model="cnn8", noise={"kind": "instance", "rate": 0.4})
+    task = prepare(spec, load_dataset(spec.data, cifar_dir), cifar_dir)
+    assert task.noise is not None
+    assert task.noise.rate == (0.4 if size is None else pytest.approx(0.4, abs=0.1))
 
 
 def test_published_noise_warns_with_the_rate_it_gives(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def _noises(axes: dict[str, Any], default: dict[str, Any]) -> list[dict[str, Any
         if "rates" in table:
             rates = _list(table, "rates", None)
             del table["rates"]
-        elif "rates" in axes and table.get("kind") in ("symmetric", "asymmetric"):
+        elif "rates" in axes and table.get("kind") in ("symmetric", "asymmetric", "instance"):
             rates = _list(axes, "rates", None)
         else:
             rates = [table.get("rate")]
@@ -103,6 +103,14 @@ def folder_name(recipe: Recipe) -> str:
     noise = recipe.noise
     parts: list[str] = [recipe.data.name, noise.kind]
     parts += [f"{noise.rate:g}"] if noise.rate else []
-    parts += [noise.column] if noise.kind == "human" else []
-    method = re.sub(r"[^a-z0-9+.-]+", "_", recipe.method.name.lower()).strip("_")[:40]
-    return "-".join([*parts, method, f"seed{recipe.seed}", recipe.id])
+    if noise.kind == "human":
+        parts.append(noise.column)
+    elif noise.kind == "instance":
+        parts.append(noise.variant)
+    elif noise.kind == "labels":
+        parts += [_for_a_path(text) for text in (Path(noise.path).stem, noise.column) if text is not None]
+    return "-".join([*parts, _for_a_path(recipe.method.name), f"seed{recipe.seed}", recipe.id])
+
+
+def _for_a_path(text: str) -> str:
+    return re.sub(r"[^a-z0-9+.-]+", "_", text.lower()).strip("_")[:40]

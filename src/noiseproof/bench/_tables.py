@@ -178,6 +178,10 @@ def noise_label(recipe: dict[str, Any]) -> str:
         return "labels as they are"
     if noise["kind"] == "human":
         return f"human labels, {noise['column']}"
+    if noise["kind"] == "instance":
+        return f"instance noise {100 * noise['rate']:g}% ({noise['variant']})"
+    if noise["kind"] == "labels":
+        return f"labels from {noise['path']}" + (f", {noise['column']}" if noise["column"] else "")
     if "rate" not in noise:
         return f"{noise['kind']} noise from {noise['path']}"
     return f"{noise['kind']} noise {100 * noise['rate']:g}%"

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING, Any
 from noiseproof.cli._options import add_data_dir, read_map
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from noiseproof.data import Dataset
     from noiseproof.noise import NoisyLabels
 
 _EXAMPLES = """\
@@ -18,6 +22,8 @@ examples:
   noiseproof noise asymmetric --data digits --rate 0.3 --map 3:5,5:3
   noiseproof noise symmetric --data cifar10 --data-dir DIR --rate 0.8 --mode published
   noiseproof noise matrix --labels labels.npy --matrix T.csv --out noisy.json
+  noiseproof noise instance --data cifar10 --data-dir DIR --rate 0.4 --variant pdn
+  noiseproof noise compare --data cifar10 --data-dir DIR --labels DIR/published-labels/cifar10_dependent_0.4.json
 """
 
 
@@ -39,23 +45,60 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     asymmetric.add_argument("--source", default="published", choices=("published", "true"), help="of CIFAR-100's map")
     matrix = _add_kind(kinds, "matrix", "flips by a transition matrix")
     matrix.add_argument("--matrix", type=Path, required=True, help="T[true, noisy] as .csv or .npy")
+    instance = _add_parser(kinds, "instance", "flips that depend on the inputs")
+    instance.add_argument("--rate", type=float, required=True, help="the share of wrong labels")
+    instance.add_argument(
+        "--variant",
+        default="pdn",
+        choices=("pdn", "fixed-subset"),
+        help="a flip rate per sample, or exactly the requested share (default: pdn)",
+    )
+    _add_data(instance, required=True)
+    _add_output(instance)
+    instance.set_defaults(run=_instance)
+    compare = _add_parser(kinds, "compare", "measures a list of noisy labels against those of a data set")
+    _add_data(compare, required=True)
+    compare.add_argument("--labels", type=Path, required=True, help=_LABELS)
+    compare.add_argument("--column", help=_COLUMN)
+    compare.add_argument("--out", type=Path, help=_OUT)
+    compare.set_defaults(run=_compare)
     show = kinds.add_parser("show", help="check a manifest and say what is in it")
     show.add_argument("manifest", type=Path)
     show.set_defaults(run=_show)
 
 
-def _add_kind(kinds: Any, name: str, summary: str) -> argparse.ArgumentParser:
+_LABELS = "a list of integer labels: .json, .pt, .npy, .csv or .txt"
+_COLUMN = "which list, if the file of --labels has several"
+_OUT = "write the labels and where they come from to this file"
+
+
+def _add_parser(kinds: Any, name: str, summary: str) -> argparse.ArgumentParser:
     parser: argparse.ArgumentParser = kinds.add_parser(name, help=summary, description=f"{name}: {summary}")
-    labels = parser.add_mutually_exclusive_group(required=True)
-    labels.add_argument("--data", choices=("digits", "cifar10", "cifar100"), help="take the training labels of")
-    labels.add_argument("--labels", type=Path, help="integer labels as .npy, or as text with one per line")
     add_data_dir(parser)
+    return parser
+
+
+def _add_kind(kinds: Any, name: str, summary: str) -> argparse.ArgumentParser:
+    parser = _add_parser(kinds, name, summary)
+    labels = parser.add_mutually_exclusive_group(required=True)
+    _add_data(labels, required=False)
+    labels.add_argument("--labels", type=Path, help=_LABELS)
+    parser.add_argument("--column", help=_COLUMN)
     parser.add_argument("--classes", type=int, help="the number of classes (default: the highest label + 1)")
-    parser.add_argument("--seed", type=int, default=0, help="default: 0")
     parser.add_argument("--mode", default="exact", choices=("exact", "iid", "published"), help="default: exact")
-    parser.add_argument("--out", type=Path, help="write the labels and where they come from to this file")
+    _add_output(parser)
     parser.set_defaults(run=_make, kind=name)
     return parser
+
+
+def _add_data(parser: Any, *, required: bool) -> None:
+    names = ("digits", "cifar10", "cifar100")
+    parser.add_argument("--data", choices=names, required=required, help="the training set of")
+
+
+def _add_output(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--seed", type=int, default=0, help="default: 0")
+    parser.add_argument("--out", type=Path, help=_OUT)
 
 
 def _make(options: argparse.Namespace) -> None:
@@ -73,10 +116,31 @@ def _make(options: argparse.Namespace) -> None:
         noisy = noise.asymmetric(labels, options.rate, mapping, num_classes=number, source=options.source, **common)
     else:
         noisy = noise.from_matrix(labels, read_matrix(options.matrix), **common)
+    _give(noisy, options.out)
+
+
+def _instance(options: argparse.Namespace) -> None:
+    from noiseproof.train import instance_noise
+
+    _give(instance_noise(_load(options), options.rate, options.variant, options.seed), options.out)
+
+
+def _compare(options: argparse.Namespace) -> None:
+    from noiseproof.train import listed_noise
+
+    noisy = listed_noise(options.labels, options.column, _load(options))
+    _give(noisy, options.out)
+    print("wrong in each class:")
+    for start in range(0, noisy.num_classes, 10):
+        rates = noisy.class_rates[start : start + 10]
+        print(f"  {start:2d} … " + " ".join(f"{rate:6.2%}" for rate in rates))
+
+
+def _give(noisy: NoisyLabels, out: Path | None) -> None:
     _describe(noisy)
-    if options.out is not None:
-        noisy.save(options.out)
-        print(f"written to {options.out}")
+    if out is not None:
+        noisy.save(out)
+        print(f"written to {out}")
 
 
 def _show(options: argparse.Namespace) -> None:
@@ -94,17 +158,13 @@ def _describe(noisy: NoisyLabels) -> None:
             print("  " + " ".join(f"{value:.3f}" if value else "    ." for value in row))
 
 
-def _read_labels(options: argparse.Namespace) -> Any:
-    import numpy as np
+def _read_labels(options: argparse.Namespace) -> NDArray[np.int64]:
+    from noiseproof.data import label_list
 
-    from noiseproof.errors import LabelError
+    return _load(options).train.labels if options.data is not None else label_list(options.labels, options.column)
+
+
+def _load(options: argparse.Namespace) -> Dataset:
     from noiseproof.train import DataRecipe, load_dataset
 
-    if options.data is not None:
-        return load_dataset(DataRecipe(name=options.data), options.data_dir).train.labels
-    try:
-        if options.labels.suffix == ".npy":
-            return np.load(options.labels, allow_pickle=False)
-        return np.loadtxt(options.labels, dtype=np.int64, ndmin=1)
-    except (OSError, ValueError) as error:
-        raise LabelError(f"cannot read labels from {options.labels}: {error}") from error
+    return load_dataset(DataRecipe(name=options.data), options.data_dir)

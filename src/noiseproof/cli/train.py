@@ -35,7 +35,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         "recipe", metavar="RECIPE", help="a name from `noiseproof recipes`, or the path of a .toml file"
     )
     parser.add_argument("--method", help="a name from `noiseproof methods`, with parameters, or any loss expression")
-    parser.add_argument("--noise", metavar="KIND", help="none, symmetric, asymmetric, matrix, human or file")
+    parser.add_argument(
+        "--noise", metavar="KIND", help="none, symmetric, asymmetric, matrix, instance, human, labels or file"
+    )
     parser.add_argument("--rate", type=float, help="the noise rate, a share such as 0.4")
     parser.add_argument("--seed", type=int, help="of everything that is drawn")
     add_run_options(parser)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from noiseproof.train._loop import Progress, train
 from noiseproof.train._memory import keep_freed_memory
-from noiseproof.train._prepare import Task, load_dataset, prepare, read_matrix
+from noiseproof.train._prepare import Task, instance_noise, listed_noise, load_dataset, prepare, read_matrix
 from noiseproof.train._recipe import (
     DataRecipe,
     Recipe,
@@ -24,7 +24,9 @@ __all__ = [
     "Record",
     "RunFolder",
     "Task",
+    "instance_noise",
     "keep_freed_memory",
+    "listed_noise",
     "load_dataset",
     "make_recipe",
     "merge",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,7 +12,7 @@ import numpy as np
 
 from noiseproof import data as datasets
 from noiseproof import noise
-from noiseproof.errors import DataError, LabelError, RecipeError
+from noiseproof.errors import DataError, DataWarning, LabelError, RecipeError
 from noiseproof.seeding import numpy_stream
 from noiseproof.train._recipe import IMAGE_FILES
 
@@ -120,6 +122,13 @@ def _make_noise(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> no
         )
     if spec.kind == "matrix":
         return noise.from_matrix(labels, read_matrix(Path(spec.path)), seed=seed, mode=spec.mode)
+    if spec.kind == "instance":
+        if spec.variant == "published":
+            path = _published_list(recipe.data.name, spec.rate, data_dir)
+            return _check_rate_of_list(_read_list(path, None, "published instance", dataset), spec.rate, path)
+        return instance_noise(dataset, spec.rate, spec.variant, seed)
+    if spec.kind == "labels":
+        return listed_noise(_find_list(spec.path, data_dir), spec.column, dataset)
     read = datasets.cifarn(data_dir, spec.column) if spec.kind == "human" else noise.load(spec.path)
     if dataset.positions is not None and len(read.labels) > len(labels):
         read = read.take(dataset.positions)
@@ -129,6 +138,96 @@ def _make_noise(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> no
             f"({len(read.clean)} against {len(labels)} labels): they belong to other data, or to another order of it"
         )
     return read
+
+
+def _published_list(name: str, rate: float, data_dir: Path) -> Path:
+    places = [folder / f"{name}_dependent_{rate:g}.json" for folder in (data_dir, data_dir / "published-labels")]
+    for path in places:
+        if path.is_file():
+            return path
+    raise DataError(
+        f"there is neither {places[0]} nor {places[1]}, the label list that published figures rest on: put it there, "
+        "or set noise.variant to 'fixed-subset' (the generator behind the lists) or 'pdn'; noise.kind = 'labels' reads "
+        "any list"
+    )
+
+
+def _find_list(path: str, data_dir: Path) -> Path:
+    for place in (Path(path), data_dir / path):
+        if place.is_file():
+            return place
+    raise DataError(f"noise.path: there is no label list {path}, neither in the working folder nor under {data_dir}")
+
+
+def _read_list(path: Path, column: str | None, kind: str, dataset: datasets.Dataset) -> noise.NoisyLabels:
+    """The noisy labels of the training samples from a list for the whole training set."""
+    clean = dataset.train.labels if dataset.clean_labels is None else dataset.clean_labels
+    labels = datasets.label_list(path, column)
+    found, positions = len(labels), dataset.positions
+    if positions is not None and positions.max() < found and len(clean) < found:
+        labels = labels[positions]
+    if len(labels) != len(clean):
+        raise DataError(
+            f"{path} holds {found} labels, which do not fit the {len(clean)} training samples of {dataset.name}: "
+            "expected one for each sample of the training set, in its order"
+        )
+    try:
+        return noise.NoisyLabels.observed(labels, clean, dataset.num_classes, kind)
+    except LabelError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _check_rate_of_list(read: noise.NoisyLabels, rate: float, path: Path) -> noise.NoisyLabels:
+    # Five standard errors, since a part of the training set has the rate of the whole only nearly.
+    if abs(read.rate - rate) > 5 * math.sqrt(rate * (1 - rate) / len(read.labels)):
+        raise DataError(
+            f"{path} differs from the clean labels in {read.rate:.2%}, not {rate:.2%} of the samples: it belongs to "
+            "other data, or to another order of it. noise.kind = 'labels' reads any list."
+        )
+    return read
+
+
+def listed_noise(path: Path, column: str | None, dataset: datasets.Dataset) -> noise.NoisyLabels:
+    """Noisy labels from a list for the whole training set, measured against the clean ones.
+
+    Raises:
+        DataError: a list that cannot be read, or that does not fit the data set.
+
+    Warns:
+        DataWarning: the list agrees with the clean labels no more than by chance.
+    """
+    read = _read_list(path, column, path.stem, dataset)
+    shares = [np.bincount(part, minlength=read.num_classes) / len(part) for part in (read.labels, read.clean)]
+    chance = float(shares[0] @ shares[1])
+    if 1 - read.rate <= chance + 3 * math.sqrt(chance * (1 - chance) / len(read.labels)):
+        warnings.warn(
+            f"{path}: its labels agree with the clean ones in {1 - read.rate:.1%}, which is chance: are they in the "
+            "order of the training samples?",
+            DataWarning,
+            stacklevel=2,
+        )
+    return read
+
+
+def instance_noise(
+    dataset: datasets.Dataset, rate: float, variant: noise.InstanceVariant, seed: int
+) -> noise.NoisyLabels:
+    """Instance-dependent noise from the inputs as published code has them.
+
+    The script of PDN projects the stored pixels; the published lists, which ``"fixed-subset"`` follows, rest on
+    standardised images.
+    """
+    mean, std = (dataset.mean, dataset.std) if variant == "fixed-subset" else (0.0, 1.0)
+    return noise.instance_dependent(
+        dataset.train.inputs,
+        dataset.train.labels,
+        rate,
+        num_classes=dataset.num_classes,
+        seed=seed,
+        variant=variant,
+        mean=mean,
+        std=std,
+    )
 
 
 def read_matrix(path: Path) -> NDArray[np.float64]:

@@ -138,6 +138,36 @@ class MatrixNoise(_Value):
     rate: ClassVar[None] = None
 
 
+class InstanceNoise(_Value):
+    """Wrong labels that the inputs tell; see :func:`noiseproof.noise.instance_dependent`.
+
+    Attributes:
+        rate: the share of wrong labels.
+        variant: ``"published"`` reads the list that published figures rest on, ``NAME_dependent_RATE.json`` in the data
+            folder or its ``published-labels``: the same labels for every seed. ``"fixed-subset"`` is the generator
+            behind those lists, ``"pdn"`` the original one on the stored pixels.
+    """
+
+    kind: Literal["instance"]
+    rate: _Rate
+    variant: Literal["pdn", "fixed-subset", "published"] = "published"
+
+
+class LabelsNoise(_Value):
+    """Labels from a list that somebody else made; see :func:`noiseproof.data.label_list`.
+
+    Attributes:
+        path: the list, for the whole training set and in its order; looked for in the working folder, then in the data
+            folder.
+        column: which list, if the file has several.
+    """
+
+    kind: Literal["labels"]
+    path: str
+    column: str | None = None
+    rate: ClassVar[None] = None
+
+
 class HumanNoise(_Value):
     """Human labels of CIFAR-N: ``aggre``, ``random1`` to ``random3``, ``worst`` or ``noisy``."""
 
@@ -155,7 +185,8 @@ class FileNoise(_Value):
 
 
 NoiseRecipe = Annotated[
-    NoNoise | SymmetricNoise | AsymmetricNoise | MatrixNoise | HumanNoise | FileNoise, Field(discriminator="kind")
+    NoNoise | SymmetricNoise | AsymmetricNoise | MatrixNoise | InstanceNoise | HumanNoise | LabelsNoise | FileNoise,
+    Field(discriminator="kind"),
 ]
 
 
@@ -282,13 +313,18 @@ class Recipe(_Value):
                 raise ValueError(f"noise.column {self.noise.column!r} belongs to {wanted}, not {self.data.name}")
         if self.weights is not None:
             check_weights(self.model, self.weights)
-        mapped = self.data.name in ("cifar10", "cifar100")
-        if self.noise.kind == "asymmetric" and self.noise.mapping is None and not mapped:
+        cifar = self.data.name in ("cifar10", "cifar100")
+        if self.noise.kind == "asymmetric" and self.noise.mapping is None and not cifar:
             raise ValueError(f"noise.mapping is missing: there is no published map for {self.data.name}")
         if {"resized-crop", "jitter"} & {*self.augment} and self.data.name not in IMAGE_FILES:
             raise ValueError(f"augment: 'resized-crop' and 'jitter' are for image files, not for {self.data.name}")
         if {"crop", "resized-crop"} <= {*self.augment}:
             raise ValueError("augment: 'crop' and 'resized-crop' exclude each other")
+        if self.noise.kind == "instance" and self.noise.variant == "published" and not cifar:
+            raise ValueError(
+                f"noise.variant 'published' has lists for cifar10 and cifar100, not {self.data.name}: use "
+                "'fixed-subset', the generator behind them, or 'pdn'"
+            )
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum")
         return self
@@ -391,7 +427,9 @@ _UNION_TAGS = {
     "symmetric",
     "asymmetric",
     "matrix",
+    "instance",
     "human",
+    "labels",
     "file",
     "literal['cosine','constant']",
     "constrained-float",
