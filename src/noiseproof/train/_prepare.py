@@ -216,10 +216,19 @@ def instance_noise(
 
     The script of PDN projects the stored pixels; the published lists, which ``"fixed-subset"`` follows, rest on
     standardised images.
+
+    Raises:
+        RecipeError: the inputs are image files.
     """
+    inputs = dataset.train.inputs
+    if isinstance(inputs, datasets.ImageFiles):
+        raise RecipeError(
+            f"noise.kind 'instance': it is made from the pixels of images in memory, and {dataset.name} is image files; "
+            "give a list of noisy labels with noise.kind 'labels' instead"
+        )
     mean, std = (dataset.mean, dataset.std) if variant == "fixed-subset" else (0.0, 1.0)
     return noise.instance_dependent(
-        dataset.train.inputs,
+        inputs,
         dataset.train.labels,
         rate,
         num_classes=dataset.num_classes,
