@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from noiseproof.bench._grid import Grid, folder_name, load_grid
 from noiseproof.bench._run import GridProgress, grid_status, run_grid
-from noiseproof.bench._tables import Cell, Table, make_tables, noise_label, runs_csv, tables_csv
+from noiseproof.bench._tables import Cell, Table, make_tables, method_labels, noise_label, runs_csv, tables_csv
 
 __all__ = [
     "Cell",
@@ -15,6 +15,7 @@ __all__ = [
     "grid_status",
     "load_grid",
     "make_tables",
+    "method_labels",
     "noise_label",
     "run_grid",
     "runs_csv",
