@@ -71,7 +71,7 @@ def test_one_noise_gives_one_table_of_all_measures() -> None:
     assert learnt.mean == pytest.approx(80)
     assert "over 3 seeds (1, 2, 3)" in table.caption
     assert "20% noisy validation part" in table.caption
-    assert table.texts()[1][-1] == "3"
+    assert table.text().rows[0][-1] == "3"
     assert table.notes == ("symmetric noise 60%: 60.10% of the training labels are wrong (realised).",)
 
 
@@ -90,13 +90,13 @@ def test_missing_and_diverged_runs_are_shown_and_not_averaged() -> None:
         record("gce", seed=1, status="running"),
     ]
     (table,) = make_tables("Title", records)
-    assert table.texts()[1][1:] == ["50.00 (1 diverged)", "70.00 (1 diverged)", "80.00 (1 diverged)", "1"]
-    assert table.texts()[2][1:] == ["–", "–", "–", "0"]
+    assert table.text().rows[0][1:] == ("50.00 (1 diverged)", "70.00 (1 diverged)", "80.00 (1 diverged)", "1")
+    assert table.text().rows[1][1:] == ("–", "–", "–", "0")
 
 
 def test_unequal_numbers_of_seeds_are_shown_in_each_cell() -> None:
     table = Table("t", ("a", "b"), (("m", (Cell((1.0, 2.0)), Cell((3.0,)))),))
-    assert table.texts()[1] == ["m", "1.50 ± 0.71 (n=2)", "3.00 (n=1)", "1–2"]
+    assert table.text().rows[0] == ("m", "1.50 ± 0.71 (n=2)", "3.00 (n=1)", "1–2")
 
 
 def test_notes_name_data_that_are_not_the_published_ones() -> None:
@@ -106,9 +106,9 @@ def test_notes_name_data_that_are_not_the_published_ones() -> None:
 
 def test_formats() -> None:
     (table,) = make_tables("A & B_1", [record(seed=s, accuracy=0.4 + 0.02 * s) for s in (1, 2)])
-    markdown = table.markdown()
+    markdown = table.text().markdown()
     assert "| CE | 43.00 ± 1.41 | 63.00 ± 1.41 | 80.00 ± 0.00 | 2 |" in markdown
-    latex = table.latex()
+    latex = table.text().latex()
     assert r"CE & 43.00 $\pm$ 1.41 & 63.00 $\pm$ 1.41" in latex
     assert r"\caption{A \& B\_1" in latex
     assert "%" not in latex.replace(r"\%", "")

@@ -1,23 +1,62 @@
-"""Grids of recipes, the runs that they need, and the tables made from them."""
+"""Grids of recipes, the runs that they need, the tables made from them, and published tables beside them."""
 
 from __future__ import annotations
 
+from noiseproof.bench._compare import Comparison, Order
 from noiseproof.bench._grid import Grid, folder_name, load_grid
-from noiseproof.bench._run import GridProgress, grid_status, run_grid
-from noiseproof.bench._tables import Cell, Table, make_tables, method_labels, noise_label, runs_csv, tables_csv
+from noiseproof.bench._published import PublishedFigure, published_figures
+from noiseproof.bench._reproduce import (
+    Reproduced,
+    Reproduction,
+    Target,
+    load_reproduction,
+    planned_runs,
+    reproduced,
+    reproduction_names,
+    reproduction_text,
+)
+from noiseproof.bench._run import GridProgress, Machine, grid_status, read_records, run_grid, run_recipes
+from noiseproof.bench._tables import (
+    Cell,
+    Table,
+    TextTable,
+    make_tables,
+    method_labels,
+    noise_label,
+    runs_csv,
+    tables_csv,
+    unreadable_note,
+)
 
 __all__ = [
     "Cell",
+    "Comparison",
     "Grid",
     "GridProgress",
+    "Machine",
+    "Order",
+    "PublishedFigure",
+    "Reproduced",
+    "Reproduction",
     "Table",
+    "Target",
+    "TextTable",
     "folder_name",
     "grid_status",
     "load_grid",
+    "load_reproduction",
     "make_tables",
     "method_labels",
     "noise_label",
+    "planned_runs",
+    "published_figures",
+    "read_records",
+    "reproduced",
+    "reproduction_names",
+    "reproduction_text",
     "run_grid",
+    "run_recipes",
     "runs_csv",
     "tables_csv",
+    "unreadable_note",
 ]

@@ -43,10 +43,20 @@ def load_grid(recipe: str | Path, changes: dict[str, Any] | None = None) -> Grid
     values = merge(read_recipe_file(recipe), changes or {})
     name = Path(recipe).stem
     title = str(values.pop("title", name))
+    return Grid(name, title, multiply(values, str(recipe)))
+
+
+def multiply(values: dict[str, Any], where: str) -> tuple[Recipe, ...]:
+    """The recipes of a base recipe with a ``grid``: all methods and noises of the first seed, then of the next.
+
+    Raises:
+        RecipeError: an unknown axis, or a run that is no valid recipe; the message begins with ``where``.
+    """
+    values = dict(values)
     axes = values.pop("grid", {})
     for axis in axes:
         if axis not in _AXES:
-            raise RecipeError(f"{recipe}: unknown axis grid.{axis}{suggest(axis, _AXES)}")
+            raise RecipeError(f"{where}: unknown axis grid.{axis}{suggest(axis, _AXES)}")
     methods = [_regularised(method, axes) for method in _list(axes, "methods", values.get("method"))]
     recipes: dict[str, Recipe] = {}
     for seed in _list(axes, "seeds", values.get("seed", 1)):
@@ -55,7 +65,7 @@ def load_grid(recipe: str | Path, changes: dict[str, Any] | None = None) -> Grid
                 run = {key: value for key, value in values.items() if key != "noise"}
                 one = make_recipe({**run, "noise": noise, "method": method, "seed": seed})
                 recipes.setdefault(one.id, one)
-    return Grid(name, title, tuple(recipes.values()))
+    return tuple(recipes.values())
 
 
 def _list(axes: dict[str, Any], axis: str, default: Any) -> list[Any]:

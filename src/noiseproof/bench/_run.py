@@ -1,19 +1,26 @@
-"""Running the recipes of a grid, one after another."""
+"""Running recipes: one after another in this process, or several at once in worker processes."""
 
 from __future__ import annotations
 
+import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from noiseproof.bench._grid import Grid, folder_name
+from noiseproof.bench._workers import Workers
+from noiseproof.errors import RecipeError
 from noiseproof.train import DataRecipe, Progress, Record, load_dataset, read_record, train
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
     from noiseproof.data import Dataset
     from noiseproof.train import Recipe
+
+    Choose = Callable[[Sequence[Recipe], Mapping[str, Record]], Recipe]
+    """Which of the recipes that are left to run next, knowing the records so far by the recipes' ids."""
 
 
 @dataclass(frozen=True)
@@ -29,58 +36,195 @@ class GridProgress:
     """The share of the grid that is done, by epochs."""
 
 
+@dataclass(frozen=True)
+class Machine:
+    """Where runs find their data and what they train on.
+
+    Attributes:
+        data_dir: where CIFAR and human labels are.
+        download: whether CIFAR may be fetched into ``data_dir`` if it is missing.
+        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        jobs: how many runs go on at once, each in a process of its own with its share of the CPU's threads.
+        workers: processes that decode image files for a run; by default one per processor.
+    """
+
+    data_dir: Path = Path("data")
+    download: bool = False
+    device: str = "auto"
+    jobs: int = 1
+    workers: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.jobs < 1:
+            raise RecipeError(f"jobs {self.jobs}: expected a number of processes, at least 1")
+
+
 def run_grid(
     grid: Grid,
     runs: str | Path,
+    machine: Machine | None = None,
     *,
-    data_dir: str | Path = "data",
-    download: bool = False,
-    device: str = "auto",
     watch: Callable[[GridProgress], None] = lambda _: None,
 ) -> list[Record]:
-    """Run what is missing of a grid and return the records of all its runs.
+    """Run what is missing of a grid and return the records of all its runs, in its order.
 
     Runs that are finished are not run again, and an interrupted one goes on.
 
     Args:
         grid: what to run.
         runs: the folder that holds a folder per run; grids can share it.
-        data_dir: where CIFAR, human labels and published weights are.
-        download: whether CIFAR and published weights may be fetched into ``data_dir`` if they are missing.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        machine: where the data is and what to train on.
         watch: called after every step and at the end of every run.
 
     Raises:
         RunError, DataError, KeyboardInterrupt: as :func:`noiseproof.train.train`; finished runs are kept.
     """
-    runs = Path(runs)
+    records = run_recipes(grid.recipes, Path(runs), machine or Machine(), watch=watch)
+    return [records[recipe.id] for recipe in grid.recipes]
+
+
+def run_recipes(
+    recipes: Sequence[Recipe],
+    runs: Path,
+    machine: Machine,
+    *,
+    deadline: float | None = None,
+    choose: Choose = lambda left, _: left[0],
+    watch: Callable[[GridProgress], None] = lambda _: None,
+) -> dict[str, Record]:
+    """Run what is missing of some recipes, and return the records there are then, by the recipes' ids.
+
+    Args:
+        recipes: what to run.
+        runs: the folder that holds a folder per run.
+        machine: where the data is and what to train on.
+        deadline: when to stop, by :func:`time.monotonic`; a run that is not finished then is saved as it stands.
+        choose: which recipe to run next.
+        watch: called after every step and at the end of every run.
+
+    Raises:
+        RunError, DataError, KeyboardInterrupt: as :func:`noiseproof.train.train`; finished runs are kept.
+    """
+    state = _State(recipes, runs, choose, deadline, watch)
+    if machine.jobs == 1 or len(state.left) <= 1:
+        _run_here(state, machine)
+    else:
+        _run_in_workers(state, machine)
+    return state.records
+
+
+class _State:
+    """What is left, what is done, and the time."""
+
+    def __init__(
+        self,
+        recipes: Sequence[Recipe],
+        runs: Path,
+        choose: Choose,
+        deadline: float | None,
+        watch: Callable[[GridProgress], None],
+    ) -> None:
+        self.runs = runs
+        self.deadline = deadline
+        self._choose = choose
+        self._watch = watch
+        self._numbers = {recipe.id: number for number, recipe in enumerate(recipes, 1)}
+        self._total = sum(recipe.epochs for recipe in recipes)
+        self._shares = dict.fromkeys(self._numbers, 0.0)
+        self.records = read_records(recipes, runs)
+        self.left: list[Recipe] = []
+        for recipe in recipes:
+            record = self.records.get(recipe.id)
+            if record is None or record.status == "running":
+                self.left.append(recipe)
+            else:
+                self.note_end(recipe)
+
+    def folder(self, recipe: Recipe) -> Path:
+        return self.runs / folder_name(recipe)
+
+    def is_late(self) -> bool:
+        return self.deadline is not None and time.monotonic() >= self.deadline
+
+    def next(self) -> Recipe | None:
+        if not self.left or self.is_late():
+            return None
+        recipe = self._choose(self.left, self.records)
+        self.left.remove(recipe)
+        return recipe
+
+    def note_step(self, recipe: Recipe, progress: Progress) -> None:
+        self._shares[recipe.id] = recipe.epochs * progress.share
+        self._report(recipe, progress)
+
+    def note_end(self, recipe: Recipe) -> None:
+        record = read_record(self.folder(recipe))
+        if record is not None:
+            self.records[recipe.id] = record
+        if record is not None and record.status != "running":
+            self._shares[recipe.id] = recipe.epochs
+            self._report(recipe, None)
+
+    def _report(self, recipe: Recipe, progress: Progress | None) -> None:
+        done = min(sum(self._shares.values()) / self._total, 1.0)
+        self._watch(GridProgress(self._numbers[recipe.id], len(self._numbers), recipe, progress, done))
+
+
+def _run_here(state: _State, machine: Machine) -> None:
     loaded: dict[DataRecipe, Dataset] = {}
-    total = sum(recipe.epochs for recipe in grid.recipes)
-    records, done = [], 0
-    for number, recipe in enumerate(grid.recipes, 1):
-        folder = runs / folder_name(recipe)
+    while (recipe := state.next()) is not None:
+        if recipe.data not in loaded:
+            loaded[recipe.data] = load_dataset(recipe.data, machine.data_dir, download=machine.download)
 
-        def watch_run(run: Progress, number: int = number, recipe: Recipe = recipe, done: int = done) -> None:
-            share = (done + recipe.epochs * run.share) / total
-            watch(GridProgress(number, len(grid.recipes), recipe, run, share))
+        def watch(progress: Progress, recipe: Recipe = recipe) -> None:
+            state.note_step(recipe, progress)
 
-        existing = read_record(folder)
-        if existing is None or existing.status == "running":
-            if recipe.data not in loaded:
-                loaded[recipe.data] = load_dataset(recipe.data, Path(data_dir), download=download)
-            existing = train(
-                recipe,
-                folder,
-                data_dir=data_dir,
-                download=download,
-                device=device,
-                dataset=loaded[recipe.data],
-                watch=watch_run,
-            )
-        records.append(existing)
-        done += recipe.epochs
-        watch(GridProgress(number, len(grid.recipes), recipe, None, done / total))
-    return records
+        train(
+            recipe,
+            state.folder(recipe),
+            data_dir=machine.data_dir,
+            download=machine.download,
+            device=machine.device,
+            workers=machine.workers,
+            dataset=loaded[recipe.data],
+            watch=watch,
+            should_stop=state.is_late,
+        )
+        state.note_end(recipe)
+
+
+def _run_in_workers(state: _State, machine: Machine) -> None:
+    jobs = min(machine.jobs, len(state.left))
+    share = max(1, (os.cpu_count() or 1) // jobs)
+    options = {
+        "data_dir": machine.data_dir,
+        "download": machine.download,
+        "device": machine.device,
+        "workers": share if machine.workers is None else machine.workers,
+    }
+    with Workers(jobs, share, options) as workers:
+        while True:
+            while workers.idle and (recipe := state.next()) is not None:
+                workers.start(recipe, state.folder(recipe))
+            if not workers.busy:
+                return
+            for recipe, progress in workers.wait(state.deadline):
+                if progress is None:
+                    state.note_end(recipe)
+                else:
+                    state.note_step(recipe, progress)
+            if state.is_late():
+                workers.stop()
+
+
+def read_records(recipes: Sequence[Recipe], runs: Path) -> dict[str, Record]:
+    """The records that there are of some recipes, by their ids.
+
+    Raises:
+        RunError: a record is damaged.
+    """
+    found = {recipe.id: read_record(runs / folder_name(recipe)) for recipe in recipes}
+    return {identity: record for identity, record in found.items() if record is not None}
 
 
 def grid_status(grid: Grid, runs: str | Path) -> list[tuple[Recipe, Path, str]]:
@@ -88,9 +232,9 @@ def grid_status(grid: Grid, runs: str | Path) -> list[tuple[Recipe, Path, str]]:
 
     ``"missing"`` where there is none; a run that was interrupted is ``"running"``.
     """
-    rows = []
-    for recipe in grid.recipes:
-        folder = Path(runs) / folder_name(recipe)
-        record = read_record(folder)
-        rows.append((recipe, folder, "missing" if record is None else record.status))
-    return rows
+    runs = Path(runs)
+    records = read_records(grid.recipes, runs)
+    return [
+        (recipe, runs / folder_name(recipe), records[recipe.id].status if recipe.id in records else "missing")
+        for recipe in grid.recipes
+    ]

@@ -40,6 +40,42 @@ class Cell:
 
 
 @dataclass(frozen=True)
+class TextTable:
+    """A table as it is shown: a caption, the heads of the columns, rows of text, and notes below."""
+
+    caption: str
+    head: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+    def markdown(self) -> str:
+        """The table in GitHub's Markdown, caption first."""
+        rule = ("---", *["---:"] * (len(self.head) - 1))
+        lines = ["| " + " | ".join(row) + " |" for row in (self.head, rule, *self.rows)]
+        return "\n".join([f"**{self.caption}**", "", *lines, *[f"\n{note}" for note in self.notes], ""])
+
+    def latex(self) -> str:
+        """The table for LaTeX with the ``booktabs`` package."""
+        head, *body = (" & ".join(map(_latex_text, row)) + r" \\" for row in (self.head, *self.rows))
+        return "\n".join(
+            [
+                r"\begin{table}",
+                r"\centering",
+                rf"\caption{{{_latex_text(' '.join([self.caption, *self.notes]))}}}",
+                rf"\begin{{tabular}}{{l{'r' * (len(self.head) - 1)}}}",
+                r"\toprule",
+                head,
+                r"\midrule",
+                *body,
+                r"\bottomrule",
+                r"\end{tabular}",
+                r"\end{table}",
+                "",
+            ]
+        )
+
+
+@dataclass(frozen=True)
 class Table:
     """A table with its caption.
 
@@ -54,43 +90,15 @@ class Table:
     rows: tuple[tuple[str, tuple[Cell, ...]], ...]
     notes: tuple[str, ...] = field(default=())
 
-    def texts(self) -> list[list[str]]:
-        """Head and rows as text, with a last column for the number of seeds."""
-        body = []
+    def text(self) -> TextTable:
+        """The table with its cells as text, and with a last column for the number of seeds."""
+        rows = []
         for method, cells in self.rows:
             counts = sorted({len(cell.values) for cell in cells})
             ragged = len(counts) > 1
             texts = [f"{cell} (n={len(cell.values)})" if ragged else str(cell) for cell in cells]
-            body.append([method, *texts, "–".join(str(count) for count in (counts[0], counts[-1])[: len(counts)])])
-        return [["method", *self.columns, "n"], *body]
-
-    def markdown(self) -> str:
-        """The table in GitHub's Markdown, caption first."""
-        head, *body = self.texts()
-        lines = ["| " + " | ".join(row) + " |" for row in (head, ["---", *["---:"] * (len(head) - 1)], *body)]
-        return "\n".join([f"**{self.caption}**", "", *lines, *[f"\n{note}" for note in self.notes], ""])
-
-    def latex(self) -> str:
-        """The table for LaTeX with the ``booktabs`` package."""
-        head, *body = self.texts()
-        lines = [" & ".join(_latex_text(text) for text in row) + r" \\" for row in (head, *body)]
-        caption = _latex_text(" ".join([self.caption, *self.notes]))
-        return "\n".join(
-            [
-                r"\begin{table}",
-                r"\centering",
-                rf"\caption{{{caption}}}",
-                rf"\begin{{tabular}}{{l{'r' * (len(head) - 1)}}}",
-                r"\toprule",
-                lines[0],
-                r"\midrule",
-                *lines[1:],
-                r"\bottomrule",
-                r"\end{tabular}",
-                r"\end{table}",
-                "",
-            ]
-        )
+            rows.append((method, *texts, "–".join(str(count) for count in (counts[0], counts[-1])[: len(counts)])))
+        return TextTable(self.caption, ("method", *self.columns, "n"), tuple(rows), self.notes)
 
 
 _Measure = tuple[str, "Callable[[Record], float | None]"]
@@ -108,13 +116,36 @@ _MEASURES: tuple[_Measure, ...] = (
 )
 
 
+def _further_measures(records: Sequence[Record]) -> list[_Measure]:
+    """Where there are further test sets: their accuracies, and top-5 accuracies of all test sets."""
+    names = _further_sets(records)
+    if not names:
+        return []
+
+    def further(name: str, key: str) -> Callable[[Record], float | None]:
+        return lambda record: record.last.also.get(name, {}).get(key) if record.last else None
+
+    measures: list[_Measure] = [
+        ("test top-5 accuracy, last epoch (%)", lambda record: record.last.test_top5 if record.last else None)
+    ]
+    for name in names:
+        measures.append((f"{name} accuracy, last epoch (%)", further(name, "accuracy")))
+        measures.append((f"{name} top-5 accuracy, last epoch (%)", further(name, "top5")))
+    return measures
+
+
+def _further_sets(records: Sequence[Record]) -> list[str]:
+    return list(dict.fromkeys(name for record in records if record.last for name in record.last.also))
+
+
 def make_tables(title: str, records: Sequence[Record]) -> list[Table]:
     """Tables of a grid: with one noise a single table of all measures, else a table of noises per measure.
 
     Only runs that are finished or diverged are counted; a cell without any shows a dash.
     """
     ended = [record for record in records if record.status != "running"]
-    measures = [measure for measure in _MEASURES if any(measure[1](record) is not None for record in ended)]
+    known = [*_MEASURES[:1], *_further_measures(ended), *_MEASURES[1:]]
+    measures = [measure for measure in known if any(measure[1](record) is not None for record in ended)]
     labels = method_labels(records)
     methods = list(dict.fromkeys(labels[record.id] for record in records))
     noises = list(dict.fromkeys(noise_label(record.recipe) for record in records))
@@ -125,7 +156,7 @@ def make_tables(title: str, records: Sequence[Record]) -> list[Table]:
         diverged = sum(run.status == "diverged" for run in runs)
         return Cell(tuple(100 * value for value in values if value is not None), diverged)
 
-    notes = _notes(records)
+    notes = data_notes(records)
     if len(noises) == 1:
         rows = tuple((method, tuple(cell(method, noises[0], measure) for measure in measures)) for method in methods)
         caption = f"{title}: {noises[0]}. {_how(records)}"
@@ -182,7 +213,7 @@ def _how(records: Sequence[Record]) -> str:
     return f"{count} ({listed}). {'; '.join(protocols)}."
 
 
-def _notes(records: Sequence[Record]) -> tuple[str, ...]:
+def data_notes(records: Sequence[Record]) -> tuple[str, ...]:
     """What a reader must know about the data and the noise: realised rates, and whether data are the published ones."""
     notes = []
     for label in dict.fromkeys(noise_label(record.recipe) for record in records):
@@ -191,8 +222,18 @@ def _notes(records: Sequence[Record]) -> tuple[str, ...]:
             low, high = min(rates), max(rates)
             realised = f"{low:.2%}" if high - low < 5e-5 else f"{low:.2%} to {high:.2%}"
             notes.append(f"{label}: {realised} of the training labels are wrong (realised).")
-    notes += dict.fromkeys(f"Data: {note}." for record in records for note in record.data.get("notes", ()))
+    notes += dict.fromkeys(
+        f"Data: {note}." for record in records for note in (*record.data.get("notes", ()), *unreadable_note(record))
+    )
     return tuple(notes)
+
+
+def unreadable_note(record: Record) -> tuple[str, ...]:
+    """What a table must say of images that were skipped, if there were any."""
+    if not record.unreadable:
+        return ()
+    counts = ", ".join(f"{count} of {part}" for part, count in record.unreadable.items())
+    return (f"images that could not be read and were skipped: {counts}",)
 
 
 _LATEX = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", "±": r"$\pm$", "–": "--", "ε": r"$\epsilon$"}
@@ -219,10 +260,12 @@ def runs_csv(records: Sequence[Record]) -> str:
     """One line per run with where it comes from: the form in which results are kept and compared."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
+    further = [(name, key) for name in _further_sets(records) for key in ("accuracy", "top5")]
     environment = ("noiseproof", "commit", "python", "torch", "system", "device", "threads")
     writer.writerow(
         ["run", "status", "data", "noise", "requested_rate", "rate", "method", "loss", "l1", "l2", "source", "model",
-         "epochs", "seed", "last_test", "chosen_epoch", "chosen_test", "wrong_learnt", "data_sha256", *environment]
+         "epochs", "seed", "last_test", "chosen_epoch", "chosen_test", "wrong_learnt",
+         *(f"last_{name}_{key}" for name, key in further), "data_sha256", *environment]
     )  # fmt: skip
     for record in records:
         recipe, noise = record.recipe, record.noise or {}
@@ -235,6 +278,7 @@ def runs_csv(records: Sequence[Record]) -> str:
              _rounded(last.test_accuracy if last else None), chosen.epoch if chosen else None,
              _rounded(chosen.test_accuracy if chosen else None),
              _rounded(last.wrong_labels_learnt if last else None),
+             *(_rounded(last.also.get(name, {}).get(key) if last else None) for name, key in further),
              record.data.get("fingerprint", "")[:16], *[where.get(key) for key in environment]]
         )  # fmt: skip
     return out.getvalue()

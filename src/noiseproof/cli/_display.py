@@ -14,7 +14,7 @@ from typing_extensions import Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from noiseproof.bench import GridProgress, Table
+    from noiseproof.bench import GridProgress, TextTable
 
 console = Console(highlight=False)
 
@@ -86,14 +86,13 @@ def describe(progress: GridProgress) -> str:
     return text
 
 
-def show_table(table: Table) -> None:
+def show_table(table: TextTable) -> None:
     """Print a table with its caption and notes."""
-    head, *body = table.texts()
     rich = RichTable(caption_justify="left", show_edge=False, pad_edge=False)
-    rich.add_column(head[0])
-    for column in head[1:]:
+    rich.add_column(table.head[0])
+    for column in table.head[1:]:
         rich.add_column(column, justify="right", max_width=24)
-    for row in body:
+    for row in table.rows:
         rich.add_row(*row)
     say(f"\n{table.caption}")
     for note in table.notes:

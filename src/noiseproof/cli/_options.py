@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ from noiseproof.errors import LabelError, RecipeError
 from noiseproof.files import parse_toml
 
 if TYPE_CHECKING:
-    import argparse
+    from noiseproof.bench import Machine
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -20,7 +21,7 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path(os.environ.get("NOISEPROOF_DATA", "data")),
         metavar="DIR",
-        help="where data, human labels and published weights are (default: $NOISEPROOF_DATA, or data)",
+        help="where published data sets, human labels and weights are (default: $NOISEPROOF_DATA, or data)",
     )
 
 
@@ -39,6 +40,20 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         "--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="what to train on (default: auto)"
     )
     parser.add_argument(
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how many runs at once, each a process with its share of the CPU's threads (default: 1)",
+    )
+    parser.add_argument(
+        "--workers",
+        type=_count,
+        metavar="N",
+        help="processes that decode image files, 0 for none (default: one per processor, up to 16); results do not "
+        "depend on it",
+    )
+    parser.add_argument(
         "--regulariser",
         choices=("l1", "l2", "none"),
         help="the same regulariser for every method, as strong as published for the data set (default: each its own)",
@@ -51,6 +66,19 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         dest="changes",
         help="change a value of the recipe, such as epochs=3 or noise.rate=0.4; may be repeated",
     )
+
+
+def machine_of(options: argparse.Namespace) -> Machine:
+    """Where the data is and what to train on, as the options of :func:`add_run_options` say."""
+    from noiseproof.bench import Machine
+
+    return Machine(options.data_dir, options.download, options.device, options.jobs, options.workers)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) > 1024:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a whole number, 0 … 1024")
+    return int(text)
 
 
 def read_map(text: str | None) -> dict[int, int] | str:

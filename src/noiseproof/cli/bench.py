@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from noiseproof.cli._options import add_run_options, all_changes
+from noiseproof.cli._options import add_run_options, all_changes, machine_of
 
 _EXAMPLES = """\
 examples:
@@ -63,13 +63,11 @@ def run(options: argparse.Namespace) -> None:
         records = run_grid(
             grid,
             options.runs,
-            data_dir=options.data_dir,
-            download=options.download,
-            device=options.device,
+            machine_of(options),
             watch=display,
         )
     for table in make_tables(grid.title, records):
-        show_table(table)
+        show_table(table.text())
     folder = (options.report or Path(f"report-{grid.name}")).resolve()
     written = write_report(grid.title, records, folder)
     say(f"\nReport: {folder / written[0]}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Any
 
-from noiseproof.cli._options import add_run_options, all_changes
+from noiseproof.cli._options import add_run_options, all_changes, machine_of
 
 if TYPE_CHECKING:
     from noiseproof.train import Epoch
@@ -16,6 +16,7 @@ examples:
   noiseproof train digits --noise symmetric --rate 0.4 --method "nce + 0.5*amse(a=10)" --set epochs=20
   noiseproof train cifar10 --data-dir DIR --method gce --rate 0.4 --seed 2
   noiseproof train arrays --set data.path=my.npz
+  noiseproof train webvision --data-dir DIR --workers 16
 
 An interrupted run goes on when the same command is given again; a finished one is not run twice.
 """
@@ -43,7 +44,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train and say what came out and where it is."""
-    from noiseproof.bench import folder_name, load_grid, run_grid
+    from noiseproof.bench import folder_name, load_grid, run_grid, unreadable_note
     from noiseproof.cli._display import GridDisplay, say
     from noiseproof.errors import RecipeError
     from noiseproof.train import keep_freed_memory
@@ -58,16 +59,14 @@ def run(options: argparse.Namespace) -> None:
         (record,) = run_grid(
             grid,
             options.runs,
-            data_dir=options.data_dir,
-            download=options.download,
-            device=options.device,
+            machine_of(options),
             watch=display,
         )
     recipe = grid.recipes[0]
     say(f"{recipe.method.name} ({recipe.method.loss}): {recipe.protocol}, seed {recipe.seed}")
     if record.noise is not None:
         say(record.noise["description"])
-    for note in record.data["notes"]:
+    for note in (*record.data["notes"], *unreadable_note(record)):
         say(f"data: {note}")
     if record.weights is not None:
         left_out = ", ".join(record.weights["left_out"])
@@ -98,6 +97,9 @@ def _accuracies(epoch: Epoch) -> str:
     parts = [f"epoch {epoch.epoch}"]
     if epoch.test_accuracy is not None:
         parts.append(f"test {epoch.test_accuracy:.2%}")
+    for name, measures in epoch.also.items():
+        shown = [f"{measures[key]:.2%}{'' if key == 'accuracy' else ' (top 5)'}" for key in measures if measures[key]]
+        parts.append(f"{name} {', '.join(shown)}")
     if epoch.validation_accuracy is not None:
         parts.append(f"noisy validation {epoch.validation_accuracy:.2%}")
     if epoch.wrong_labels_learnt is not None:

@@ -4,8 +4,31 @@ from __future__ import annotations
 
 from noiseproof.data._arrays import arrays
 from noiseproof.data._cifar import cifar10, cifar100
+from noiseproof.data._clothing1m import clothing1m
 from noiseproof.data._dataset import Dataset, Part
 from noiseproof.data._digits import digits
+from noiseproof.data._files import ImageFiles, shown_names
 from noiseproof.data._human import cifarn
+from noiseproof.data._label_list import label_list
+from noiseproof.data._listed import image_folder, image_lists
+from noiseproof.data._reader import Reader, default_workers
+from noiseproof.data._webvision import webvision_mini
 
-__all__ = ["Dataset", "Part", "arrays", "cifar10", "cifar100", "cifarn", "digits"]
+__all__ = [
+    "Dataset",
+    "ImageFiles",
+    "Part",
+    "Reader",
+    "arrays",
+    "cifar10",
+    "cifar100",
+    "cifarn",
+    "clothing1m",
+    "default_workers",
+    "digits",
+    "image_folder",
+    "image_lists",
+    "label_list",
+    "shown_names",
+    "webvision_mini",
+]

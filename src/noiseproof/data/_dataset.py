@@ -1,4 +1,4 @@
-"""A data set in memory."""
+"""A data set, in memory or as image files."""
 
 from __future__ import annotations
 
@@ -8,10 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from noiseproof.data._files import ImageFiles
 from noiseproof.errors import DataError, LabelError
 from noiseproof.noise import check_labels
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from numpy.typing import NDArray
 
 
@@ -20,11 +23,11 @@ class Part:
     """Inputs and labels of a training or test set.
 
     Attributes:
-        inputs: images as uint8 ``(N, height, width, channels)``, or features as float32 ``(N, features)``.
+        inputs: images as uint8 ``(N, height, width, channels)``, features as float32 ``(N, features)``, or files.
         labels: ``(N,)`` int64.
     """
 
-    inputs: NDArray[np.uint8] | NDArray[np.float32]
+    inputs: NDArray[np.uint8] | NDArray[np.float32] | ImageFiles
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -43,6 +46,7 @@ class Dataset:
         mean: what to subtract from each channel or feature, in units of the stored inputs.
         std: what to divide by after that.
         clean_labels: the true training labels, where they are known and ``train.labels`` are not they.
+        also: further test sets by name.
     """
 
     name: str
@@ -56,11 +60,13 @@ class Dataset:
     """Where the training samples stand in the whole set, if they are a part of one."""
     notes: tuple[str, ...] = field(default=())
     """What a table about this data must say, such as that the images are not the published ones."""
+    also: Mapping[str, Part] = field(default_factory=dict)
+    missing: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
+    """Files that were left out, path and reason, by the name of their part: ``"train"``, ``"test"`` or as in
+    ``also``."""
 
     def __post_init__(self) -> None:
-        for what, part in (("training", self.train), ("test", self.test)):
-            if part is None:
-                continue
+        for what, part in (("training", self.train), *self.test_parts.items()):
             if len(part.inputs) != len(part.labels):
                 raise DataError(f"{self.name}: {len(part.inputs)} {what} inputs but {len(part.labels)} labels")
             try:
@@ -74,6 +80,11 @@ class Dataset:
                 )
         if not len(self.train):
             raise DataError(f"{self.name}: there are no training samples")
+
+    @property
+    def test_parts(self) -> dict[str, Part]:
+        """All test sets by name: ``"test"`` where there is one, and the further ones."""
+        return {**({} if self.test is None else {"test": self.test}), **self.also}
 
     @property
     def num_classes(self) -> int:
@@ -110,16 +121,41 @@ class Dataset:
             self,
             train=Part(self.train.inputs[kept], self.train.labels[kept]),
             clean_labels=None if self.clean_labels is None else self.clean_labels[kept],
-            positions=kept,
+            positions=kept if self.positions is None else self.positions[kept],
         )
+
+    def shrunk(self, factor: int) -> Dataset:
+        """The data set with every square of ``factor`` by ``factor`` pixels replaced by their mean, rounded.
+
+        Raises:
+            DataError: these are no images, or their sides are no multiples of the factor.
+        """
+        parts = {"train": self.train, "test": self.test}
+        small = {name: None if part is None else self._shrink(part, factor) for name, part in parts.items()}
+        return replace(self, **small)  # type: ignore[arg-type]
+
+    def _shrink(self, part: Part, factor: int) -> Part:
+        images = part.inputs
+        if isinstance(images, ImageFiles) or images.ndim != 4 or any(side % factor for side in images.shape[1:3]):
+            raise DataError(
+                f"shrink {factor} of {self.name} with inputs of shape {images.shape[1:]}: expected images in memory "
+                "whose height and width are multiples of it"
+            )
+        count, height, width, channels = images.shape
+        squares = images.reshape(count, height // factor, factor, width // factor, factor, channels)
+        sums = squares.sum((2, 4), dtype=np.uint32)
+        return Part(((sums + factor**2 // 2) // factor**2).astype(np.uint8), part.labels)
 
     @property
     def fingerprint(self) -> str:
-        """The SHA-256 of all inputs and labels: two data sets of one name differ in it."""
+        """The SHA-256 of all inputs and labels: two data sets of one name differ in it.
+
+        Of image files, paths and sizes stand for the pixels: reading a million images would take an hour.
+        """
         digest = hashlib.sha256(self.name.encode())
-        for part in (self.train, self.test):
-            if part is not None:
-                digest.update(str(part.inputs.shape).encode())
-                digest.update(np.ascontiguousarray(part.inputs).data)
-                digest.update(np.ascontiguousarray(part.labels, "<i8").data)
+        for part in (self.train, *self.test_parts.values()):
+            inputs = part.inputs
+            digest.update(str(inputs.shape).encode())
+            digest.update(inputs.listing() if isinstance(inputs, ImageFiles) else np.ascontiguousarray(inputs).data)
+            digest.update(np.ascontiguousarray(part.labels, "<i8").data)
         return digest.hexdigest()

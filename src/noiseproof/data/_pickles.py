@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import io
 import pickle
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import torch
 
 from noiseproof.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class _ArraysOnly(pickle.Unpickler):
@@ -61,3 +65,32 @@ def load_arrays(content: bytes, where: str) -> dict[str, Any]:
     if not isinstance(value, dict):
         raise DataError(f"{where} holds a {type(value).__name__}: expected a dictionary of arrays")
     return {key.decode("latin1") if isinstance(key, bytes) else str(key): entry for key, entry in value.items()}
+
+
+def load_torch(path: Path, what: str) -> Any:
+    """What is in a file that ``torch.save`` wrote, if it is only tensors, arrays, containers, strings and numbers.
+
+    Args:
+        path: the file.
+        what: what it should hold, for errors.
+
+    Raises:
+        DataError: the file is missing, damaged, or holds anything else.
+    """
+    try:
+        with torch.serialization.safe_globals(_numpy_globals()):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise DataError(
+            f"{path} was refused: it holds more than arrays, and could run code. Get it from its publisher."
+        ) from error
+    except Exception as error:  # a damaged pickle can fail in any way
+        raise DataError(f"cannot read {what} from {path}: {type(error).__name__}: {error}") from error
+
+
+def _numpy_globals() -> list[Any]:
+    """What label files call to make their arrays, under the names of NumPy 1, as published, and of NumPy 2."""
+    reconstruct = np.array(0).__reduce__()[0]
+    names = [(reconstruct, f"numpy.{core}.multiarray._reconstruct") for core in ("core", "_core")]
+    kinds = ("b1", "u1", "i1", "i2", "i4", "i8", "f4", "f8")
+    return [*names, np.ndarray, np.dtype, *(type(np.dtype(kind)) for kind in kinds)]

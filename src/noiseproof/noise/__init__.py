@@ -9,11 +9,13 @@ symmetric noise (exact, seed 1): requested 40.00%, realised 40.00% (400 of 1000 
 from __future__ import annotations
 
 from noiseproof.noise._generate import Mode, asymmetric, from_matrix, symmetric
+from noiseproof.noise._instance import InstanceVariant, instance_dependent
 from noiseproof.noise._labels import NoisyLabels, check_labels, load
 from noiseproof.noise._mappings import published_mapping
 from noiseproof.noise._matrices import asymmetric_matrix, check_matrix, check_rate, dominated, symmetric_matrix
 
 __all__ = [
+    "InstanceVariant",
     "Mode",
     "NoisyLabels",
     "asymmetric",
@@ -23,6 +25,7 @@ __all__ = [
     "check_rate",
     "dominated",
     "from_matrix",
+    "instance_dependent",
     "load",
     "published_mapping",
     "symmetric",

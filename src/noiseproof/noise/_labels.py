@@ -30,9 +30,10 @@ class NoisyLabels:
         labels: ``(N,)`` int64, the noisy labels.
         clean: ``(N,)`` int64, the labels before.
         matrix: ``(classes, classes)`` float64, row-stochastic ``T[true, noisy]``: as requested for generated
-            noise, as counted for observed noise.
-        kind: ``"symmetric"``, ``"asymmetric"``, ``"matrix"`` or a name for observed noise.
-        mode: ``"exact"``, ``"iid"`` or ``"published"``; ``"observed"`` for noise that was not made here.
+            noise (for instance-dependent noise the mean over a class's samples), as counted for observed noise.
+        kind: ``"symmetric"``, ``"asymmetric"``, ``"matrix"``, ``"instance"`` or a name for observed noise.
+        mode: ``"exact"``, ``"iid"`` or ``"published"``; ``"pdn"`` or ``"fixed-subset"`` for instance-dependent noise;
+            ``"observed"`` for noise that was not made here.
         requested_rate: the rate that the generator was given; ``None`` for observed noise.
         seed: the seed of the draw; ``None`` for observed noise.
     """
@@ -97,6 +98,11 @@ class NoisyLabels:
         """The transition matrix counted from the labels; a class without samples keeps its label."""
         return _counted_matrix(self.labels, self.clean, self.num_classes)
 
+    @property
+    def class_rates(self) -> NDArray[np.float64]:
+        """``(classes,)``: the realised noise rate of each class; 0 for a class without samples."""
+        return 1 - np.diag(self.realised_matrix)
+
     def take(self, positions: NDArray[np.int64]) -> NoisyLabels:
         """The labels of some of the samples; the matrix and the request stay those of all."""
         return replace(self, labels=self.labels[positions], clean=self.clean[positions])
@@ -109,7 +115,10 @@ class NoisyLabels:
         requested = f"requested {self.requested_rate:.2%}"
         if abs(self.expected_rate - self.requested_rate) > 5e-5:
             affected = int((np.diag(self.matrix) < 1).sum())
-            requested += f" of {affected} of {self.num_classes} classes = {self.expected_rate:.2%} overall"
+            if affected < self.num_classes:
+                requested += f" of {affected} of {self.num_classes} classes = {self.expected_rate:.2%} overall"
+            else:
+                requested += f", expected {self.expected_rate:.2%}"
         return f"{self.kind} noise ({self.mode}, seed {self.seed}): {requested}, {realised}"
 
     @property

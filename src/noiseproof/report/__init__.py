@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from noiseproof.report._write import write_report
+from noiseproof.report._write import write_report, write_reproduction
 
-__all__ = ["write_report"]
+__all__ = ["write_report", "write_reproduction"]

@@ -14,11 +14,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from matplotlib.axes import Axes
+    from numpy.typing import NDArray
 
     from noiseproof.train import Epoch, Record
 
 # Okabe and Ito's colours, which people with any colour vision can tell apart, darkest first.
-_COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A00")
+COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A00")
 
 _PANELS = (
     ("test_accuracy", "Test accuracy (%)"),
@@ -42,7 +43,7 @@ def draw_curves(records: Sequence[Record]) -> bytes:
         for axis, (measure, label) in zip(row, panels, strict=True):
             for number, method in enumerate(methods):
                 runs = [r for r in records if methods_of[r.id] == method and noise_label(r.recipe) == noise]
-                _draw_method(axis, runs, measure, method, _COLOURS[number % len(_COLOURS)])
+                _draw_method(axis, runs, measure, method, COLOURS[number % len(COLOURS)])
             axis.set(xlabel="epoch", title=label if len(noises) == 1 else f"{label}\n{noise}")
             axis.set_ylim(0, 100)
             axis.grid(alpha=0.25)
@@ -55,11 +56,10 @@ def draw_curves(records: Sequence[Record]) -> bytes:
 
 
 def _draw_method(axis: Axes, runs: Sequence[Record], measure: str, method: str, colour: str) -> None:
-    curves = [[_percent(epoch, measure) for epoch in run.epochs] for run in runs if run.epochs]
-    length = min((len(curve) for curve in curves), default=0)
-    if not length:
+    values = curves(runs, measure)
+    if not len(values):
         return
-    values = np.array([curve[:length] for curve in curves])
+    length = values.shape[1]
     epochs = np.arange(1, length + 1)
     axis.plot(epochs, values.mean(0), color=colour, label=method, linewidth=1.6)
     axis.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.13, linewidth=0)
@@ -67,6 +67,13 @@ def _draw_method(axis: Axes, runs: Sequence[Record], measure: str, method: str, 
     if measure == "test_accuracy" and chosen:
         heights = [_percent(epoch, measure) for epoch in chosen]
         axis.plot([epoch.epoch for epoch in chosen], heights, "o", color=colour, markersize=4, markeredgecolor="white")
+
+
+def curves(runs: Sequence[Record], measure: str) -> NDArray[np.float64]:
+    """``(runs, epochs)``: a measure in percent, up to the epoch that all of these runs have reached."""
+    lines = [[_percent(epoch, measure) for epoch in run.epochs] for run in runs if run.epochs]
+    length = min((len(line) for line in lines), default=0)
+    return np.array([line[:length] for line in lines if length])
 
 
 def _percent(epoch: Epoch, measure: str) -> float:

@@ -14,8 +14,16 @@ from noiseproof.files import write_atomically, write_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from noiseproof.bench import Table
+    from noiseproof.bench import Reproduced, TextTable
     from noiseproof.train import Record
+
+_OF_A_GRID = (
+    "Mean ± sample standard deviation over seeds. The test set chooses nothing: figures are those of the last epoch, "
+    "and of the epoch chosen on the noisy validation part where there is one."
+)
+_OF_A_REPRODUCTION = (
+    "Mean ± sample standard deviation over seeds, last epoch, beside what was published. The test set chooses nothing."
+)
 
 
 def write_report(title: str, records: Sequence[Record], folder: str | Path) -> list[str]:
@@ -28,38 +36,67 @@ def write_report(title: str, records: Sequence[Record], folder: str | Path) -> l
     Raises:
         RunError: the folder cannot be written.
     """
-    folder = Path(folder)
+    tables = make_tables(title, records)
+    texts = [table.text() for table in tables]
+    return _write(Path(folder), title, _OF_A_GRID, texts, tables_csv(tables), records, None)
+
+
+def write_reproduction(result: Reproduced, folder: str | Path) -> list[str]:
+    """Write the report of a reproduction and return the names of its files.
+
+    They are those of :func:`write_report`; the drawing is the published figure's where there is one.
+
+    Raises:
+        RunError: the folder cannot be written.
+    """
+    tables = [result.overview(), result.details()]
+    title = result.reproduction.title
+    return _write(Path(folder), title, _OF_A_REPRODUCTION, tables, result.csv(), result.records, result)
+
+
+def _write(
+    folder: Path,
+    title: str,
+    introduction: str,
+    tables: Sequence[TextTable],
+    table_csv: str,
+    records: Sequence[Record],
+    result: Reproduced | None,
+) -> list[str]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"cannot write a report to {folder}: {error}") from error
-    tables = make_tables(title, records)
     texts = {
         "table.md": "\n".join(table.markdown() for table in tables),
         "table.tex": "\n".join(table.latex() for table in tables),
-        "table.csv": tables_csv(tables),
+        "table.csv": table_csv,
         "runs.csv": runs_csv(records),
     }
     for name, text in texts.items():
         write_text(folder / name, text)
     try:
-        from noiseproof.report._curves import draw_curves
+        from noiseproof.report import _curves, _figures
 
-        write_atomically(folder / "curves.png", draw_curves(records))
-        write_text(folder / "index.html", _page(title, tables, records))
+        picture = _curves.draw_curves(records) if result is None else _figures.draw(result)
+        pictures = [] if picture is None else ["curves.png"]
+        if picture is not None:
+            write_atomically(folder / "curves.png", picture)
+        page = _page(title=title, introduction=introduction, tables=tables, records=records, pictures=pictures)
+        write_text(folder / "index.html", page)
     except ModuleNotFoundError as error:
         warnings.warn(
             f"no curves and no page, since {error.name} is missing: pip install 'noiseproof[report]' and run again",
             RunWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
         return list(texts)
-    return ["index.html", "curves.png", *texts]
+    return ["index.html", *pictures, *texts]
 
 
-def _page(title: str, tables: list[Table], records: Sequence[Record]) -> str:
+def _page(**content: object) -> str:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.from_string(resources.files("noiseproof.report").joinpath("page.html.j2").read_text())
-    return template.render(title=title, tables=tables, records=records)
+    return template.render(**content)

@@ -13,31 +13,69 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from noiseproof.data import ImageFiles
+from noiseproof.errors import RecipeError
+from noiseproof.train._files import Files
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from noiseproof.data import Dataset
+    from noiseproof.data import Dataset, Reader
 
-_PADDING = 4
+_PADDING = 1 / 8
+"""Of the height: 4 pixels of 32, as published."""
 _LARGEST_ANGLE = math.radians(20)
 
 
 class Inputs(Protocol):
-    """The inputs of a training, validation or test set on a device."""
+    """The inputs of a training, validation or test set on a device.
+
+    Attributes:
+        unreadable: name and reason of the inputs that could not be read, as far as anybody tried.
+    """
+
+    unreadable: dict[str, str]
 
     def __len__(self) -> int: ...
 
-    def batch(self, index: Tensor, augment: Sequence[str] = (), random: torch.Generator | None = None) -> Tensor:
-        """The standardised inputs at ``index``, augmented with draws from ``random``."""
+    def batches(
+        self, order: Sequence[Tensor], augment: Sequence[str] = (), random: torch.Generator | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """For each index tensor of ``order``: which of the indices could be read, and their standardised inputs.
+
+        The inputs are augmented with draws from ``random``, which are made when a batch is asked for, however far
+        ahead it was read.
+        """
         ...
 
 
-class Features:
+class _InMemory:
+    """Inputs that are all there."""
+
+    def __init__(self, device: torch.device) -> None:
+        self.device = device
+        self.unreadable: dict[str, str] = {}
+
+    def batch(self, index: Tensor, augment: Sequence[str] = (), random: torch.Generator | None = None) -> Tensor:
+        """The inputs at ``index``, which is on the device."""
+        raise NotImplementedError
+
+    def batches(
+        self, order: Sequence[Tensor], augment: Sequence[str] = (), random: torch.Generator | None = None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """See :class:`Inputs`."""
+        for batch in order:
+            index = batch.to(self.device, non_blocking=True)
+            yield index, self.batch(index, augment, random)
+
+
+class Features(_InMemory):
     """Feature vectors, standardised once."""
 
     def __init__(self, features: NDArray[np.float32], mean: Tensor, std: Tensor, device: torch.device) -> None:
+        super().__init__(device)
         self.features = (torch.from_numpy(features).to(device) - mean) / std
 
     def __len__(self) -> int:
@@ -47,10 +85,11 @@ class Features:
         return self.features[index]
 
 
-class Images:
+class Images(_InMemory):
     """Images as bytes, ``(N, height * width, channels)``: a quarter of the memory of floats, pixels in one piece."""
 
     def __init__(self, images: NDArray[np.uint8], mean: Tensor, std: Tensor, device: torch.device) -> None:
+        super().__init__(device)
         count, self.height, self.width, channels = images.shape
         self.pixels = torch.from_numpy(images).to(device).view(count, self.height * self.width, channels)
         # One number per byte of an image rather than per channel: long rows are what vector units are fast at.
@@ -71,29 +110,69 @@ class Images:
         return standardised.view(len(index), self.height, self.width, -1).permute(0, 3, 1, 2)
 
 
-def make_inputs(dataset: Dataset, inputs: NDArray[np.uint8] | NDArray[np.float32], device: torch.device) -> Inputs:
-    """``inputs`` of ``dataset`` on ``device``, standardised by the data set's mean and deviation."""
+def make_inputs(
+    dataset: Dataset,
+    inputs: NDArray[np.uint8] | NDArray[np.float32] | ImageFiles,
+    device: torch.device,
+    reader: Reader | None = None,
+) -> Inputs:
+    """``inputs`` of ``dataset`` on ``device``, standardised by the data set's mean and deviation; files by a reader."""
     mean = torch.tensor(dataset.mean, dtype=torch.float32, device=device)
     std = torch.tensor(dataset.std, dtype=torch.float32, device=device)
+    if isinstance(inputs, ImageFiles):
+        assert reader is not None  # noqa: S101 - whoever has files makes one
+        return Files(inputs, mean, std, device, reader)
     kind = Images if inputs.dtype == np.uint8 else Features
     return kind(np.ascontiguousarray(inputs), mean, std, device)
 
 
-def epoch_order(size: int, batch_size: int, random: torch.Generator) -> list[Tensor]:
+def epoch_order(
+    size: int, batch_size: int, random: torch.Generator, labels: NDArray[np.int64] | None = None
+) -> list[Tensor]:
     """The batches of an epoch as index tensors, in random order.
 
     A single sample that is left over joins the last batch: batch normalisation cannot use it alone.
+
+    Args:
+        size: how many samples there are.
+        batch_size: how many of them a batch has.
+        random: what the order is drawn from.
+        labels: if given, the epoch has as many samples of each label as the rarest label has, drawn anew.
     """
-    batches = list(torch.split(torch.randperm(size, generator=random), batch_size))
+    order = torch.randperm(size, generator=random)
+    if labels is not None:
+        # The first of each label in a random order are a random choice, already shuffled.
+        rank = _rank_within_label(labels[order.numpy()])
+        order = order[torch.from_numpy(rank < np.bincount(labels).min())]
+    batches = list(torch.split(order, batch_size))
     if len(batches) > 1 and len(batches[-1]) == 1:
         batches[-2:] = [torch.cat(batches[-2:])]
     return batches
 
 
-def in_order(size: int, batch_size: int, device: torch.device) -> Iterator[Tensor]:
+def check_balanced(labels: NDArray[np.int64], num_classes: int) -> None:
+    """Refuse balanced epochs where a class has no samples.
+
+    Raises:
+        RecipeError: one has none.
+    """
+    empty = np.flatnonzero(np.bincount(labels, minlength=num_classes) == 0)
+    if len(empty):
+        raise RecipeError(f"balanced: no training label is class {empty[0]}; every class needs at least one")
+
+
+def _rank_within_label(labels: NDArray[np.int64]) -> NDArray[np.int64]:
+    """For each sample, how many of the same label come before it."""
+    by_label = np.argsort(labels, kind="stable")
+    starts = np.r_[0, np.bincount(labels).cumsum()[:-1]]
+    rank = np.empty_like(by_label)
+    rank[by_label] = np.arange(len(labels)) - starts[labels[by_label]]
+    return rank
+
+
+def in_order(size: int, batch_size: int) -> list[Tensor]:
     """Index tensors that walk through ``size`` samples."""
-    for start in range(0, size, batch_size):
-        yield torch.arange(start, min(start + batch_size, size), device=device)
+    return list(torch.split(torch.arange(size), batch_size))
 
 
 def _source_places(
@@ -125,8 +204,9 @@ def _source_places(
     if "flip" in augment:
         columns = torch.where(draw(2) == 1, width - 1 - columns, columns)
     if "crop" in augment:
-        rows = rows + draw(2 * _PADDING + 1) - _PADDING
-        columns = columns + draw(2 * _PADDING + 1) - _PADDING
+        padding = round(_PADDING * height)
+        rows = rows + draw(2 * padding + 1) - padding
+        columns = columns + draw(2 * padding + 1) - padding
         outside = outside | _beyond(rows, height) | _beyond(columns, width)
     places = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
     return places.expand(count, -1, -1).flatten(1), outside.expand(count, height, width).flatten(1)

@@ -16,12 +16,14 @@ import torch
 from lightning_fabric import Fabric
 
 from noiseproof import models
-from noiseproof.errors import RunError, RunWarning
+from noiseproof.data import ImageFiles, Reader, default_workers, shown_names
+from noiseproof.errors import DataWarning, RunError, RunWarning
 from noiseproof.losses import make_loss
 from noiseproof.provenance import environment
 from noiseproof.seeding import derive, torch_stream
-from noiseproof.train._batches import epoch_order, in_order, make_inputs
+from noiseproof.train._batches import check_balanced, epoch_order, in_order, make_inputs
 from noiseproof.train._prepare import load_dataset, prepare
+from noiseproof.train._recipe import StepSchedule
 from noiseproof.train._record import Epoch, Record, RunFolder
 
 if TYPE_CHECKING:
@@ -60,8 +62,10 @@ def train(
     data_dir: str | Path = "data",
     download: bool = False,
     device: str = "auto",
+    workers: int | None = None,
     dataset: Dataset | None = None,
     watch: Callable[[Progress], None] = lambda _: None,
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Record:
     """Run a recipe, or go on with it where it stopped, or return its record if it is finished.
 
@@ -71,11 +75,15 @@ def train(
     Args:
         recipe: what to run.
         folder: the folder of this run alone; see :class:`RunFolder` for what it will hold.
-        data_dir: where CIFAR, human labels and published weights are.
+        data_dir: where published data sets, human labels and weights are.
         download: whether CIFAR and published weights may be fetched into ``data_dir`` if they are missing.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        workers: processes that decode image files, 0 for none but this one; by default one per processor. Results do
+            not depend on it.
         dataset: the recipe's data set, if the caller has it in memory.
         watch: called after every step.
+        should_stop: asked after every step; once it is true, the state is saved and the record as it stands, of
+            status ``"running"``, is returned.
 
     Raises:
         RunError: the folder is in use or belongs to another recipe, the data are other data than before, the disk is
@@ -93,15 +101,22 @@ def train(
         weights = None
         if recipe.weights is not None:
             weights = models.read_weights(recipe.model, recipe.weights, data_dir, download=download)
-        with _own_random_state(recipe.seed, fabric.device), _interruptible() as interrupted:
-            job = _Job(recipe, task, fabric, weights)
+        with (
+            _own_random_state(recipe.seed, fabric.device),
+            _interruptible() as interrupted,
+            _reader(dataset, workers, fabric.device) as reader,
+        ):
+            job = _Job(recipe, task, fabric, reader, weights)
             _begin(run, job, dataset)
             while job.epoch < recipe.epochs:
                 started, samples = time.perf_counter(), job.samples_left
-                measures = job.run_epoch(watch, interrupted)
+                measures = job.run_epoch(watch, lambda: interrupted.is_set() or should_stop())
+                _note_unreadable(run, job)
                 if measures is None:
                     run.save_checkpoint(job.state())
-                    raise KeyboardInterrupt
+                    if interrupted.is_set():
+                        raise KeyboardInterrupt
+                    return run.record
                 if not math.isfinite(measures.train_loss):
                     run.close_run("diverged")
                     return run.record
@@ -121,22 +136,27 @@ def train(
 class _Job:
     """The changing state of a run: network, optimiser, schedule, generators and the place in the data order."""
 
-    def __init__(self, recipe: Recipe, task: Task, fabric: Fabric, weights: models.Weights | None) -> None:
+    def __init__(
+        self, recipe: Recipe, task: Task, fabric: Fabric, reader: Reader | None, weights: models.Weights | None
+    ) -> None:
         self.recipe = recipe
         self.task = task
         self.fabric = fabric
         device = fabric.device
         dataset = task.dataset
-        self.train_inputs = make_inputs(dataset, dataset.train.inputs[task.train], device)
+        self.train_inputs = make_inputs(dataset, dataset.train.inputs[task.train], device, reader)
         self.train_labels = torch.from_numpy(task.labels[task.train]).to(device)
         self.wrong = None if task.wrong is None else torch.from_numpy(task.wrong[task.train]).to(device)
-        self.validation = self.test = None
+        self.balance = task.labels[task.train] if recipe.balanced else None
+        if self.balance is not None:
+            check_balanced(self.balance, dataset.num_classes)
+        self.tests: dict[str, tuple[Inputs, Tensor]] = {}
         if len(task.validation):
-            inputs = make_inputs(dataset, dataset.train.inputs[task.validation], device)
-            self.validation = inputs, torch.from_numpy(task.labels[task.validation]).to(device)
-        if dataset.test is not None:
-            inputs = make_inputs(dataset, dataset.test.inputs, device)
-            self.test = inputs, torch.from_numpy(dataset.test.labels).to(device)
+            inputs = make_inputs(dataset, dataset.train.inputs[task.validation], device, reader)
+            self.tests["validation"] = inputs, torch.from_numpy(task.labels[task.validation]).to(device)
+        for name, part in dataset.test_parts.items():
+            inputs = make_inputs(dataset, part.inputs, device, reader)
+            self.tests[name] = inputs, torch.from_numpy(part.labels).to(device)
 
         self.criterion = make_loss(recipe.method.loss)
         self.network = models.make_model(
@@ -169,26 +189,30 @@ class _Job:
         """The order and the augmentation of an epoch depend on the seed and its number only."""
         self.step = 0
         order = torch_stream(self.recipe.seed, "order", self.epoch)
-        self.order = epoch_order(len(self.train_inputs), self.recipe.batch_size, order)
+        self.order = epoch_order(len(self.train_inputs), self.recipe.batch_size, order, self.balance)
         self.augmentation.manual_seed(derive(self.recipe.seed, "augmentation", self.epoch))
         self.loss_sum = torch.zeros((), device=self.fabric.device)
-        self.agreed = torch.zeros(2, dtype=torch.int64, device=self.fabric.device)  # with all labels, with wrong ones
+        self.seen = 0
+        # With all labels, with wrong ones, and the number of wrong ones.
+        self.agreed = torch.zeros(3, dtype=torch.int64, device=self.fabric.device)
 
-    def run_epoch(self, watch: Callable[[Progress], None], interrupted: threading.Event) -> Epoch | None:
-        """Train for the rest of the epoch and measure it; ``None`` if it was interrupted on the way."""
+    def run_epoch(self, watch: Callable[[Progress], None], should_stop: Callable[[], bool]) -> Epoch | None:
+        """Train for the rest of the epoch and measure it; ``None`` if it was stopped on the way."""
         recipe = self.recipe
         parameters = list(self.network.parameters())
         last = Epoch(**self.history[-1]) if self.history else None
         self.model.train()
-        for batch in self.order[self.step :]:
-            index = batch.to(self.fabric.device, non_blocking=True)
-            inputs = self.train_inputs.batch(index, recipe.augment, self.augmentation)
+        fewest = min(2, len(self.train_inputs))  # batch normalisation cannot use a single image that is left of a batch
+        for index, inputs in self.train_inputs.batches(self.order[self.step :], recipe.augment, self.augmentation):
+            self.step += 1
+            if len(index) < fewest:
+                continue
             target = self.train_labels[index]
             logits, penalty = self.model(inputs, target) if recipe.method.head else (self.model(inputs), None)
             loss = self.criterion(logits, target)
             objective = loss if penalty is None else loss + penalty
             if recipe.method.l1:
-                objective = loss + recipe.method.l1 * sum(parameter.abs().sum() for parameter in parameters)
+                objective = objective + recipe.method.l1 * sum(parameter.abs().sum() for parameter in parameters)
             self.optimizer.zero_grad()
             self.fabric.backward(objective)
             if recipe.clip_norm is not None:
@@ -202,27 +226,31 @@ class _Job:
                 agrees = logits.argmax(1) == target
                 self.agreed[0] += agrees.sum()
                 if self.wrong is not None:
-                    self.agreed[1] += (agrees & self.wrong[index]).sum()
-            self.step += 1
+                    wrong = self.wrong[index]
+                    self.agreed[1] += (agrees & wrong).sum()
+                    self.agreed[2] += wrong.sum()
+            self.seen += len(index)
             watch(Progress(self.step, len(self.order), self.epoch + 1, recipe.epochs, last))
-            if interrupted.is_set() and self.step < len(self.order):
+            if self.step < len(self.order) and should_stop():
                 return None
         return self._end_epoch()
 
     def _end_epoch(self) -> Epoch:
-        size = len(self.train_inputs)
-        wrong = 0 if self.wrong is None else int(self.wrong.sum())
-        validation = self._accuracy(self.validation)
-        test = self._accuracy(self.test)
+        seen = max(self.seen, 1)
+        agreed, wrong_agreed, wrong = self.agreed.tolist()
+        accuracies = {name: self._accuracy(*part) for name, part in self.tests.items()}
+        validation, _ = accuracies.pop("validation", (None, None))
+        test, top5 = accuracies.pop("test", (None, None))
         measures = Epoch(
             epoch=self.epoch + 1,
             lr=float(self.schedule.get_last_lr()[0]),
-            train_loss=float(self.loss_sum) / size,
-            train_accuracy=int(self.agreed[0]) / size,
-            wrong_labels_learnt=int(self.agreed[1]) / wrong if wrong else None,
-            validation_accuracy=None if validation is None else validation[0],
-            test_accuracy=None if test is None else test[0],
-            test_top5=None if test is None else test[1],
+            train_loss=float(self.loss_sum) / seen,
+            train_accuracy=agreed / seen,
+            wrong_labels_learnt=wrong_agreed / wrong if wrong else None,
+            validation_accuracy=validation,
+            test_accuracy=test,
+            test_top5=top5,
+            also={name: {"accuracy": first, "top5": fifth} for name, (first, fifth) in accuracies.items()},
         )
         self.history.append(vars(measures))
         self.schedule.step()
@@ -230,20 +258,28 @@ class _Job:
         self._begin_epoch()
         return measures
 
-    def _accuracy(self, part: tuple[Inputs, Tensor] | None) -> tuple[float, float | None] | None:
-        """Top-1 and, with more than five classes, top-5 accuracy."""
-        if part is None:
-            return None
-        inputs, labels = part
+    def _accuracy(self, inputs: Inputs, labels: Tensor) -> tuple[float | None, float | None]:
+        """Top-1 and, with more than five classes, top-5 accuracy over the inputs that could be read."""
         best = min(5, self.task.dataset.num_classes)
         hits = torch.zeros(best, dtype=torch.int64, device=labels.device)
+        seen = 0
         self.model.eval()
         with torch.no_grad():
-            for index in in_order(len(inputs), _EVALUATION_BATCH, labels.device):
-                first = self.model(inputs.batch(index)).topk(best).indices
-                hits += (first == labels[index, None]).sum(0)
+            for index, batch in inputs.batches(in_order(len(inputs), _EVALUATION_BATCH)):
+                if len(index):
+                    first = self.model(batch).topk(best).indices
+                    hits += (first == labels[index, None]).sum(0)
+                    seen += len(index)
+        if not seen:
+            return None, None
         top = hits.cumsum(0).tolist()
-        return top[0] / len(labels), top[4] / len(labels) if self.task.dataset.num_classes > 5 else None
+        return top[0] / seen, top[4] / seen if self.task.dataset.num_classes > 5 else None
+
+    @property
+    def unreadable(self) -> dict[str, dict[str, str]]:
+        """The images that could not be read so far, by part."""
+        parts = {"train": self.train_inputs, **{name: inputs for name, (inputs, _) in self.tests.items()}}
+        return {name: inputs.unreadable for name, inputs in parts.items()}
 
     def keep_if_best(self, record: Record) -> None:
         """Keep a copy of the weights if the last epoch is the one chosen so far."""
@@ -267,6 +303,8 @@ class _Job:
             "step": self.step,
             "loss_sum": self.loss_sum,
             "agreed": self.agreed,
+            "seen": self.seen,
+            "unreadable": self.unreadable,
         }
 
     def restore(self, state: dict[str, Any]) -> None:
@@ -280,6 +318,9 @@ class _Job:
         self.step = state["step"]
         self.loss_sum.copy_(state["loss_sum"])
         self.agreed.copy_(state["agreed"])
+        self.seen = state["seen"]
+        for name, names in self.unreadable.items():
+            names.update(state["unreadable"][name])
         self.augmentation.set_state(state["augmentation"])
         torch.set_rng_state(state["random"])
         if state["device_random"] is not None:
@@ -298,6 +339,8 @@ def _begin(run: RunFolder, job: _Job, dataset: Dataset) -> None:
         "test": 0 if dataset.test is None else len(dataset.test),
         "notes": list(dataset.notes),
     }
+    if dataset.also:
+        data["also"] = {name: len(part) for name, part in dataset.also.items()}
     if record.data and record.data != data:
         raise RunError(
             f"{run.path} was begun on other data of the name {dataset.name} (SHA-256 "
@@ -326,8 +369,29 @@ def _begin(run: RunFolder, job: _Job, dataset: Dataset) -> None:
     if state is not None:
         job.restore(state)
     record.epochs = [Epoch(**measures) for measures in job.history]
+    _note_unreadable(run, job, told=True)
     _note_environment(record, environment(job.fabric.device))
     run.save_record()
+
+
+def _note_unreadable(run: RunFolder, job: _Job, *, told: bool = False) -> None:
+    """Count and list the images that were missing or could not be read; warn of new ones unless that was done."""
+    parts = {name: dict(lost) for name, lost in job.task.dataset.missing.items()}
+    for name, names in job.unreadable.items():
+        parts[name] = {**parts.get(name, {}), **names}
+    counts = {name: len(names) for name, names in parts.items() if names}
+    if counts == run.record.unreadable and (not counts or (run.path / "unreadable.csv").exists()):
+        return
+    if not told:
+        texts = [f"{path}: {why}" for found in job.unreadable.values() for path, why in found.items()]
+        warnings.warn(
+            f"{len(texts)} images cannot be read and are skipped ({shown_names(texts)}); all of them are in "
+            f"{run.path / 'unreadable.csv'}",
+            DataWarning,
+            stacklevel=3,
+        )
+    run.save_unreadable(parts)
+    run.record.unreadable = counts
 
 
 def _note_environment(record: Record, now: dict[str, Any]) -> None:
@@ -354,6 +418,19 @@ def _fabric(device: str, precision: Any) -> Fabric:
         raise RunError(f"cannot train on device {device!r} with precision {precision!r}: {error}") from error
 
 
+@contextlib.contextmanager
+def _reader(dataset: Dataset, workers: int | None, device: torch.device) -> Iterator[Reader | None]:
+    """What decodes image files, if the data are files."""
+    if not isinstance(dataset.train.inputs, ImageFiles):
+        yield None
+        return
+    reader = Reader(default_workers() if workers is None else workers, device)
+    try:
+        yield reader
+    finally:
+        reader.close()
+
+
 def _optimizer(recipe: Recipe, network: models.Network, device: torch.device) -> torch.optim.Optimizer:
     common: dict[str, Any] = {
         "lr": recipe.lr if recipe.method.lr is None else recipe.method.lr,
@@ -368,6 +445,9 @@ def _optimizer(recipe: Recipe, network: models.Network, device: torch.device) ->
 def _learning_rate_factor(recipe: Recipe) -> Callable[[int], float]:
     if recipe.schedule == "cosine":
         return lambda epoch: (1 + math.cos(math.pi * epoch / recipe.epochs)) / 2
+    if isinstance(recipe.schedule, StepSchedule):
+        factor, after = recipe.schedule.factor, recipe.schedule.after
+        return lambda epoch: factor ** sum(epoch >= end for end in after)
     rate = 1.0 if recipe.schedule == "constant" else recipe.schedule
     return lambda epoch: rate**epoch
 

@@ -12,6 +12,7 @@ from noiseproof import data as datasets
 from noiseproof import noise
 from noiseproof.errors import DataError, LabelError, RecipeError
 from noiseproof.seeding import numpy_stream
+from noiseproof.train._recipe import IMAGE_FILES
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -48,21 +49,39 @@ def load_dataset(recipe: DataRecipe, data_dir: Path, *, download: bool = False) 
 
     Args:
         recipe: which one.
-        data_dir: where CIFAR is, or is to be put.
+        data_dir: where published data sets are; CIFAR can be put there.
         download: whether CIFAR may be fetched.
 
     Raises:
-        DataError: it is not there, or damaged.
+        DataError: it is not there, or damaged, or has fewer samples or pixels than the recipe asks for.
     """
     if recipe.name == "digits":
         dataset = datasets.digits()
+    elif recipe.name in IMAGE_FILES:
+        dataset = _load_files(recipe, data_dir)
     elif recipe.name == "arrays":
         assert recipe.path is not None  # noqa: S101 - DataRecipe sees to it
         dataset = datasets.arrays(recipe.path)
     else:
         loader = datasets.cifar10 if recipe.name == "cifar10" else datasets.cifar100
         dataset = loader(data_dir, download=download)
-    return dataset if recipe.train_size is None else dataset.first_per_class(recipe.train_size)
+    if recipe.train_size is not None:
+        dataset = dataset.first_per_class(recipe.train_size)
+    return dataset if recipe.shrink == 1 else dataset.shrunk(recipe.shrink)
+
+
+def _load_files(recipe: DataRecipe, data_dir: Path) -> datasets.Dataset:
+    image_size, resize = recipe.size_and_resize
+    if recipe.name == "webvision":
+        return datasets.webvision_mini(data_dir, image_size=image_size, resize=resize)
+    if recipe.name == "clothing1m":
+        return datasets.clothing1m(data_dir, image_size=image_size, resize=resize)
+    assert recipe.path is not None  # noqa: S101 - DataRecipe sees to it
+    if recipe.name == "folder":
+        return datasets.image_folder(recipe.path, image_size=image_size, resize=resize)
+    return datasets.image_lists(
+        recipe.path, test=recipe.test, classes=recipe.classes, root=recipe.root, image_size=image_size, resize=resize
+    )
 
 
 def prepare(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> Task:
@@ -91,7 +110,7 @@ def _make_noise(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> no
     if spec.kind == "none":
         if dataset.clean_labels is not None:
             return noise.NoisyLabels.observed(labels, dataset.clean_labels, classes, "given")
-        return None if recipe.data.name == "arrays" else noise.NoisyLabels.observed(labels, labels, classes, "no")
+        return None if not recipe.data.labels_are_clean else noise.NoisyLabels.observed(labels, labels, classes, "no")
     if spec.kind == "symmetric":
         return noise.symmetric(labels, spec.rate, num_classes=classes, seed=seed, mode=spec.mode)
     if spec.kind == "asymmetric":

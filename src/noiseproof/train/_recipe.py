@@ -34,24 +34,63 @@ class _Value(BaseModel):
         return value
 
 
+IMAGE_FILES = ("webvision", "clothing1m", "folder", "list")
+"""The data sets that are image files."""
+
+_CLEAN = ("digits", "cifar10", "cifar100")
+_LIST = ("list",)
+_AT_PATH = ("arrays", "folder", *_LIST)
+
+
 class DataRecipe(_Value):
     """Which data set.
 
     Attributes:
-        name: ``"digits"``, ``"cifar10"``, ``"cifar100"`` or ``"arrays"``.
-        path: for ``"arrays"``, the ``.npz`` file. CIFAR is looked for where the command line says.
+        name: ``"digits"``, ``"cifar10"``, ``"cifar100"``, ``"webvision"``, ``"clothing1m"``, ``"arrays"``,
+            ``"folder"`` (a folder of images per class) or ``"list"`` (text files that name images and labels).
+        path: for ``"arrays"``, the ``.npz`` file; for ``"folder"``, the folder; for ``"list"``, the training list.
+            The others are looked for where the command line says.
+        test: for ``"list"``, the test list, if there is one.
+        classes: for ``"list"``, a file with a class name per line.
+        root: for ``"list"``, the folder that the paths in the lists start from; that of the training list by default.
+        image_size: height and width of what a network gets, of image files; 224 by default.
+        resize: the length of an image's short side before it is cropped, of image files; 256 by default. Images of
+            Clothing1M become squares of this size.
         train_size: the first so many training samples, as many of each class; ``None`` for all.
+        shrink: every square of so many by so many pixels becomes one, their mean; 1 leaves images as they are.
     """
 
-    name: Literal["digits", "cifar10", "cifar100", "arrays"]
+    name: Literal["digits", "cifar10", "cifar100", "webvision", "clothing1m", "arrays", "folder", "list"]
     path: str | None = None
+    test: str | None = None
+    classes: str | None = None
+    root: str | None = None
+    image_size: int | None = Field(None, gt=0)
+    resize: int | None = Field(None, gt=0)
     train_size: int | None = Field(None, gt=0)
+    shrink: int = Field(1, ge=1)
 
     @model_validator(mode="after")
-    def _path_for_arrays(self) -> DataRecipe:
-        if (self.path is None) == (self.name == "arrays"):
-            raise ValueError("path belongs to name = 'arrays', and only there")
+    def _keys_fit(self) -> DataRecipe:
+        if (self.path is None) == (self.name in _AT_PATH):
+            raise ValueError(f"path belongs to name = {', '.join(map(repr, _AT_PATH))}, and only there")
+        for key, names in (("test", _LIST), ("classes", _LIST), ("root", _LIST), ("image_size", IMAGE_FILES),
+                           ("resize", IMAGE_FILES)):  # fmt: skip
+            if getattr(self, key) is not None and self.name not in names:
+                raise ValueError(f"{key} belongs to name = {', '.join(map(repr, names))}, not to {self.name!r}")
+        if self.size_and_resize[0] > self.size_and_resize[1]:
+            raise ValueError(f"image_size {self.size_and_resize[0]} is above resize ({self.size_and_resize[1]})")
         return self
+
+    @property
+    def size_and_resize(self) -> tuple[int, int]:
+        """``image_size`` and ``resize`` with the defaults of image files filled in."""
+        return self.image_size or 224, self.resize or 256
+
+    @property
+    def labels_are_clean(self) -> bool:
+        """Whether the labels are right as the source has them; if not, nobody knows which are."""
+        return self.name in _CLEAN
 
 
 _Mode = Literal["exact", "iid", "published"]
@@ -155,6 +194,18 @@ class MethodRecipe(_Value):
         return value and canonical_head(value)
 
 
+class StepSchedule(_Value):
+    """A learning rate that falls in steps.
+
+    Attributes:
+        factor: of each step.
+        after: the epochs after which it falls.
+    """
+
+    factor: float = Field(gt=0, le=1)
+    after: tuple[Annotated[int, Field(gt=0)], ...] = Field(min_length=1)
+
+
 class Recipe(_Value):
     """Everything that determines a run. Two equal recipes give the same bytes on the CPU of one machine.
 
@@ -170,11 +221,14 @@ class Recipe(_Value):
         lr: the learning rate at the start; a method can have its own.
         momentum: of SGD.
         nesterov: whether the momentum is Nesterov's.
-        schedule: how the learning rate changes from epoch to epoch: ``"cosine"`` to 0, ``"constant"``, or a factor
-            per epoch.
+        schedule: how the learning rate changes from epoch to epoch: ``"cosine"`` to 0, ``"constant"``, a factor
+            per epoch, or ``{factor = 0.1, after = [5]}`` for steps.
         clip_norm: the largest norm of all gradients together, the L1 part included; ``None`` for no clipping.
-        augment: ``"crop"`` (4 pixels of padding), ``"flip"`` and ``"rotate"`` (by up to 20 degrees), each image its
-            own.
+        augment: ``"crop"`` (at a random place: of an image in memory with an eighth of its height as padding, of an
+            image file after resizing), ``"flip"`` and ``"rotate"`` (by up to 20 degrees); for image files also
+            ``"resized-crop"`` (a box of 8 to 100 % of the area) and ``"jitter"`` (brightness, contrast, saturation,
+            hue). Each image its own.
+        balanced: whether an epoch has as many samples of each noisy class as the rarest has, drawn anew each time.
         validation: the share of the *noisy* training data that is held out, on which the epoch is chosen; 0 for the
             published protocol, which trains on everything and reports the last epoch.
         precision: as Lightning Fabric names it.
@@ -191,9 +245,10 @@ class Recipe(_Value):
     lr: float = Field(gt=0)
     momentum: float = Field(0.9, ge=0, lt=1)
     nesterov: bool = False
-    schedule: Literal["cosine", "constant"] | Annotated[float, Field(gt=0, le=1)] = "cosine"
+    schedule: Literal["cosine", "constant"] | Annotated[float, Field(gt=0, le=1)] | StepSchedule = "cosine"
     clip_norm: float | None = Field(None, gt=0)
-    augment: tuple[Literal["crop", "flip", "rotate"], ...] = ()
+    augment: tuple[Literal["crop", "resized-crop", "flip", "rotate", "jitter"], ...] = ()
+    balanced: bool = False
     validation: float = Field(0.0, ge=0, lt=1)
     precision: Literal["32-true", "64-true", "bf16-mixed", "16-mixed"] = "32-true"
     seed: int = Field(1, ge=0)
@@ -230,6 +285,10 @@ class Recipe(_Value):
         mapped = self.data.name in ("cifar10", "cifar100")
         if self.noise.kind == "asymmetric" and self.noise.mapping is None and not mapped:
             raise ValueError(f"noise.mapping is missing: there is no published map for {self.data.name}")
+        if {"resized-crop", "jitter"} & {*self.augment} and self.data.name not in IMAGE_FILES:
+            raise ValueError(f"augment: 'resized-crop' and 'jitter' are for image files, not for {self.data.name}")
+        if {"crop", "resized-crop"} <= {*self.augment}:
+            raise ValueError("augment: 'crop' and 'resized-crop' exclude each other")
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum")
         return self
@@ -248,6 +307,7 @@ class Recipe(_Value):
     def protocol(self) -> str:
         """How an accuracy from this recipe is to be read, in a few words for captions."""
         size = "" if self.data.train_size is None else f", {self.data.train_size:,} training images"
+        size += "" if self.data.shrink == 1 else f", images shrunk by {self.data.shrink}"
         selection = "no validation part" if not self.validation else f"{self.validation:.0%} noisy validation part"
         return f"{self.data.name}{size}, {self.model}, {self.epochs} epochs, {selection}"
 
@@ -335,6 +395,7 @@ _UNION_TAGS = {
     "file",
     "literal['cosine','constant']",
     "constrained-float",
+    "StepSchedule",
 }
 
 

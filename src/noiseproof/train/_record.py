@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -16,7 +17,7 @@ from safetensors.torch import save as to_safetensors
 from typing_extensions import Self
 
 from noiseproof.errors import RunError
-from noiseproof.files import remove_partial_files, write_atomically, write_json
+from noiseproof.files import remove_partial_files, write_atomically, write_json, write_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,6 +43,7 @@ class Epoch:
         validation_accuracy: on the noisy validation part, after the epoch.
         test_accuracy: on the test set, after the epoch. It chooses nothing.
         test_top5: likewise, the true class among the first five.
+        also: on further test sets by name: ``{"accuracy": …, "top5": …}`` each.
     """
 
     epoch: int
@@ -52,6 +54,7 @@ class Epoch:
     validation_accuracy: float | None
     test_accuracy: float | None
     test_top5: float | None
+    also: dict[str, dict[str, float | None]] = field(default_factory=dict)
 
 
 @dataclass
@@ -68,6 +71,7 @@ class Record:
         noise: requested, expected and realised rates and the checksum of the labels; ``None`` for unknown noise.
         parameters: the number of trainable parameters.
         epochs: the measures, in order.
+        unreadable: how many images of which part were missing or could not be read, and were skipped.
         weights: the file that the network started from, its SHA-256, and the parameters that were not taken from it;
             ``None`` for random weights.
     """
@@ -80,6 +84,7 @@ class Record:
     noise: dict[str, Any] | None = None
     parameters: int = 0
     epochs: list[Epoch] = field(default_factory=list)
+    unreadable: dict[str, int] = field(default_factory=dict)
     weights: dict[str, Any] | None = None
 
     @property
@@ -121,8 +126,9 @@ class RunFolder:
     """The folder of one run, owned by this process while it is open.
 
     It holds ``record.json``, ``noise.json`` (the labels), ``timing.csv`` (seconds per epoch, the one file that
-    differs from run to run), while running ``checkpoint.pt``, and at the end ``weights.safetensors`` (last epoch) and
-    ``selected.safetensors`` (the epoch chosen on noisy validation data).
+    differs from run to run), ``unreadable.csv`` where images could not be read, while running ``checkpoint.pt``, and
+    at the end ``weights.safetensors`` (last epoch) and ``selected.safetensors`` (the epoch chosen on noisy validation
+    data).
 
     Raises:
         RunError: another process uses the folder, it belongs to another recipe, or cannot be written.
@@ -210,6 +216,15 @@ class RunFolder:
         """Write weights in a format that cannot run code."""
         plain = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
         write_atomically(self.path / f"{name}.safetensors", to_safetensors(plain))
+
+    def save_unreadable(self, parts: dict[str, dict[str, str]]) -> None:
+        """Write which images of which part could not be read, and why; their numbers go into the record."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(["part", "path", "why"])
+        for part, names in parts.items():
+            writer.writerows([part, name, why] for name, why in sorted(names.items()))
+        write_text(self.path / "unreadable.csv", out.getvalue())
 
     def save_timing(self, epoch: int, seconds: float, samples: int) -> None:
         """Append the duration of an epoch; nothing depends on this file."""

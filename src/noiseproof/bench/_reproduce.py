@@ -1,0 +1,398 @@
+"""Published tables and figures as sets of runs, and what is known of them from the runs that are finished."""
+
+from __future__ import annotations
+
+import csv
+import fnmatch
+import io
+import math
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from noiseproof.bench._compare import Comparison, Order, compare_order
+from noiseproof.bench._grid import folder_name, multiply
+from noiseproof.bench._published import PublishedFigure, check_source, published_figure
+from noiseproof.bench._tables import Cell, TextTable, data_notes
+from noiseproof.errors import RecipeError, suggest
+from noiseproof.files import parse_toml
+from noiseproof.train import merge, read_recipe_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from noiseproof.train import Recipe, Record
+
+_PART_KEYS = (
+    "recipe",
+    "lite",
+    "methods",
+    "noise",
+    "seeds",
+    "sources",
+    "tests",
+    "metrics",
+    "first",
+    "label",
+    "published_as",
+)
+
+
+@dataclass(frozen=True)
+class Target:
+    """One cell of a published table.
+
+    Attributes:
+        row: the method.
+        column: the data, the noise and, where there are several, the test set and the metric.
+        test: what published figures call the data set that is tested on.
+        further: the name of this test set in records; empty for the test set of the training data.
+        metric: ``"top1"`` or ``"top5"``.
+        recipes: the runs behind it, one per seed.
+        figure: the published accuracy, ``None`` where none is known.
+    """
+
+    row: str
+    column: str
+    test: str
+    further: str
+    metric: str
+    recipes: tuple[Recipe, ...]
+    figure: PublishedFigure | None
+
+    @property
+    def key(self) -> str:
+        """The name that patterns of cells are matched with, such as ``jal-ce/symmetric-0.8``."""
+        return f"{self.row}/{self.column}".lower().replace(" ", "-")
+
+
+@dataclass(frozen=True)
+class Reproduction:
+    """A published table or figure, cell by cell.
+
+    Attributes:
+        name: the name on the command line.
+        title: for tables and pages.
+        drawing: ``"curves"``, ``"amse"`` (panels by q, lines by a) or ``"against-a"``.
+        lite: whether the runs follow the lite protocol, in which only differences between methods compare.
+        targets: the cells, row by row.
+        rank: the place of each run among those that no cell has a seed of yet, by the recipes' ids.
+    """
+
+    name: str
+    title: str
+    drawing: str
+    lite: bool
+    targets: tuple[Target, ...]
+    rank: Mapping[str, int]
+
+    @property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """All runs, each once."""
+        return tuple({recipe.id: recipe for target in self.targets for recipe in target.recipes}.values())
+
+    def choose(self, left: Sequence[Recipe], records: Mapping[str, Record]) -> Recipe:
+        """The run of ``left`` that tells most.
+
+        First those that were begun. Then a run is worth by how much it shrinks the squared standard error of its
+        cell, ``s²/n − s²/(n+1)``: without bound for the first seed of a cell, where the file says which cells come
+        first; after that the cells with the largest spread ``s`` over the fewest seeds ``n``.
+        """
+        waiting = {recipe.id for recipe in left}
+        targets: dict[str, Target] = {}
+        for target in self.targets:
+            for recipe in target.recipes:
+                targets.setdefault(recipe.id, target)
+
+        def worth(recipe: Recipe) -> tuple[bool, float, int, int]:
+            target = targets[recipe.id]
+            count = sum(one.id not in waiting for one in target.recipes)
+            spread = compare(target, records, self.lite).measured_std or 0.0
+            gain = math.inf if not count else spread**2 / (count * (count + 1))
+            return recipe.id in records, gain, -count, -self.rank[recipe.id]
+
+        return max(left, key=worth)
+
+
+def reproduction_names() -> tuple[str, ...]:
+    """The published tables and figures that can be reproduced."""
+    folder = resources.files("noiseproof.reproductions")
+    return tuple(sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".toml")))
+
+
+def reproduction_text(name: str) -> str:
+    """The text of the file that says what a reproduction runs.
+
+    Raises:
+        RecipeError: there is none of this name.
+    """
+    if name not in reproduction_names():
+        raise RecipeError(f"nothing to reproduce is called {name!r}{suggest(name, reproduction_names())}")
+    return resources.files("noiseproof.reproductions").joinpath(f"{name}.toml").read_text()
+
+
+def load_reproduction(
+    name: str,
+    *,
+    lite: bool = False,
+    cells: Sequence[str] = (),
+    seeds: int | None = None,
+    changes: dict[str, Any] | None = None,
+) -> Reproduction:
+    """A published table as runs.
+
+    Args:
+        name: one of :func:`reproduction_names`.
+        lite: the lite protocol instead of the published one.
+        cells: patterns as of file names, of which a cell must match one: ``"jal-ce/*"``, ``"*/symmetric-0.8"``; a
+            method or a column alone stands for all its cells. Empty for all.
+        seeds: how many seeds, the first of those that the file lists and then the numbers that follow; ``None`` for
+            those of the file.
+        changes: values that replace those of every recipe, as nested tables.
+
+    Raises:
+        RecipeError: an unknown name, a table without a lite protocol, no cell that matches, or an invalid change.
+    """
+    values = parse_toml(reproduction_text(name))
+    if seeds is not None and seeds < 1:
+        raise RecipeError(f"seeds {seeds}: expected how many, at least 1")
+    wanted = [part for part in values["part"] if not lite or "lite" in part]
+    if not wanted:
+        raise RecipeError(f"{name} has no lite protocol: its data and network are too large for one")
+    parts = [_part(name, part, part["lite" if lite else "recipe"], seeds, changes or {}) for part in wanted]
+    targets = [target for part in parts for target in part]
+    chosen = [target for target in targets if not cells or any(_matches(target.key, text) for text in cells)]
+    if not chosen:
+        raise RecipeError(
+            f"no cell of {name} matches {', '.join(cells)}: expected patterns of METHOD/COLUMN such as "
+            f"{targets[0].key!r} or {'*/' + targets[-1].key.partition('/')[2]!r}"
+        )
+    order: dict[str, int] = {}
+    for part, table in zip(wanted, parts, strict=True):
+        for target in _first_things_first(table, part.get("first", {})):
+            for recipe in target.recipes:
+                order.setdefault(recipe.id, len(order))
+    return Reproduction(
+        name,
+        values["title"] + (" (lite)" if lite else ""),
+        values.get("drawing", "curves"),
+        lite,
+        tuple(chosen),
+        order,
+    )
+
+
+def _part(name: str, part: dict[str, Any], base: str, seeds: int | None, changes: dict[str, Any]) -> list[Target]:
+    for key in part:
+        if key not in _PART_KEYS:
+            raise RecipeError(f"{name}: unknown key {key!r}{suggest(key, _PART_KEYS)}")
+    values = {key: value for key, value in read_recipe_file(base).items() if key not in ("title", "grid")}
+    listed = part.get("seeds", [1, 2, 3])
+    if seeds is not None:
+        listed = [*listed, *range(max(listed) + 1, max(listed) + 1 + seeds)][:seeds]
+    axes = {key: part[key] for key in ("methods", "noise") if key in part}
+    recipes = multiply(merge({**values, "grid": {**axes, "seeds": listed}}, changes), name)
+    sources = tuple(map(check_source, part["sources"]))
+    tests: dict[str, str] = part.get("tests", {recipes[0].data.name: ""})
+    metrics = part.get("metrics", ["top1"])
+    names = part.get("published_as", {})
+    cells: dict[tuple[str, str], list[Recipe]] = {}
+    for recipe in recipes:
+        cells.setdefault((recipe.method.name, column_of(recipe)), []).append(recipe)
+    targets = []
+    for (method, column), runs in cells.items():
+        for test, further in tests.items():
+            for metric in metrics:
+                kind, rate = noise_key(runs[0])
+                figure = published_figure(sources, test, kind, rate, names.get(method, method), metric)
+                words = [column, *([test] if len(tests) > 1 else []), *([metric] if len(metrics) > 1 else [])]
+                words += [part["label"]] if "label" in part else []
+                targets.append(Target(method, " ".join(words), test, further, metric, tuple(runs), figure))
+    return targets
+
+
+def noise_key(recipe: Recipe) -> tuple[str, float | None]:
+    """The noise as published tables name it: its kind, and its rate where somebody chose it."""
+    noise = recipe.noise
+    if noise.kind == "human":
+        return f"human-{noise.column}", None
+    if noise.kind == "none":
+        return ("none", 0.0) if recipe.data.name.startswith("cifar") else ("real", None)
+    return noise.kind, noise.rate
+
+
+def column_of(recipe: Recipe) -> str:
+    """The column of a run in a published table: ``"cifar10 symmetric 0.8"``."""
+    kind, rate = noise_key(recipe)
+    return f"{recipe.data.name} {kind}" + (f" {rate:g}" if rate else "")
+
+
+def _matches(key: str, pattern: str) -> bool:
+    text = pattern.strip().lower().replace(" ", "-")
+    return any(fnmatch.fnmatchcase(key, each) for each in (text, f"{text}/*", f"*/{text}", f"*/*-{text}"))
+
+
+def _first_things_first(targets: Sequence[Target], first: dict[str, list[str]]) -> list[Target]:
+    """The cells whose method and column the file names come first, column by column."""
+    methods = [method.lower() for method in first.get("methods", ())]
+    columns = first.get("columns", ())
+
+    def place(target: Target) -> tuple[bool, int, int]:
+        row, column = target.row.lower(), target.column
+        if row in methods and column in columns:
+            return False, columns.index(column), methods.index(row)
+        return True, 0, 0
+
+    return sorted(targets, key=place)
+
+
+def measure(record: Record, target: Target) -> float | None:
+    """The share that the last epoch of a finished run gets right, ``None`` if it was not measured."""
+    if record.status != "finished" or record.last is None:
+        return None
+    if target.further:
+        return record.last.also.get(target.further, {}).get("accuracy" if target.metric == "top1" else "top5")
+    return record.last.test_accuracy if target.metric == "top1" else record.last.test_top5
+
+
+def compare(target: Target, records: Mapping[str, Record], lite: bool) -> Comparison:
+    """What is measured of a cell, beside what was published."""
+    runs = [records[recipe.id] for recipe in target.recipes if recipe.id in records]
+    values = [measure(run, target) for run in runs]
+    cell = Cell(
+        tuple(100 * value for value in values if value is not None), sum(run.status == "diverged" for run in runs)
+    )
+    return Comparison(target.row, target.column, cell, target.figure, comparable=not lite)
+
+
+@dataclass(frozen=True)
+class Reproduced:
+    """A reproduction with what is known of it so far.
+
+    Attributes:
+        reproduction: what was to be reproduced.
+        comparisons: one per cell, in the order of the targets.
+        orders: the order of the methods, for each column that has two methods both published and run.
+        records: the runs that there are.
+    """
+
+    reproduction: Reproduction
+    comparisons: tuple[Comparison, ...]
+    orders: tuple[Order, ...]
+    records: tuple[Record, ...]
+
+    def overview(self) -> TextTable:
+        """A row per method and a column per noise: measured over published, with the verdict."""
+        rows = list(dict.fromkeys(one.row for one in self.comparisons))
+        columns = list(dict.fromkeys(one.column for one in self.comparisons))
+        known = {(one.row, one.column): one for one in self.comparisons}
+        texts = [
+            (row, *(_overview_text(known[row, column]) if (row, column) in known else "" for column in columns))
+            for row in rows
+        ]
+        caption = f"{self.reproduction.title}: measured (n seeds) / published, last epoch, accuracy in %"
+        return TextTable(caption, ("method", *columns), tuple(texts), self.notes())
+
+    def details(self) -> TextTable:
+        """A row per cell: measured, published with its source, difference in points and standard errors, verdict."""
+        head = ("method", "column", "measured", "n", "published", "source", "points", "std errors", "verdict")
+        rows = []
+        for one in self.comparisons:
+            figure = one.figure
+            best = " (best epoch)" if figure and figure.epoch != "last" else ""
+            rows.append(
+                (
+                    one.row,
+                    one.column,
+                    str(one.cell),
+                    str(len(one.cell.values)),
+                    "–" if figure is None else str(figure),
+                    "–" if figure is None else figure.source + best,
+                    _signed(one.difference, 2),
+                    _signed(None if self.reproduction.lite else one.errors, 1),
+                    one.verdict,
+                )
+            )
+        return TextTable(f"{self.reproduction.title}: every cell", head, tuple(rows))
+
+    def notes(self) -> tuple[str, ...]:
+        """What a reader must know: how verdicts are made, the protocol, and what is not as it was published."""
+        notes = [f"Order of methods, {order}." for order in self.orders]
+        if self.reproduction.lite:
+            notes.append(
+                "Lite protocol: another network and far fewer steps than the published one, so that absolute figures "
+                "and the published ones do not compare; the order of the methods does."
+            )
+        else:
+            notes.append(
+                "A cell agrees if the difference is within three standard errors, sqrt(s_m²/n_m + s_p²/n_p); where one "
+                "side has no standard deviation that of the other stands in, and it is open if neither has."
+            )
+        return (*notes, *data_notes(self.records))
+
+    def csv(self) -> str:
+        """A line per cell with everything that is known of it."""
+        out = io.StringIO()
+        writer = csv.writer(out, lineterminator="\n")
+        writer.writerow(
+            ["method", "column", "test", "metric", "mean", "std", "n", "diverged", "published_mean", "published_std",
+             "published_trials", "published_epoch", "source", "protocol", "difference", "standard_error", "verdict",
+             "runs"]
+        )  # fmt: skip
+        for target, one in zip(self.reproduction.targets, self.comparisons, strict=True):
+            figure = one.figure
+            published = (
+                [None] * 6
+                if figure is None
+                else [figure.mean, figure.std, figure.trials, figure.epoch, figure.source, figure.protocol]
+            )
+            writer.writerow(
+                [one.row, one.column, target.test, target.metric, _plain(one.cell.mean), _plain(one.cell.std),
+                 len(one.cell.values), one.cell.diverged, *published, _plain(one.difference), _plain(one.error),
+                 one.verdict, " ".join(recipe.id for recipe in target.recipes)]
+            )  # fmt: skip
+        return out.getvalue()
+
+
+def reproduced(reproduction: Reproduction, records: Mapping[str, Record]) -> Reproduced:
+    """Put what was measured beside what was published."""
+    comparisons = tuple(compare(target, records, reproduction.lite) for target in reproduction.targets)
+    columns = dict.fromkeys(one.column for one in comparisons)
+    orders = (compare_order(column, [one for one in comparisons if one.column == column]) for column in columns)
+    runs = tuple(records[recipe.id] for recipe in reproduction.recipes if recipe.id in records)
+    return Reproduced(reproduction, comparisons, tuple(order for order in orders if order is not None), runs)
+
+
+def planned_runs(reproduction: Reproduction, records: Mapping[str, Record], runs: Path) -> list[dict[str, Any]]:
+    """Every run in the order in which it would be made now, with its recipe, its cells and its status."""
+    left = [r for r in reproduction.recipes if r.id not in records or records[r.id].status == "running"]
+    done = [recipe for recipe in reproduction.recipes if recipe not in left]
+    ordered = []
+    while left:
+        ordered.append(reproduction.choose(left, records))
+        left.remove(ordered[-1])
+    return [
+        {
+            "run": recipe.id,
+            "status": records[recipe.id].status if recipe.id in records else "missing",
+            "folder": str(runs / folder_name(recipe)),
+            "cells": [target.key for target in reproduction.targets if recipe in target.recipes],
+            "recipe": recipe.model_dump(mode="json"),
+        }
+        for recipe in [*done, *ordered]
+    ]
+
+
+def _overview_text(one: Comparison) -> str:
+    measured = f"{one.cell} ({len(one.cell.values)})" if one.cell.values else str(one.cell)
+    published = "–" if one.figure is None else str(one.figure)
+    return f"{measured} / {published} {one.verdict}"
+
+
+def _signed(value: float | None, digits: int) -> str:
+    return "–" if value is None else f"{value:+.{digits}f}"
+
+
+def _plain(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"

@@ -1,0 +1,167 @@
+"""Processes that train recipes side by side.
+
+Each is a fresh interpreter that is handed one recipe after another over a pipe and tells over the same pipe how far it
+is. It stops, with its state saved, when it is told to or when the process that started it is gone.
+"""
+
+from __future__ import annotations
+
+import functools
+import multiprocessing
+import os
+import signal
+import threading
+import time
+import warnings
+from multiprocessing.connection import wait as wait_for_any
+from typing import TYPE_CHECKING, Any
+
+from typing_extensions import Self
+
+from noiseproof.errors import NoiseproofError, RunError
+from noiseproof.train import Recipe, keep_freed_memory, load_dataset, make_recipe, train
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+    from types import TracebackType
+
+    from noiseproof.train import Progress
+
+_BETWEEN_REPORTS = 0.5
+_PATIENCE = 600.0
+"""Seconds that a stopped worker may take to finish its step and save its state."""
+
+
+class Workers:
+    """Some worker processes, for use in a ``with`` block, at whose end they have stopped.
+
+    Args:
+        count: how many.
+        threads: what each may use of the CPU.
+        options: keyword arguments of :func:`noiseproof.train.train`.
+    """
+
+    def __init__(self, count: int, threads: int, options: dict[str, Any]) -> None:
+        context = multiprocessing.get_context("spawn")
+        self._stopping = context.Event()
+        self._connections: list[Connection[Any, Any]] = []
+        self._processes = []
+        self._work: dict[Connection[Any, Any], Recipe] = {}
+        for _ in range(count):
+            ours, theirs = context.Pipe()
+            process = context.Process(target=_serve, args=(theirs, self._stopping, threads, options))
+            process.start()
+            theirs.close()
+            self._connections.append(ours)
+            self._processes.append(process)
+
+    def __enter__(self) -> Self:
+        self._term = None
+        if threading.current_thread() is threading.main_thread():
+            self._term = signal.signal(signal.SIGTERM, _interrupt)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+        for connection in self._connections:
+            connection.close()
+        end = time.monotonic() + _PATIENCE
+        for process in self._processes:
+            process.join(max(0.0, end - time.monotonic()))
+        if self._term is not None:
+            signal.signal(signal.SIGTERM, self._term)
+
+    @property
+    def idle(self) -> bool:
+        """Whether a worker waits for a recipe."""
+        return len(self._work) < len(self._connections)
+
+    @property
+    def busy(self) -> bool:
+        """Whether a worker has a recipe."""
+        return bool(self._work)
+
+    def start(self, recipe: Recipe, folder: Path) -> None:
+        """Hand a recipe to an idle worker."""
+        connection = next(each for each in self._connections if each not in self._work)
+        self._work[connection] = recipe
+        connection.send((recipe.model_dump(mode="json"), folder))
+
+    def stop(self) -> None:
+        """Tell all workers to save their state and stop; :meth:`wait` still says when they have."""
+        self._stopping.set()
+
+    def wait(self, deadline: float | None) -> list[tuple[Recipe, Progress | None]]:
+        """What workers have to say: progress, or ``None`` for a recipe that has ended or was stopped.
+
+        Raises:
+            NoiseproofError: a recipe failed; the others are stopped.
+            KeyboardInterrupt: a termination signal.
+        """
+        limit = None if deadline is None else max(0.0, deadline - time.monotonic())
+        said: list[tuple[Recipe, Progress | None]] = []
+        ready = wait_for_any(list(self._work), None if self._stopping.is_set() else limit)
+        for connection in [each for each in self._work if each in ready]:
+            recipe = self._work[connection]
+            try:
+                message = connection.recv()
+            except EOFError as error:
+                raise RunError(
+                    f"a worker process ended while it ran {recipe.id} ({recipe.method.name}, seed {recipe.seed}), "
+                    "perhaps killed for its memory: run the same command again with fewer jobs; it goes on from there"
+                ) from error
+            if isinstance(message, Warning):
+                warnings.warn(message, stacklevel=2)
+                continue
+            if isinstance(message, NoiseproofError):
+                raise message
+            if message is None:
+                del self._work[connection]
+            said.append((recipe, message))
+        return said
+
+
+def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt
+
+
+def _serve(connection: Connection[Any, Any], stopping: Any, threads: int, options: dict[str, Any]) -> None:
+    """Train what comes over the pipe until it is closed."""
+    import torch
+
+    # Ctrl-C reaches every process of a terminal; the parent alone decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    torch.set_num_threads(threads)
+    keep_freed_memory()
+    warnings.showwarning = lambda message, *_, **__: connection.send(message)
+    parent = os.getppid()
+    datasets = functools.cache(
+        functools.partial(load_dataset, data_dir=options["data_dir"], download=options["download"])
+    )
+    told = 0.0
+
+    def tell(progress: Progress) -> None:
+        nonlocal told
+        if time.monotonic() - told > _BETWEEN_REPORTS:
+            told = time.monotonic()
+            connection.send(progress)
+
+    def should_stop() -> bool:
+        return stopping.is_set() or os.getppid() != parent
+
+    while True:
+        try:
+            values, folder = connection.recv()
+        except (EOFError, OSError):
+            return
+        try:
+            recipe = make_recipe(values)
+            train(recipe, folder, dataset=datasets(recipe.data), watch=tell, should_stop=should_stop, **options)
+            connection.send(None)
+        except (KeyboardInterrupt, BrokenPipeError):
+            return
+        except NoiseproofError as error:
+            connection.send(error)

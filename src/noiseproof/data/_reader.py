@@ -1,0 +1,155 @@
+"""Image files decoded ahead of their use, in worker processes that know nothing but files.
+
+Workers import this module and what it needs, so that is kept small.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch.utils.data import DataLoader
+
+from noiseproof.data._decode import Unreadable, decode_batch
+from noiseproof.errors import RunError
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Sequence
+    from pathlib import Path
+
+    from torch import Tensor
+
+    from noiseproof.data._files import ImageFiles
+
+_MOST_WORKERS = 16
+
+
+def default_workers() -> int:
+    """One process per processor that this one may use, up to 16."""
+    available = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return min(available, _MOST_WORKERS)
+
+
+class _Request(NamedTuple):
+    """The files of one batch; a worker knows nothing else, so that it starts fast and serves every part of a run."""
+
+    root: Path
+    names: list[str]
+    resize: int
+    square: bool
+
+
+class Decoded(NamedTuple):
+    """A batch of images on a canvas; see :func:`noiseproof.data._decode.decode_batch`."""
+
+    positions: Tensor
+    canvas: Tensor
+    sizes: Tensor
+    failed: list[tuple[int, Unreadable]]
+
+
+class _Decoder(torch.utils.data.Dataset[Any]):
+    """What worker processes run: a batch of files for each request."""
+
+    def __getitems__(self, request: _Request) -> Decoded:
+        positions, canvas, sizes, failed = decode_batch(
+            request.root, request.names, request.resize, square=request.square
+        )
+        return Decoded(torch.tensor(positions), torch.from_numpy(canvas), torch.from_numpy(sizes), failed)
+
+
+class _Requests:
+    """The batches to come, for the loader: a list that changes from epoch to epoch and from part to part."""
+
+    def __init__(self) -> None:
+        self.files: ImageFiles | None = None
+        self.order: Sequence[Tensor] = ()
+
+    def __iter__(self) -> Iterator[_Request]:
+        files = self.files
+        assert files is not None  # noqa: S101 - set before every walk
+        for batch in self.order:
+            yield _Request(files.root, files.names(batch.numpy()), files.resize, files.square)
+
+    def __len__(self) -> int:
+        return len(self.order)
+
+
+class Reader:
+    """Decodes the image files of all parts of a run, in worker processes that live as long as the run.
+
+    Args:
+        workers: how many processes; 0 decodes in this one. Results do not depend on it.
+        device: where the images go next.
+    """
+
+    def __init__(self, workers: int, device: torch.device) -> None:
+        self._requests = _Requests()
+        self._loader: DataLoader[Any] | None = None
+        if workers:
+            # Processes that share nothing with this one: no lock on the run's folder that outlives it, no handlers
+            # of signals, no state of the device.
+            context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
+            if sys.platform == "linux":
+                context.set_forkserver_preload(["__main__", __name__])
+            self._loader = DataLoader(
+                _Decoder(),
+                batch_sampler=self._requests,  # type: ignore[arg-type]
+                num_workers=workers,
+                collate_fn=_as_it_is,  # type: ignore[arg-type]
+                multiprocessing_context=context,
+                persistent_workers=True,
+                pin_memory=device.type == "cuda",
+                worker_init_fn=_leave_signals_to_the_run,
+            )
+
+    def read(self, files: ImageFiles, order: Sequence[Tensor]) -> Generator[Decoded]:
+        """The batches of ``order``, decoded ahead of their use.
+
+        Raises:
+            RunError: a worker process died.
+        """
+        self._requests.files, self._requests.order = files, order
+        if self._loader is None:
+            decoder = _Decoder()
+            for request in self._requests:
+                yield decoder.__getitems__(request)
+            return
+        batches = self._batches()
+        while True:
+            try:
+                batch = next(batches)
+            except StopIteration:
+                return
+            except RuntimeError as error:
+                raise RunError(
+                    f"a process that decodes images failed: {error}. If the memory or /dev/shm is full, use fewer "
+                    "workers or a smaller batch; in a script, train() must be under if __name__ == '__main__'. The "
+                    "same command goes on from the last checkpoint; --workers 0 decodes without other processes."
+                ) from error
+            yield batch
+
+    def _batches(self) -> Iterator[Decoded]:
+        assert self._loader is not None  # noqa: S101 - only called with workers
+        yield from self._loader
+
+    def close(self) -> None:
+        """End the worker processes."""
+        if self._loader is not None:
+            iterator = self._loader._iterator  # noqa: SLF001 - else they live until the garbage collector comes by
+            self._loader = None
+            if iterator is not None:
+                iterator._shutdown_workers()  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+def _as_it_is(batch: Decoded) -> Decoded:
+    return batch
+
+
+def _leave_signals_to_the_run(_: int) -> None:
+    """Ctrl-C in a terminal reaches every process; the run decides when its workers end."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

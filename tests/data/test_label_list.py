@@ -1,0 +1,215 @@
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from noiseproof.data import cifar10, label_list
+from noiseproof.errors import DataError
+from noiseproof.noise import NoisyLabels, published_mapping
+from noiseproof.theory import amse_threshold_matrix
+
+LABELS = [3, 0, 2, 2, 1]
+SHUFFLED = "4,1\n0,3\n2,2\n1,0\n3,2\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "column"),
+    [
+        ("a.json", json.dumps(LABELS), None),
+        ("A.JSON", json.dumps(LABELS), None),
+        ("a.json", json.dumps({"noisy": LABELS, "clean": [0] * 5}), "noisy"),
+        ("a.json", json.dumps({"noisy": LABELS}), None),
+        ("a.txt", "3\n0\n2\n2\n1\n", None),
+        ("a.txt", "\ufeff# made by hand\n3\n0\n\n2\n 2 \n1", None),
+        ("a.csv", "label\n3\n0\n2\n2\n1\n", None),
+        ("a.csv", "label\n3\n0\n2\n2\n1\n", "label"),
+        ("a.csv", SHUFFLED, None),
+        ("a.csv", SHUFFLED.replace(",", ";"), None),
+        ("a.txt", SHUFFLED.replace(",", "\t"), None),
+        ("a.txt", SHUFFLED.replace(",", "  "), None),
+        ("a.csv", "index,label\n" + SHUFFLED, None),
+        ("a.csv", "Index,label\n" + SHUFFLED, "label"),
+        ("a.csv", ",label\n" + SHUFFLED, "label"),
+        ("a.csv", "file,label\na.png,3\nb.png,0\nc.png,2\nd.png,2\ne.png,1\n", "label"),
+        ("a.csv", '"clean", "noisy"\n0, 3\n0, 0\n0, 2\n0, 2\n0, 1\n', "noisy"),
+        ("a.csv", "label\r\n3\r\n0\r\n2\r\n2\r\n1\r\n", None),
+    ],
+)
+def test_text_formats(tmp_path: Path, name: str, text: str, column: str | None) -> None:
+    (tmp_path / name).write_text(text, newline="")
+    labels = label_list(tmp_path / name, column)
+    assert labels.tolist() == LABELS
+    assert labels.dtype == np.int64
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.int16, np.uint8])
+def test_arrays(tmp_path: Path, kind: type) -> None:
+    array = np.array(LABELS, kind)
+    np.save(tmp_path / "a.npy", array)
+    torch.save(torch.from_numpy(array), tmp_path / "tensor.pt")
+    torch.save(array, tmp_path / "array.pth")
+    torch.save(LABELS, tmp_path / "list.pt")
+    torch.save({"worse_label": array, "clean_label": LABELS}, tmp_path / "columns.pt")
+    for name in ("a.npy", "tensor.pt", "array.pth", "list.pt"):
+        assert label_list(tmp_path / name).tolist() == LABELS
+    for column in ("worse_label", "clean_label"):
+        assert label_list(str(tmp_path / "columns.pt"), column).tolist() == LABELS
+
+
+class _Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("touch owned",)
+
+
+@pytest.mark.parametrize("content", [_Evil(), [_Evil()], {"label": _Evil()}, np.array([_Evil()], object)])
+def test_nothing_in_a_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: object) -> None:
+    monkeypatch.chdir(tmp_path)
+    torch.save(content, "a.pt")
+    np.save("a.npy", np.array([content], object), allow_pickle=True)
+    for name in ("a.pt", "a.npy"):
+        with pytest.raises(DataError, match="refused: it holds more than arrays|cannot read labels from a.npy"):
+            label_list(name)
+    assert not Path("owned").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "column", "message"),
+    [
+        ("a.mat", "", None, r"a.mat is no label list that can be read: expected .json \(a list of integers"),
+        ("a", "", None, "is no label list"),
+        ("a.json", "[1, 2", None, "cannot read labels from .*a.json: "),
+        ("a.json", "[" * 100_000, None, "cannot read labels from"),
+        ("a.json", "[]", None, "holds no labels"),
+        ("a.json", "3", None, "holds a int"),
+        ("a.json", "[1, 2.0]", None, "entry 1 is 2.0, expected an integer label"),
+        ("a.json", "[true, 1]", None, "entry 0 is True"),
+        ("a.json", '["1"]', None, "entry 0 is '1'"),
+        ("a.json", "[[1, 2]]", None, r"entry 0 is \[1, 2\]"),
+        ("a.json", "[0, -1]", None, "label -1 at index 1"),
+        ("a.json", f"[{2**63}]", None, "too high for a label"),
+        ("a.json", f"[{2**70}]", None, "labels are object"),
+        ("a.json", "[1]", "noisy", "is one list without names: column 'noisy' cannot be chosen"),
+        ("a.json", '{"noisy": [1], "clean": [1]}', None, "holds the columns clean, noisy: name the one to read"),
+        ("a.json", '{"noisy": [1], "clean": [1]}', "nosy", "has no column 'nosy'; did you mean 'noisy'"),
+        ("a.json", json.dumps({str(i): 0 for i in range(99)}), None, "and 79 more: name the one"),
+        ("a.txt", "", None, "holds no labels"),
+        ("a.txt", "# nothing\n", None, "holds no labels"),
+        ("a.txt", "1\n2.5\n", None, "line 2: '2.5' is no integer"),
+        ("a.txt", "1.0\n2.0\n", None, "line 1: '1.0' is no integer"),
+        ("a.txt", "1\n2\n\ncat\n", None, "line 4: 'cat' is no integer"),
+        ("a.csv", "label\n1\ncat\n", None, "entry 0 is '1', expected an integer|entry 1 is 'cat'"),
+        ("a.csv", "label\n", None, "holds no labels"),
+        ("a.csv", "1,2,3\n", None, "3 columns of numbers and no header"),
+        ("a.csv", "1,5\n2,6\n", None, "index runs from 1 to 2 over 2 rows; expected each of 0 … 1 once"),
+        ("a.csv", "0,5\n0,6\n", None, "index runs from 0 to 0"),
+        ("a.csv", "index,label\n0,5\n7,6\n", None, "index runs from 0 to 7"),
+        ("a.csv", "index,label\n0,5\nx,6\n", None, "line 3: 'x' is no integer"),
+        ("a.csv", "clean,noisy\n0,5\n7\n", None, "line 3: 1 fields where the first line has 2"),
+        ("a.csv", "a,a\n0,5\n", None, "names a column twice"),
+        ("a.csv", "clean,noisy\n0,5\n", None, "holds the columns clean, noisy"),
+        ("a.csv", "file,label\na.png,5\n", "file", "entry 0 is 'a.png'"),
+        ("a.csv", "1\n" + "9" * 200_000 + "\n", None, "cannot read labels from"),
+    ],
+)
+def test_bad_text_is_named(tmp_path: Path, name: str, text: str, column: str | None, message: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(DataError, match=message):
+        label_list(tmp_path / name, column)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (torch.zeros(3), "labels are float32: expected integers"),
+        (torch.zeros(3, dtype=torch.bfloat16), "BFloat16"),
+        (torch.zeros(3, dtype=torch.bool), "labels are bool"),
+        (torch.zeros((3, 1), dtype=torch.long), r"labels have shape \(3, 1\)"),
+        (torch.tensor(3), r"labels have shape \(\)"),
+        (torch.zeros(0), "holds no labels"),
+        ("text", "holds a str"),
+        (np.zeros((2, 2), int), r"labels have shape \(2, 2\)"),
+    ],
+)
+def test_bad_arrays_are_named(tmp_path: Path, content: object, message: str) -> None:
+    torch.save(content, tmp_path / "a.pt")
+    with pytest.raises(DataError, match=message):
+        label_list(tmp_path / "a.pt")
+
+
+def test_damaged_files_are_named(tmp_path: Path) -> None:
+    for name in ("a.json", "a.pt", "a.npy", "a.csv"):
+        with pytest.raises(DataError, match="cannot read labels from .*absent"):
+            label_list(tmp_path / f"absent{name}")
+        (tmp_path / name).write_bytes(b"\xff\xfePK\x03\x04")
+        with pytest.raises(DataError, match=rf"cannot read labels from .*{name}|{name} was refused"):
+            label_list(tmp_path / name)
+    np.savez(tmp_path / "b.npz", a=LABELS)
+    (tmp_path / "b.npz").rename(tmp_path / "b.npy")
+    with pytest.raises(DataError, match="is an archive of arrays"):
+        label_list(tmp_path / "b.npy")
+
+
+@given(st.binary(max_size=60), st.sampled_from(["json", "csv", "txt", "npy", "pt"]))
+def test_anything_is_labels_or_a_clear_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes, ending: str
+) -> None:
+    path = tmp_path_factory.getbasetemp() / f"any.{ending}"
+    path.write_bytes(content)
+    try:
+        assert label_list(path).min() >= 0
+    except DataError:
+        pass
+
+
+def clean_labels(folder: Path, classes: int) -> np.ndarray:
+    return label_list(folder / f"CIFAR-{classes}_human.pt", "clean_label")
+
+
+# The largest threshold of a over the classes, from the lists behind published figures.
+@pytest.mark.data
+@pytest.mark.parametrize(
+    ("classes", "rate", "needed"),
+    [(10, 0.2, 1.39), (10, 0.4, 2.35), (10, 0.6, 6.48), (100, 0.2, 1.43), (100, 0.4, 2.45), (100, 0.6, 12.8)],
+)
+def test_the_published_lists_flip_exactly_their_rate(cifar_dir: Path, classes: int, rate: float, needed: float) -> None:
+    labels = label_list(cifar_dir / "published-labels" / f"cifar{classes}_dependent_{rate}.json")
+    noisy = NoisyLabels.observed(labels, clean_labels(cifar_dir, classes), classes, "published")
+    assert noisy.mask.sum() == round(rate * 50_000)
+    assert amse_threshold_matrix(noisy.matrix).overall == pytest.approx(needed, rel=5e-3)
+    assert np.abs(noisy.class_rates - rate).max() < (0.02 if classes == 10 else 0.1)
+
+
+@pytest.mark.data
+@pytest.mark.filterwarnings("ignore::noiseproof.errors.DataWarning")
+def test_the_clean_labels_are_those_of_the_images(cifar_dir: Path) -> None:
+    assert (clean_labels(cifar_dir, 10) == cifar10(cifar_dir).train.labels).all()
+
+
+@pytest.mark.data
+def test_the_superclass_map_is_that_of_the_coarse_labels(cifar_dir: Path) -> None:
+    """The true map is the ring over each coarse class; six published flips stay inside one."""
+    fine = clean_labels(cifar_dir, 100)
+    coarse = label_list(cifar_dir / "CIFAR-100_human.pt", "clean_coarse_label")
+    pairs = set(zip(fine.tolist(), coarse.tolist(), strict=True))
+    assert len(pairs) == 100
+    coarse_of = dict(pairs)
+    rings = {}
+    for group in range(20):
+        members = sorted(label for label, of in coarse_of.items() if of == group)
+        assert len(members) == 5
+        rings |= dict(zip(members, [*members[1:], members[0]], strict=True))
+    true, classes = published_mapping("cifar100", "true")
+    assert classes == 100
+    assert true == rings
+    published, _ = published_mapping("cifar100", "published")
+    inside = {label for label, target in published.items() if coarse_of[label] == coarse_of[target]}
+    # bee -> beetle, cattle -> camel, leopard -> lion, porcupine -> possum, telephone -> television, tractor -> tank
+    assert inside == {6, 19, 42, 63, 86, 89}
+    assert {label: published[label] for label in inside} == {6: 7, 19: 15, 42: 43, 63: 64, 86: 87, 89: 85}
