@@ -20,6 +20,7 @@ extensions = [
     "failure_table",
     "loss_reference",
     "mathml",
+    "method_tables",
 ]
 exclude_patterns = ["_build", "_ext", "_generated"]
 html_theme = "furo"

@@ -102,7 +102,13 @@ def test_wheel_and_sdist_run_outside_the_checkout(tmp_path: Path) -> None:
         str(wheel),
     ]
     subprocess.run(pip, check=True)
-    for needed in ("py.typed", "recipes/demo.toml", "methods/published.toml", "report/page.html.j2"):
+    for needed in (
+        "py.typed",
+        "recipes/demo.toml",
+        "methods/published.toml",
+        "methods/disagreements.toml",
+        "report/page.html.j2",
+    ):
         assert (target / "noiseproof" / needed).is_file(), needed
     (tmp_path / "empty").mkdir()
     command = [sys.executable, "-m", "noiseproof", "train", "digits", "--set", "epochs=1"]

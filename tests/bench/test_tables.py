@@ -13,7 +13,7 @@ from noiseproof.train import Epoch, Record, make_recipe
 
 
 def record(
-    method: str = "ce",
+    method: str | dict[str, str] = "ce",
     rate: float = 0.6,
     seed: int = 1,
     accuracy: float = 0.5,
@@ -143,3 +143,20 @@ def test_runs_have_their_provenance() -> None:
     running.epochs = []
     (row,) = csv.DictReader(io.StringIO(runs_csv([running])))
     assert row["last_test"] == ""
+
+
+def test_methods_of_one_name_are_told_apart() -> None:
+    records = [record("gce", accuracy=0.4), record({"name": "gce", "source": "paper"}, accuracy=0.6), record("ce")]
+    (table,) = make_tables("Title", records)
+    names = [name for name, _ in table.rows]
+    assert names == ["GCE (code, L1 0, L2 0)", "GCE (paper, L1 0, L2 0)", "CE"]
+    assert [cells[0].values for _, cells in table.rows] == [(40.0,), (60.0,), (50.0,)]
+
+
+def test_a_method_that_follows_the_noise_is_one_row() -> None:
+    records = []
+    for rate in (0.2, 0.6):
+        one = record("ce-eps+mae", rate=rate)
+        one.recipe["method"]["loss"] = f"ce-eps+mae(alpha={rate})"
+        records.append(one)
+    assert [name for name, _ in make_tables("Title", records)[0].rows] == ["CE_eps+MAE"]

@@ -79,6 +79,16 @@ def test_methods_are_explained(capsys: pytest.CaptureFixture[str]) -> None:
     assert len(json.loads(run("methods", "--disagreements", "--format", "json", capsys=capsys))) == 22
 
 
+def test_train_says_which_weights_it_started_from(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run("train", "digits", "--set", "epochs=1", capsys=capsys)
+    file = Path(out.split("record and weights: ")[1].strip()) / "weights.safetensors"
+    again = ["train", "digits", "--set", "epochs=1", "--set", f"weights={file}"]
+    out = run(*again, capsys=capsys)
+    assert re.search(r"weights: weights.safetensors \(SHA-256 [0-9a-f]{12}…\)\n", out)
+    out = run(*again, "--method", "lt-apl", capsys=capsys)
+    assert "classifier.means, classifier.roots are of another classifier and start anew" in out
+
+
 def test_one_regulariser_for_all(capsys: pytest.CaptureFixture[str]) -> None:
     out = run("bench", "cifar10-small", "--regulariser", "l2", "--dry-run", capsys=capsys)
     assert out.count("_with_l2-") == len(out.splitlines()) == 12

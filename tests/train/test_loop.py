@@ -267,7 +267,7 @@ def test_a_loss_that_diverges_ends_the_run(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("precision", ["bf16-mixed", "64-true"])
-@pytest.mark.parametrize("method", ["ce", "jal-ce"])
+@pytest.mark.parametrize("method", ["ce", "jal-ce", "lt-apl"])
 def test_precisions(tmp_path: Path, precision: str, method: str) -> None:
     record = train(recipe(precision=precision, method=method, epochs=3), tmp_path / "run")
     assert record.last is not None

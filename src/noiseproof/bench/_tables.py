@@ -146,11 +146,12 @@ def make_tables(title: str, records: Sequence[Record]) -> list[Table]:
     ended = [record for record in records if record.status != "running"]
     known = [*_MEASURES[:1], *_further_measures(ended), *_MEASURES[1:]]
     measures = [measure for measure in known if any(measure[1](record) is not None for record in ended)]
-    methods = list(dict.fromkeys(record.recipe["method"]["name"] for record in records))
+    labels = method_labels(records)
+    methods = list(dict.fromkeys(labels[record.id] for record in records))
     noises = list(dict.fromkeys(noise_label(record.recipe) for record in records))
 
     def cell(method: str, noise: str, measure: _Measure) -> Cell:
-        runs = [r for r in ended if r.recipe["method"]["name"] == method and noise_label(r.recipe) == noise]
+        runs = [r for r in ended if labels[r.id] == method and noise_label(r.recipe) == noise]
         values = [measure[1](run) for run in runs if run.status == "finished"]
         diverged = sum(run.status == "diverged" for run in runs)
         return Cell(tuple(100 * value for value in values if value is not None), diverged)
@@ -169,6 +170,25 @@ def make_tables(title: str, records: Sequence[Record]) -> list[Table]:
         )
         for measure in measures
     ]
+
+
+def method_labels(records: Sequence[Record]) -> dict[str, str]:
+    """The name of each run's method, by the run's id; methods of one name that differ get what tells them apart.
+
+    The loss is left out of it: some methods have other parameters for each noise, and are one row.
+    """
+
+    def kind(record: Record) -> tuple[str, str, float, float]:
+        method = record.recipe["method"]
+        return method["name"], method["source"], method["l1"], method["l2"]
+
+    kinds = {kind(record) for record in records}
+    ambiguous = {name for name, *_ in kinds if sum(other[0] == name for other in kinds) > 1}
+    labels = {}
+    for record in records:
+        name, source, l1, l2 = kind(record)
+        labels[record.id] = f"{name} ({source}, L1 {l1:g}, L2 {l2:g})" if name in ambiguous else name
+    return labels
 
 
 def noise_label(recipe: dict[str, Any]) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.figure import Figure
 
-from noiseproof.bench import noise_label
+from noiseproof.bench import method_labels, noise_label
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,14 +34,15 @@ def draw_curves(records: Sequence[Record]) -> bytes:
     A dot marks, for each seed, the epoch chosen on noisy validation data and its test accuracy.
     """
     noises = list(dict.fromkeys(noise_label(record.recipe) for record in records))
-    methods = list(dict.fromkeys(record.recipe["method"]["name"] for record in records))
+    methods_of = method_labels(records)
+    methods = list(dict.fromkeys(methods_of[record.id] for record in records))
     panels = [panel for panel in _PANELS if any(getattr(e, panel[0]) is not None for r in records for e in r.epochs)]
     figure = Figure(figsize=(4.6 * len(panels), 3.6 * len(noises) + 0.5), dpi=130, layout="constrained")
     axes: Any = figure.subplots(len(noises), len(panels), squeeze=False)
     for row, noise in zip(axes, noises, strict=True):
         for axis, (measure, label) in zip(row, panels, strict=True):
             for number, method in enumerate(methods):
-                runs = [r for r in records if r.recipe["method"]["name"] == method and noise_label(r.recipe) == noise]
+                runs = [r for r in records if methods_of[r.id] == method and noise_label(r.recipe) == noise]
                 _draw_method(axis, runs, measure, method, COLOURS[number % len(COLOURS)])
             axis.set(xlabel="epoch", title=label if len(noises) == 1 else f"{label}\n{noise}")
             axis.set_ylim(0, 100)
