@@ -223,7 +223,7 @@ def instance_noise(
     inputs = dataset.train.inputs
     if isinstance(inputs, datasets.ImageFiles):
         raise RecipeError(
-            f"noise.kind 'instance': it is made from the pixels of images in memory, and {dataset.name} is image files; "
+            f"noise.kind 'instance' is made from the pixels of images in memory, and {dataset.name} is image files: "
             "give a list of noisy labels with noise.kind 'labels' instead"
         )
     mean, std = (dataset.mean, dataset.std) if variant == "fixed-subset" else (0.0, 1.0)
