@@ -59,7 +59,9 @@ class _Decoder(torch.utils.data.Dataset[Any]):
         positions, canvas, sizes, failed = decode_batch(
             request.root, request.names, request.resize, square=request.square
         )
-        return Decoded(torch.tensor(positions), torch.from_numpy(canvas), torch.from_numpy(sizes), failed)
+        return Decoded(
+            torch.tensor(positions, dtype=torch.int64), torch.from_numpy(canvas), torch.from_numpy(sizes), failed
+        )
 
 
 class _Requests:
@@ -125,11 +127,12 @@ class Reader:
                 batch = next(batches)
             except StopIteration:
                 return
-            except RuntimeError as error:
+            except (RuntimeError, OSError, EOFError) as error:
                 raise RunError(
-                    f"a process that decodes images failed: {error}. If the memory or /dev/shm is full, use fewer "
-                    "workers or a smaller batch; in a script, train() must be under if __name__ == '__main__'. The "
-                    "same command goes on from the last checkpoint; --workers 0 decodes without other processes."
+                    f"a process that decodes images failed ({type(error).__name__}: {error}). If the memory, or "
+                    "the part of it in /dev/shm, is full, use fewer workers or a smaller batch; in a script, train() "
+                    "must be under if __name__ == '__main__'. The same command goes on from the last checkpoint; "
+                    "--workers 0 decodes without other processes."
                 ) from error
             yield batch
 

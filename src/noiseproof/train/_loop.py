@@ -225,7 +225,9 @@ class _Job:
         return self._end_epoch()
 
     def _end_epoch(self) -> Epoch:
-        seen = max(self.seen, 1)
+        seen = self.seen
+        if not seen:
+            raise RunError(f"no batch of epoch {self.epoch + 1} has two images that can be read")
         agreed, wrong_agreed, wrong = self.agreed.tolist()
         accuracies = {name: self._accuracy(*part) for name, part in self.tests.items()}
         validation, _ = accuracies.pop("validation", (None, None))
