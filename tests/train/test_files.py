@@ -6,6 +6,9 @@ import csv
 import multiprocessing
 import os
 import signal
+import subprocess
+import sys
+import time
 import warnings
 from pathlib import Path
 from typing import Any
@@ -133,6 +136,68 @@ def test_an_interrupted_run_goes_on_in_the_middle_of_an_epoch(
     assert torch.load(tmp_path / "run" / "checkpoint.pt")["step"] == 3
     run(recipe(), tmp_path / "run", webvision, workers=2 - workers)
     assert same(tmp_path / "run", reference)
+
+
+def processes_of(session: int) -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = stat.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        if int(fields[3]) == session and fields[0] != "Z":
+            found.append(int(stat.parent.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_signals_from_outside_leave_no_process_and_lose_nothing(webvision: Path, tmp_path: Path) -> None:
+    """Ctrl-C for the whole terminal, then kill -9 with an immediate second start, against an undisturbed run."""
+    spec = {**BASE, "epochs": 12}
+    script = tmp_path / "run.py"
+    script.write_text(
+        "import sys\nfrom noiseproof.train import make_recipe, train\n"
+        "if __name__ == '__main__':\n"
+        "    try:\n"
+        f"        train(make_recipe({spec!r}), sys.argv[1], data_dir={str(webvision)!r}, device='cpu', workers=2)\n"
+        "    except KeyboardInterrupt:\n"
+        "        sys.exit(130)\n"
+    )
+    folder = tmp_path / "run"
+    environment = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
+
+    def start() -> subprocess.Popen[str]:
+        command = [sys.executable, str(script), str(folder)]
+        return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True, env=environment)
+
+    def wait_for(text: str) -> None:
+        until = time.monotonic() + 120
+        while time.monotonic() < until and not (
+            (folder / "timing.csv").exists() and text in (folder / "timing.csv").read_text()
+        ):
+            time.sleep(0.02)
+
+    with start() as process:
+        wait_for("\n1,")
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "Traceback" not in errors
+    until = time.monotonic() + 20
+    while processes_of(process.pid) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not processes_of(process.pid)
+    with start() as killed:
+        wait_for("\n3,")
+        killed.kill()
+    with start() as last:
+        assert last.wait(timeout=120) == 0
+    until = time.monotonic() + 20
+    while processes_of(killed.pid) and time.monotonic() < until:
+        time.sleep(0.1)
+    assert not processes_of(killed.pid)
+    run(make_recipe(spec), tmp_path / "undisturbed", webvision)
+    assert same(folder, tmp_path / "undisturbed")
 
 
 def test_workers_end_with_the_run(webvision: Path, tmp_path: Path) -> None:
@@ -304,3 +369,36 @@ def test_missing_libraries_are_named(webvision: Path, monkeypatch: pytest.Monkey
     monkeypatch.setitem(sys.modules, "kornia", None)
     with pytest.raises(DataError, match=r"kornia: pip install 'noiseproof\[vision\]'"):
         run(recipe(), tmp_path / "run", webvision)
+
+
+def test_the_command_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from noiseproof import cli
+
+    monkeypatch.chdir(tmp_path)
+    image_sets.write_webvision(tmp_path / "data" / "webvision", lists=True, each=3)
+    image_sets.write_ilsvrc12(tmp_path / "data" / "imagenet", "lists")
+    (tmp_path / "data" / "webvision" / "google" / "q0030" / "image_1.jpg").write_text("no image")
+    (tmp_path / "small.toml").write_text(
+        'data = {name = "webvision", image_size = 16, resize = 20}\nmodel = "small-cnn(width=0.5)"\nmethod = "ce"\n'
+        'epochs = 1\nbatch_size = 8\nlr = 0.05\naugment = ["resized-crop"]\n'
+    )
+    command = ["train", "small.toml", "--workers", "1", "--device", "cpu"]
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        assert cli.main([*command, "--data-dir", "data"]) == 0
+    out, err = capsys.readouterr()
+    assert err.startswith("warning: 1 images cannot be read and are skipped (google/q0030/image_1.jpg: no image in a ")
+    assert "ilsvrc12 " in out
+    assert "% (top 5)" in out
+    assert "data: images that could not be read and were skipped: 1 of train" in out
+    with pytest.raises(SystemExit):
+        cli.main(["train", "small.toml", "--workers", "-1"])
+    assert "'-1': expected a whole number" in capsys.readouterr().err
+
+
+@pytest.mark.gpu
+def test_files_on_a_gpu(webvision: Path, tmp_path: Path) -> None:
+    record = train(
+        recipe(augment=["resized-crop", "flip", "rotate", "jitter"]), tmp_path, data_dir=webvision, workers=2
+    )
+    assert record.epochs[1].train_loss < record.epochs[0].train_loss

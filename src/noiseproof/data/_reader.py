@@ -6,9 +6,11 @@ Workers import this module and what it needs, so that is kept small.
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -106,7 +108,7 @@ class Reader:
                 multiprocessing_context=context,
                 persistent_workers=True,
                 pin_memory=device.type == "cuda",
-                worker_init_fn=_leave_signals_to_the_run,
+                worker_init_fn=_live_as_long_as_the_run,
             )
 
     def read(self, files: ImageFiles, order: Sequence[Tensor]) -> Generator[Decoded]:
@@ -153,6 +155,14 @@ def _as_it_is(batch: Decoded) -> Decoded:
     return batch
 
 
-def _leave_signals_to_the_run(_: int) -> None:
-    """Ctrl-C in a terminal reaches every process; the run decides when its workers end."""
+def _live_as_long_as_the_run(_: int) -> None:
+    """Ctrl-C in a terminal reaches every process: leave it to the run. If that is killed, end at once."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run = multiprocessing.parent_process()
+    assert run is not None  # noqa: S101 - this is a worker
+
+    def follow() -> None:
+        multiprocessing.connection.wait([run.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()
