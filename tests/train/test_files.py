@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import multiprocessing
 import os
 import signal
@@ -402,3 +403,16 @@ def test_files_on_a_gpu(webvision: Path, tmp_path: Path) -> None:
         recipe(augment=["resized-crop", "flip", "rotate", "jitter"]), tmp_path, data_dir=webvision, workers=2
     )
     assert record.epochs[1].train_loss < record.epochs[0].train_loss
+
+
+def test_records_of_before_there_were_further_test_sets_are_read(reference: Path, tmp_path: Path) -> None:
+
+    values = json.loads((reference / "record.json").read_text())
+    del values["unreadable"]
+    for epoch in values["epochs"]:
+        del epoch["also"]
+    (tmp_path / "record.json").write_text(json.dumps(values))
+    record = read_record(tmp_path)
+    assert record is not None
+    assert record.unreadable == {}
+    assert record.epochs[0].also == {}

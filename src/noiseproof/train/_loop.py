@@ -16,8 +16,8 @@ import torch
 from lightning_fabric import Fabric
 
 from noiseproof import models
-from noiseproof.data import ImageFiles, Reader, default_workers, shown_names
-from noiseproof.errors import DataWarning, RunError, RunWarning
+from noiseproof.data import ImageFiles, Reader, default_workers
+from noiseproof.errors import DataWarning, RunError, RunWarning, shorten
 from noiseproof.losses import make_loss
 from noiseproof.provenance import environment
 from noiseproof.seeding import derive, torch_stream
@@ -370,7 +370,7 @@ def _note_unreadable(run: RunFolder, job: _Job, *, told: bool = False) -> None:
     if not told:
         texts = [f"{path}: {why}" for found in job.unreadable.values() for path, why in found.items()]
         warnings.warn(
-            f"{len(texts)} images cannot be read and are skipped ({shown_names(texts)}); all of them are in "
+            f"{len(texts)} images cannot be read and are skipped ({shorten(texts)}); all of them are in "
             f"{run.path / 'unreadable.csv'}",
             DataWarning,
             stacklevel=3,
