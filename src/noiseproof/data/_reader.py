@@ -99,7 +99,9 @@ class Reader:
             # of signals, no state of the device.
             context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
             if sys.platform == "linux":
-                context.set_forkserver_preload(["__main__", __name__])
+                # What takes seconds is imported once. Not noiseproof: until Python 3.13 the server does not know this
+                # process's sys.path, and could find another noiseproof than this one.
+                context.set_forkserver_preload(["__main__", "torch.utils.data", "PIL.Image"])
             self._loader = DataLoader(
                 _Decoder(),
                 batch_sampler=self._requests,  # type: ignore[arg-type]
