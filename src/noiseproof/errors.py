@@ -1,4 +1,4 @@
-"""Errors and warnings that noiseproof raises on purpose, and how they suggest a name.
+"""Errors and warnings that noiseproof raises on purpose, and how they suggest and list names.
 
 Every error names the value, what was expected and what to do. The command line prints the text of a
 :class:`NoiseproofError` without a traceback; anything else is a defect of noiseproof.
@@ -10,7 +10,7 @@ import difflib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 
 class NoiseproofError(Exception):
@@ -55,3 +55,9 @@ def suggest(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name.lower(), options, n=2, cutoff=0.5)
     text = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     return f"{text} (known: {', '.join(options)})"
+
+
+def shorten(names: Sequence[str]) -> str:
+    """The first few of perhaps many names, and how many more there are."""
+    rest = len(names) - 5
+    return ", ".join(names[:5]) + (f" and {rest} more" if rest > 0 else "")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import image_sets
 from noiseproof import cli
 from noiseproof.cli._options import parse_changes
 from noiseproof.errors import RecipeError
@@ -250,6 +251,12 @@ def test_examples_work_when_pasted(
     np.save("labels.npy", np.arange(100) % 4)
     np.savetxt("T.csv", 0.6 * np.eye(4) + 0.1, delimiter=",")
     Path("my-grid.toml").write_text('extends = "digits"\n[grid]\nseeds = [1]\n')
+    if "pictures.toml" in example:
+        block = re.search(r"^```toml\n(.*?)^```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL | re.MULTILINE)
+        assert block is not None
+        Path("pictures.toml").write_text(block[1])
+        for number in range(20):
+            image_sets.write_image(Path(f"pictures/train/class{number % 2}/{number}.jpg"), number % 2, number)
     cli.main(["noise", "symmetric", "--data", "digits", "--rate", "0.3", "--out", "noisy.json"])
     command, _, _ = example.partition(" > ")
     expanded = subprocess.run(

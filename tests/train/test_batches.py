@@ -101,6 +101,23 @@ def test_an_epoch_sees_every_sample_once(size: int, batch_size: int, seed: int) 
     assert torch.cat(in_order(size, batch_size)).tolist() == list(range(size))
 
 
+@given(st.lists(st.integers(0, 3), min_size=1, max_size=80), st.integers(2, 9), st.integers(0, 50))
+def test_a_balanced_epoch_has_as_many_of_each_label(labels: list[int], batch_size: int, seed: int) -> None:
+    known = np.array([0, 1, 2, 3, *labels])
+    order = torch.cat(epoch_order(len(known), batch_size, torch.Generator().manual_seed(seed), known)).numpy()
+    assert len(set(order.tolist())) == len(order)
+    assert (np.bincount(known[order]) == np.bincount(known).min()).all()
+
+
+def test_balanced_epochs_use_all_samples_in_the_end() -> None:
+    labels = np.array([0] * 4 + [1] * 40)
+    seen = [
+        set(torch.cat(epoch_order(44, 4, torch.Generator().manual_seed(seed), labels)).tolist()) for seed in range(200)
+    ]
+    assert set.union(*seen) == set(range(44))
+    assert len({frozenset(one) for one in seen}) > 50
+
+
 def test_orders_differ_between_seeds() -> None:
     first, second = (torch.cat(epoch_order(100, 10, torch.Generator().manual_seed(s))) for s in (0, 1))
     assert (first != second).any()

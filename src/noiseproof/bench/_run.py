@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class GridProgress:
-    """Where a grid stands: run ``number`` of ``count`` (counted from 1), and where that run stands."""
+    """Where a grid stands: the ``number``-th of ``count`` runs to end, and where that run stands."""
 
     number: int
     count: int
@@ -128,9 +128,9 @@ class _State:
         self.deadline = deadline
         self._choose = choose
         self._watch = watch
-        self._numbers = {recipe.id: number for number, recipe in enumerate(recipes, 1)}
         self._total = sum(recipe.epochs for recipe in recipes)
-        self._shares = dict.fromkeys(self._numbers, 0.0)
+        self._shares = {recipe.id: 0.0 for recipe in recipes}
+        self._ended = 0
         self.records = read_records(recipes, runs)
         self.left: list[Recipe] = []
         for recipe in recipes:
@@ -163,11 +163,13 @@ class _State:
             self.records[recipe.id] = record
         if record is not None and record.status != "running":
             self._shares[recipe.id] = recipe.epochs
+            self._ended += 1
             self._report(recipe, None)
 
     def _report(self, recipe: Recipe, progress: Progress | None) -> None:
         done = min(sum(self._shares.values()) / self._total, 1.0)
-        self._watch(GridProgress(self._numbers[recipe.id], len(self._numbers), recipe, progress, done))
+        number = self._ended + (progress is not None)
+        self._watch(GridProgress(number, len(self._shares), recipe, progress, done))
 
 
 def _run_here(state: _State, machine: Machine) -> None:

@@ -20,7 +20,7 @@ LONGEST = 3
 """An image that is longer than so many times its short side loses its ends: one of them would pad a whole batch."""
 
 # The formats that are decoded by code made for pictures; Pillow would start other programs for some of the rest.
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "PPM")
 
 
 class Unreadable(NamedTuple):
@@ -76,6 +76,7 @@ def decode(path: Path, resize: int, *, square: bool) -> NDArray[np.uint8]:
     """
     from PIL import Image, ImageOps
 
+    Image.init()  # else the formats beyond the commonest are not known yet
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about metadata
         warnings.simplefilter("error", Image.DecompressionBombWarning)

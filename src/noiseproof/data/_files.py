@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from noiseproof.errors import DataError, DataWarning
+from noiseproof.errors import DataError, DataWarning, shorten
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 MISSING_SHARE = 0.01
 """So many of a part's images may be missing or empty; with more, the folder is probably not the right one."""
-
-_SHOWN = 5
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +112,7 @@ def find_files(
     if len(lost):
         text = (
             f"{len(lost)} of {len(sizes)} {what} images of {listing.source} are missing or empty under {listing.root} "
-            f"({shown_names([f'{path}: {why}' for path, why in missing])})"
+            f"({shorten([f'{path}: {why}' for path, why in missing])})"
         )
         if len(lost) > MISSING_SHARE * len(sizes):
             raise DataError(
@@ -126,12 +124,6 @@ def find_files(
     labels = np.array(listing.labels, np.int64)
     files = make(listing.root, paths[there], sizes[there])
     return files, labels[there], np.flatnonzero(there) if len(lost) else None, missing
-
-
-def shown_names(names: list[str]) -> str:
-    """The first few of many names."""
-    rest = len(names) - _SHOWN
-    return ", ".join(names[:_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def _sizes(root: Path, paths: list[str]) -> NDArray[np.int64]:

@@ -6,9 +6,11 @@ Workers import this module and what it needs, so that is kept small.
 from __future__ import annotations
 
 import multiprocessing
+import multiprocessing.connection
 import os
 import signal
 import sys
+import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
@@ -59,7 +61,9 @@ class _Decoder(torch.utils.data.Dataset[Any]):
         positions, canvas, sizes, failed = decode_batch(
             request.root, request.names, request.resize, square=request.square
         )
-        return Decoded(torch.tensor(positions), torch.from_numpy(canvas), torch.from_numpy(sizes), failed)
+        return Decoded(
+            torch.tensor(positions, dtype=torch.int64), torch.from_numpy(canvas), torch.from_numpy(sizes), failed
+        )
 
 
 class _Requests:
@@ -95,7 +99,9 @@ class Reader:
             # of signals, no state of the device.
             context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
             if sys.platform == "linux":
-                context.set_forkserver_preload(["__main__", __name__])
+                # What takes seconds is imported once. Not noiseproof: until Python 3.13 the server does not know this
+                # process's sys.path, and could find another noiseproof than this one.
+                context.set_forkserver_preload(["__main__", "torch.utils.data", "PIL.Image"])
             self._loader = DataLoader(
                 _Decoder(),
                 batch_sampler=self._requests,  # type: ignore[arg-type]
@@ -104,7 +110,7 @@ class Reader:
                 multiprocessing_context=context,
                 persistent_workers=True,
                 pin_memory=device.type == "cuda",
-                worker_init_fn=_leave_signals_to_the_run,
+                worker_init_fn=_live_as_long_as_the_run,
             )
 
     def read(self, files: ImageFiles, order: Sequence[Tensor]) -> Generator[Decoded]:
@@ -125,11 +131,12 @@ class Reader:
                 batch = next(batches)
             except StopIteration:
                 return
-            except RuntimeError as error:
+            except (RuntimeError, OSError, EOFError) as error:
                 raise RunError(
-                    f"a process that decodes images failed: {error}. If the memory or /dev/shm is full, use fewer "
-                    "workers or a smaller batch; in a script, train() must be under if __name__ == '__main__'. The "
-                    "same command goes on from the last checkpoint; --workers 0 decodes without other processes."
+                    f"a process that decodes images failed ({type(error).__name__}: {error}). If the memory, or "
+                    "the part of it in /dev/shm, is full, use fewer workers or a smaller batch; in a script, train() "
+                    "must be under if __name__ == '__main__'. The same command goes on from the last checkpoint; "
+                    "--workers 0 decodes without other processes."
                 ) from error
             yield batch
 
@@ -150,6 +157,14 @@ def _as_it_is(batch: Decoded) -> Decoded:
     return batch
 
 
-def _leave_signals_to_the_run(_: int) -> None:
-    """Ctrl-C in a terminal reaches every process; the run decides when its workers end."""
+def _live_as_long_as_the_run(_: int) -> None:
+    """Ctrl-C in a terminal reaches every process: leave it to the run. If that is killed, end at once."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    run = multiprocessing.parent_process()
+    assert run is not None  # noqa: S101 - this is a worker
+
+    def follow() -> None:
+        multiprocessing.connection.wait([run.sentinel])
+        os._exit(1)
+
+    threading.Thread(target=follow, daemon=True).start()

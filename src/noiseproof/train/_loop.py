@@ -16,8 +16,8 @@ import torch
 from lightning_fabric import Fabric
 
 from noiseproof import models
-from noiseproof.data import ImageFiles, Reader, default_workers, shown_names
-from noiseproof.errors import DataWarning, RunError, RunWarning
+from noiseproof.data import ImageFiles, Reader, default_workers
+from noiseproof.errors import DataWarning, RunError, RunWarning, shorten
 from noiseproof.losses import make_loss
 from noiseproof.provenance import environment
 from noiseproof.seeding import derive, torch_stream
@@ -236,7 +236,9 @@ class _Job:
         return self._end_epoch()
 
     def _end_epoch(self) -> Epoch:
-        seen = max(self.seen, 1)
+        seen = self.seen
+        if not seen:
+            raise RunError(f"no batch of epoch {self.epoch + 1} has two images that can be read")
         agreed, wrong_agreed, wrong = self.agreed.tolist()
         accuracies = {name: self._accuracy(*part) for name, part in self.tests.items()}
         validation, _ = accuracies.pop("validation", (None, None))
@@ -385,7 +387,7 @@ def _note_unreadable(run: RunFolder, job: _Job, *, told: bool = False) -> None:
     if not told:
         texts = [f"{path}: {why}" for found in job.unreadable.values() for path, why in found.items()]
         warnings.warn(
-            f"{len(texts)} images cannot be read and are skipped ({shown_names(texts)}); all of them are in "
+            f"{len(texts)} images cannot be read and are skipped ({shorten(texts)}); all of them are in "
             f"{run.path / 'unreadable.csv'}",
             DataWarning,
             stacklevel=3,

@@ -345,7 +345,8 @@ class Recipe(_Value):
         size = "" if self.data.train_size is None else f", {self.data.train_size:,} training images"
         size += "" if self.data.shrink == 1 else f", images shrunk by {self.data.shrink}"
         selection = "no validation part" if not self.validation else f"{self.validation:.0%} noisy validation part"
-        return f"{self.data.name}{size}, {self.model}, {self.epochs} epochs, {selection}"
+        balanced = ", class-balanced epochs" if self.balanced else ""
+        return f"{self.data.name}{size}, {self.model}, {self.epochs} epochs{balanced}, {selection}"
 
     def replace(self, **changes: Any) -> Recipe:
         """The recipe with other values, validated again; a dictionary replaces only its own keys.
