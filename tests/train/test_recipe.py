@@ -246,4 +246,9 @@ def test_merge_replaces_a_noise_of_another_kind_whole() -> None:
     assert merge(base, {"noise": {"rate": 0.1}})["noise"] == {"kind": "symmetric", "rate": 0.1}
     assert merge(base, {"method": {"loss": "ce"}})["method"] == {"loss": "ce"}
     assert merge(base, {"data": {"train_size": 5}})["data"] == {"name": "digits", "train_size": 5}
+    assert merge(base, {"data": {"name": "cifar10"}})["data"] == {"name": "cifar10"}
+    named = {"data": "cifar10", "method": "jal-ce"}
+    assert merge(named, {"data": {"train_size": 5}})["data"] == {"name": "cifar10", "train_size": 5}
+    assert merge(named, {"method": {"source": "paper"}})["method"] == {"name": "jal-ce", "source": "paper"}
+    assert merge(named, {"method": "gce"})["method"] == "gce"
     assert base["noise"]["rate"] == 0.4

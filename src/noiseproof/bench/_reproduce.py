@@ -160,7 +160,9 @@ def load_reproduction(
     wanted = [part for part in values["part"] if not lite or "lite" in part]
     if not wanted:
         raise RecipeError(f"{name} has no lite protocol: its data and network are too large for one")
-    parts = [_part(name, part, part["lite" if lite else "recipe"], seeds, changes or {}) for part in wanted]
+    multiplied = [_recipes(name, part, part["lite" if lite else "recipe"], seeds, changes or {}) for part in wanted]
+    several = len({recipe.data.name for recipes in multiplied for recipe in recipes}) > 1
+    parts = [_targets(part, recipes, several) for part, recipes in zip(wanted, multiplied, strict=True)]
     targets = [target for part in parts for target in part]
     chosen = [target for target in targets if not cells or any(_matches(target.key, text) for text in cells)]
     if not chosen:
@@ -183,7 +185,10 @@ def load_reproduction(
     )
 
 
-def _part(name: str, part: dict[str, Any], base: str, seeds: int | None, changes: dict[str, Any]) -> list[Target]:
+def _recipes(
+    name: str, part: dict[str, Any], base: str, seeds: int | None, changes: dict[str, Any]
+) -> tuple[Recipe, ...]:
+    """The runs of one part of a reproduction."""
     for key in part:
         if key not in _PART_KEYS:
             raise RecipeError(f"{name}: unknown key {key!r}{suggest(key, _PART_KEYS)}")
@@ -192,23 +197,33 @@ def _part(name: str, part: dict[str, Any], base: str, seeds: int | None, changes
     if seeds is not None:
         listed = [*listed, *range(max(listed) + 1, max(listed) + 1 + seeds)][:seeds]
     axes = {key: part[key] for key in ("methods", "noise") if key in part}
-    recipes = multiply(merge({**values, "grid": {**axes, "seeds": listed}}, changes), name)
+    return multiply(merge({**values, "grid": {**axes, "seeds": listed}}, changes), name)
+
+
+def _targets(part: dict[str, Any], recipes: tuple[Recipe, ...], several: bool) -> list[Target]:
+    """The cells of one part; their columns name the data set if the reproduction has several."""
     sources = tuple(map(check_source, part["sources"]))
     tests: dict[str, str] = part.get("tests", {recipes[0].data.name: ""})
     metrics = part.get("metrics", ["top1"])
     names = part.get("published_as", {})
-    cells: dict[tuple[str, str], list[Recipe]] = {}
+    cells: dict[tuple[str, tuple[str, float | None]], list[Recipe]] = {}
     for recipe in recipes:
-        cells.setdefault((recipe.method.name, column_of(recipe)), []).append(recipe)
+        cells.setdefault((recipe.method.name, noise_key(recipe)), []).append(recipe)
     targets = []
-    for (method, column), runs in cells.items():
+    for (method, (kind, rate)), runs in cells.items():
         for test, further in tests.items():
             for metric in metrics:
-                kind, rate = noise_key(runs[0])
                 figure = published_figure(sources, test, kind, rate, names.get(method, method), metric)
-                words = [column, *([test] if len(tests) > 1 else []), *([metric] if len(metrics) > 1 else [])]
-                words += [part["label"]] if "label" in part else []
-                targets.append(Target(method, " ".join(words), test, further, metric, tuple(runs), figure))
+                words = [
+                    runs[0].data.name if several else "",
+                    "" if kind == "real" else kind + (f" {rate:g}" if rate else ""),
+                    test if len(tests) > 1 or kind == "real" else "",
+                    metric if len(metrics) > 1 else "",
+                    part.get("label", ""),
+                ]
+                targets.append(
+                    Target(method, " ".join(filter(None, words)), test, further, metric, tuple(runs), figure)
+                )
     return targets
 
 
@@ -220,12 +235,6 @@ def noise_key(recipe: Recipe) -> tuple[str, float | None]:
     if noise.kind == "none":
         return ("none", 0.0) if recipe.data.name.startswith("cifar") else ("real", None)
     return noise.kind, noise.rate
-
-
-def column_of(recipe: Recipe) -> str:
-    """The column of a run in a published table: ``"cifar10 symmetric 0.8"``."""
-    kind, rate = noise_key(recipe)
-    return f"{recipe.data.name} {kind}" + (f" {rate:g}" if rate else "")
 
 
 def _matches(key: str, pattern: str) -> bool:
@@ -295,26 +304,24 @@ class Reproduced:
         return TextTable(caption, ("method", *columns), tuple(texts), self.notes())
 
     def details(self) -> TextTable:
-        """A row per cell: measured, published with its source, difference in points and standard errors, verdict."""
-        head = ("method", "column", "measured", "n", "published", "source", "points", "std errors", "verdict")
-        rows = []
-        for one in self.comparisons:
-            figure = one.figure
-            best = " (best epoch)" if figure and figure.epoch != "last" else ""
-            rows.append(
-                (
-                    one.row,
-                    one.column,
-                    str(one.cell),
-                    str(len(one.cell.values)),
-                    "–" if figure is None else str(figure),
-                    "–" if figure is None else figure.source + best,
-                    _signed(one.difference, 2),
-                    _signed(None if self.reproduction.lite else one.errors, 1),
-                    one.verdict,
-                )
+        """A row per cell: measured, published with a mark for its source, and the difference in points and in errors."""
+        sources = list(dict.fromkeys(_source(one.figure) for one in self.comparisons if one.figure is not None))
+        marks = {source: "" if len(sources) == 1 else f" {chr(97 + number)}" for number, source in enumerate(sources)}
+        rows = [
+            (
+                one.row,
+                one.column,
+                _measured(one),
+                "–" if one.figure is None else f"{one.figure}{marks[_source(one.figure)]}",
+                _signed(one.difference, 2),
+                _signed(None if self.reproduction.lite else one.errors, 1),
+                one.verdict,
             )
-        return TextTable(f"{self.reproduction.title}: every cell", head, tuple(rows))
+            for one in self.comparisons
+        ]
+        notes = tuple(f"Published{mark}: {source}." for source, mark in marks.items())
+        head = ("method", "column", "measured (n)", "published", "points", "s.e.", "verdict")
+        return TextTable(f"{self.reproduction.title}: every cell", head, tuple(rows), notes)
 
     def notes(self) -> tuple[str, ...]:
         """What a reader must know: how verdicts are made, the protocol, and what is not as it was published."""
@@ -385,9 +392,15 @@ def planned_runs(reproduction: Reproduction, records: Mapping[str, Record], runs
 
 
 def _overview_text(one: Comparison) -> str:
-    measured = f"{one.cell} ({len(one.cell.values)})" if one.cell.values else str(one.cell)
-    published = "–" if one.figure is None else str(one.figure)
-    return f"{measured} / {published} {one.verdict}"
+    return f"{_measured(one)} / {one.figure or '–'} {one.verdict}"
+
+
+def _measured(one: Comparison) -> str:
+    return f"{one.cell} ({len(one.cell.values)})" if one.cell.values else str(one.cell)
+
+
+def _source(figure: PublishedFigure) -> str:
+    return figure.source + ("" if figure.epoch == "last" else ", best test epoch")
 
 
 def _signed(value: float | None, digits: int) -> str:

@@ -438,19 +438,27 @@ _UNION_TAGS = {
 }
 
 
+_SAYS_WHICH = {"data": ("name",), "noise": ("kind",), "method": ("name", "loss")}
+"""Of some tables, the keys that say which one it is: another one does not inherit the other values."""
+
+
 def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes``: tables are merged key by key, except where the kind of noise or method changes."""
+    """``base`` with ``changes``: tables are merged key by key, except where another data set, noise or method is named.
+
+    The name of a data set or a method stands for the table with it, so that ``{"data": {"train_size": 100}}`` changes
+    ``{"data": "cifar10"}``.
+    """
     merged = dict(base)
     for key, value in changes.items():
         before: Any = merged.get(key)
-        replaces = key == "method" or (
-            key == "noise"
-            and isinstance(before, dict)
-            and isinstance(value, dict)
-            and value.get("kind", before.get("kind")) != before.get("kind")
-        )
-        both = isinstance(before, dict) and isinstance(value, dict)
-        merged[key] = merge(before, value) if both and not replaces else value
+        which = _SAYS_WHICH.get(key, ())
+        if isinstance(before, str) and "name" in which:
+            before = {"name": before}
+        if isinstance(before, dict) and isinstance(value, dict):
+            another = any(part in value and value[part] != before.get(part) for part in which)
+            merged[key] = value if another else merge(before, value)
+        else:
+            merged[key] = value
     return merged
 
 
