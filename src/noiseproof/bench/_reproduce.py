@@ -304,7 +304,7 @@ class Reproduced:
         return TextTable(caption, ("method", *columns), tuple(texts), self.notes())
 
     def details(self) -> TextTable:
-        """A row per cell: measured, published with a mark for its source, and the difference in points and in errors."""
+        """A row per cell: measured, published with a mark for its source, and their difference."""
         sources = list(dict.fromkeys(_source(one.figure) for one in self.comparisons if one.figure is not None))
         marks = {source: "" if len(sources) == 1 else f" {chr(97 + number)}" for number, source in enumerate(sources)}
         rows = [

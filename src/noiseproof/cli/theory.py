@@ -55,7 +55,7 @@ def run(options: argparse.Namespace) -> None:
     from noiseproof.cli._display import say
 
     if options.part_dependent is not None:
-        _say_part_dependent(options.part_dependent)
+        _show_part_dependent(options.part_dependent, options.format)
     else:
         matrix, what = _matrix(options)
         found = theory.guarantees(matrix, options.losses or None)
@@ -66,7 +66,8 @@ def run(options: argparse.Namespace) -> None:
             _show(found)
     if options.plots is not None:
         for path in _draw(options):
-            say(f"written: {path}")
+            if options.format == "table":
+                say(f"written: {path}")
 
 
 def _matrix(options: argparse.Namespace) -> tuple[Any, str]:
@@ -112,10 +113,7 @@ def _show(found: Guarantees) -> None:
     for row in found.rows:
         held = len(row.classes)
         all_held = "yes" if held == found.num_classes else f"{held} of {found.num_classes} classes ({row.share:.0%})"
-        needed = (
-            "" if row.needed_a is None else "none is enough" if row.needed_a == float("inf") else f"{row.needed_a:.4g}"
-        )
-        table.add_row(row.loss, all_held if held else "no", "yes" if row.symmetric else "", needed)
+        table.add_row(row.loss, all_held if held else "no", "yes" if row.symmetric else "", _needed(row.needed_a))
     console.print(table)
     say(
         "Guaranteed: the risk under this noise is proved to be least where all probability is on the true class. "
@@ -126,20 +124,24 @@ def _show(found: Guarantees) -> None:
 def _needed(a: float | None) -> str:
     if a is None:
         return ""
-    return "none is enough" if a == math.inf else "any" if a == 0 else f"{a:.4g}"
+    return "none is enough" if a == math.inf else f"{a:.4g}"
 
 
-def _say_part_dependent(rate: float) -> None:
+def _show_part_dependent(rate: float, form: str) -> None:
     from noiseproof.cli._display import say
     from noiseproof.theory import part_dependent_share
 
     dominated = part_dependent_share(rate)
+    covered = {a: part_dependent_share(rate, a) for a in (5, 10, 20, 30)}
+    if form == "json":
+        print(json.dumps({"rate": rate, "dominated": dominated, "covered": covered}, indent=1))
+        return
     say(f"part-dependent noise of {rate:.0%}: every instance has a rate of its own and nearly always one target")
     say(f"  true label likelier than any other: {dominated:.1%} of the instances")
     if dominated < 0.5:
         say("  Clean labels do not dominate for most instances: no loss can be promised to learn from these labels.")
-    for a in (5, 10, 20, 30):
-        say(f"  covered by AMSE and JAL with a = {a}: {part_dependent_share(rate, a):.1%}")
+    for a, share in covered.items():
+        say(f"  covered by AMSE and JAL with a = {a}: {share:.1%}")
 
 
 def _draw(options: argparse.Namespace) -> list[Path]:

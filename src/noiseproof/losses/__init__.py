@@ -27,7 +27,6 @@ from noiseproof.losses.operators import OPERATORS, Negative, Normalized, negativ
 from noiseproof.losses.presets import (
     DATASETS,
     SOURCES,
-    has_published_parameters,
     most_specific,
     parameter_origins,
     preset_names,
@@ -109,7 +108,6 @@ __all__ = [
     "Probabilities",
     "Sum",
     "flag",
-    "has_published_parameters",
     "make_loss",
     "most_specific",
     "negative",

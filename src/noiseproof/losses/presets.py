@@ -76,11 +76,6 @@ def source_order(source: str) -> list[str]:
     return [source, *_table()["sources"][source]["then"]]
 
 
-def has_published_parameters(name: str) -> bool:
-    """Whether a loss has published parameters for some data set."""
-    return name in _table()["losses"]
-
-
 def preset_names(name: str) -> tuple[str, ...]:
     """All presets that some source has for a loss, as they are written: ``"cifar10"``, ``"cifar10-asymmetric"``."""
     entry: dict[str, dict[str, Any]] = _table()["losses"].get(name, {})
