@@ -109,15 +109,19 @@ def resnet34(input_shape: tuple[int, ...], num_classes: int, *, width: float) ->
 
 
 def _cifar_resnet(blocks: tuple[int, ...], input_shape: tuple[int, ...], num_classes: int, width: float) -> Network:
-    """A 3 x 3 stem without pooling, four stages of basic blocks, projections where the shape changes."""
-    before = round(64 * width)
+    """A 3 x 3 stem without pooling, four stages of basic blocks, projections where the shape changes.
+
+    Channels are multiples of 8: with others (6 to 13, say) torch 2.13's strided 1 x 1 convolution writes beyond its
+    memory in the channels-last layout.
+    """
+    widths = [8 * max(1, round(8 * 2**stage * width)) for stage in range(len(blocks))]
+    before = widths[0]
     layers: list[nn.Module] = [
         nn.Conv2d(input_shape[0], before, 3, padding=1, bias=False),
         nn.BatchNorm2d(before),
         nn.ReLU(inplace=True),
     ]
-    for stage, count in enumerate(blocks):
-        wide = round(64 * 2**stage * width)
+    for stage, (count, wide) in enumerate(zip(blocks, widths, strict=True)):
         for block in range(count):
             layers.append(_BasicBlock(before, wide, stride=2 if stage and not block else 1))
             before = wide
