@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.errors import RunError
@@ -59,6 +60,12 @@ def write_text(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write ``value`` to ``path`` as JSON, all or nothing. NaN and infinities, which JSON lacks, are refused."""
     write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
+
+
+def packaged_tables(package: str) -> dict[str, str]:
+    """The texts of the ``.toml`` files that come with a package of noiseproof, by their names without the ending."""
+    files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
+    return {file.name.removesuffix(".toml"): file.read_text() for file in files if file.name.endswith(".toml")}
 
 
 def parse_toml(text: str) -> dict[str, Any]:

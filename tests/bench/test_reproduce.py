@@ -22,7 +22,7 @@ from noiseproof.bench import (
     planned_runs,
     published_figures,
     reproduced,
-    reproduction_names,
+    reproductions,
     run_recipes,
 )
 from noiseproof.cli import main
@@ -55,7 +55,7 @@ def run(reproduction: Reproduction, data: Path, runs: Path, **options: Any) -> d
     return run_recipes(reproduction.recipes, runs, machine, choose=reproduction.choose, **options)
 
 
-@pytest.mark.parametrize("name", reproduction_names())
+@pytest.mark.parametrize("name", reproductions())
 def test_every_reproduction_can_be_read(name: str) -> None:
     reproduction = load_reproduction(name)
     assert reproduction.targets

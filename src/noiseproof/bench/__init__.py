@@ -12,8 +12,7 @@ from noiseproof.bench._reproduce import (
     load_reproduction,
     planned_runs,
     reproduced,
-    reproduction_names,
-    reproduction_text,
+    reproductions,
 )
 from noiseproof.bench._run import GridProgress, Machine, grid_status, read_records, run_grid, run_recipes
 from noiseproof.bench._tables import (
@@ -52,8 +51,7 @@ __all__ = [
     "published_figures",
     "read_records",
     "reproduced",
-    "reproduction_names",
-    "reproduction_text",
+    "reproductions",
     "run_grid",
     "run_recipes",
     "runs_csv",

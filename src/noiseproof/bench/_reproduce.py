@@ -7,8 +7,6 @@ import fnmatch
 import io
 import math
 from dataclasses import dataclass
-from importlib import resources
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.bench._compare import Comparison, Order, compare_order
@@ -16,13 +14,16 @@ from noiseproof.bench._grid import folder_name, multiply
 from noiseproof.bench._published import PublishedFigure, check_source, published_figure
 from noiseproof.bench._tables import Cell, TextTable, data_notes
 from noiseproof.errors import RecipeError, suggest
-from noiseproof.files import parse_toml
+from noiseproof.files import packaged_tables, parse_toml
 from noiseproof.train import merge, read_recipe_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+    from pathlib import Path
 
     from noiseproof.train import Recipe, Record
+
+_FILES = "noiseproof.reproductions"
 
 _PART_KEYS = (
     "recipe",
@@ -115,21 +116,9 @@ class Reproduction:
         return max(left, key=worth)
 
 
-def reproduction_names() -> tuple[str, ...]:
-    """The published tables and figures that can be reproduced."""
-    folder = resources.files("noiseproof.reproductions")
-    return tuple(sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".toml")))
-
-
-def reproduction_text(name: str) -> str:
-    """The text of the file that says what a reproduction runs.
-
-    Raises:
-        RecipeError: there is none of this name.
-    """
-    if name not in reproduction_names():
-        raise RecipeError(f"nothing to reproduce is called {name!r}{suggest(name, reproduction_names())}")
-    return resources.files("noiseproof.reproductions").joinpath(f"{name}.toml").read_text()
+def reproductions() -> dict[str, str]:
+    """The titles of the published tables and figures that can be reproduced, by their names."""
+    return {name: parse_toml(text)["title"] for name, text in packaged_tables(_FILES).items()}
 
 
 def load_reproduction(
@@ -143,7 +132,7 @@ def load_reproduction(
     """A published table as runs.
 
     Args:
-        name: one of :func:`reproduction_names`.
+        name: one of :func:`reproductions`.
         lite: the lite protocol instead of the published one.
         cells: patterns as of file names, of which a cell must match one: ``"jal-ce/*"``, ``"*/symmetric-0.8"``; a
             method or a column alone stands for all its cells. Empty for all.
@@ -154,7 +143,10 @@ def load_reproduction(
     Raises:
         RecipeError: an unknown name, a table without a lite protocol, no cell that matches, or an invalid change.
     """
-    values = parse_toml(reproduction_text(name))
+    known = packaged_tables(_FILES)
+    if name not in known:
+        raise RecipeError(f"nothing to reproduce is called {name!r}{suggest(name, known)}")
+    values = parse_toml(known[name])
     if seeds is not None and seeds < 1:
         raise RecipeError(f"seeds {seeds}: expected how many, at least 1")
     wanted = [part for part in values["part"] if not lite or "lite" in part]

@@ -27,4 +27,4 @@ def run(options: argparse.Namespace) -> None:
         return
     for name in packaged_recipes():
         summary = packaged_recipe_text(name).splitlines()[0].removeprefix("# ")
-        print(f"{name:<12} {summary}")
+        print(f"{name:<18} {summary}")

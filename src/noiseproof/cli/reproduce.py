@@ -55,8 +55,7 @@ def run(options: argparse.Namespace) -> None:
         planned_runs,
         read_records,
         reproduced,
-        reproduction_names,
-        reproduction_text,
+        reproductions,
         run_recipes,
     )
     from noiseproof.cli._display import GridDisplay, say, show_table
@@ -64,8 +63,8 @@ def run(options: argparse.Namespace) -> None:
     from noiseproof.train import keep_freed_memory
 
     if options.name is None:
-        for name in reproduction_names():
-            say(f"{name:<20} {reproduction_text(name).splitlines()[0].removeprefix('# ')}")
+        for name, title in reproductions().items():
+            say(f"{name:<20} {title}")
         return
     reproduction = load_reproduction(
         options.name,

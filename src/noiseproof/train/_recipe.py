@@ -5,14 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict
-from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from noiseproof.errors import NoiseproofError, RecipeError, suggest
-from noiseproof.files import parse_toml
+from noiseproof.files import packaged_tables, parse_toml
 from noiseproof.losses import make_loss
 from noiseproof.methods import REGULARISERS, regularisation, resolve_method
 from noiseproof.models import canonical_head, canonical_model, check_weights
@@ -33,6 +32,8 @@ class _Value(BaseModel):
                     raise ValueError(f"unknown key {key!r}{suggest(str(key), cls.model_fields)}")
         return value
 
+
+_RECIPES = "noiseproof.recipes"
 
 IMAGE_FILES = ("webvision", "clothing1m", "folder", "list")
 """The data sets that are image files."""
@@ -464,8 +465,7 @@ def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
 
 def packaged_recipes() -> tuple[str, ...]:
     """The names of the recipes that come with noiseproof."""
-    folder = resources.files("noiseproof.recipes")
-    return tuple(sorted(Path(file.name).stem for file in folder.iterdir() if file.name.endswith(".toml")))
+    return tuple(packaged_tables(_RECIPES))
 
 
 def packaged_recipe_text(name: str) -> str:
@@ -474,12 +474,12 @@ def packaged_recipe_text(name: str) -> str:
     Raises:
         RecipeError: there is none of this name.
     """
-    if name not in packaged_recipes():
+    known = packaged_tables(_RECIPES)
+    if name not in known:
         raise RecipeError(
-            f"no recipe is called {name!r}{suggest(name, packaged_recipes())}; for one of your own give the path of a "
-            ".toml file"
+            f"no recipe is called {name!r}{suggest(name, known)}; for one of your own give the path of a .toml file"
         )
-    return resources.files("noiseproof.recipes").joinpath(f"{name}.toml").read_text()
+    return known[name]
 
 
 def read_recipe_file(recipe: str | Path) -> dict[str, Any]:
