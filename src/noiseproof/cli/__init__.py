@@ -16,7 +16,7 @@ _COMMANDS = (train, bench, reproduce, methods, noise, theory, recipes)
 _EXAMPLES = """\
 examples:
   noiseproof bench demo                    four losses on digits with 60 % wrong labels, in two minutes
-  noiseproof reproduce supplement-table-1  a published table beside the published figures
+  noiseproof reproduce                     the published tables and figures that it trains and compares
   noiseproof train digits --noise symmetric --rate 0.4 --method gce
   noiseproof methods --dataset cifar10     the published methods and their parameters
   noiseproof noise symmetric --data digits --rate 0.3 --out noisy.json
