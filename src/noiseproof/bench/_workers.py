@@ -6,6 +6,7 @@ is. It stops, with its state saved, when it is told to or when the process that 
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import multiprocessing
 import os
@@ -136,22 +137,27 @@ def _serve(connection: Connection[Any, Any], stopping: Any, threads: int, option
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     torch.set_num_threads(threads)
     keep_freed_memory()
-    warnings.showwarning = lambda message, *_, **__: connection.send(message)
     parent = os.getppid()
     datasets = functools.cache(
         functools.partial(load_dataset, data_dir=options["data_dir"], download=options["download"])
     )
     told = 0.0
 
+    def send(message: object) -> None:
+        # Where the parent is gone, the run is still to be saved: should_stop sees to it.
+        with contextlib.suppress(BrokenPipeError):
+            connection.send(message)
+
     def tell(progress: Progress) -> None:
         nonlocal told
         if time.monotonic() - told > _BETWEEN_REPORTS:
             told = time.monotonic()
-            connection.send(progress)
+            send(progress)
 
     def should_stop() -> bool:
         return stopping.is_set() or os.getppid() != parent
 
+    warnings.showwarning = lambda message, *_, **__: send(message)
     while True:
         try:
             values, folder = connection.recv()
@@ -160,8 +166,8 @@ def _serve(connection: Connection[Any, Any], stopping: Any, threads: int, option
         try:
             recipe = make_recipe(values)
             train(recipe, folder, dataset=datasets(recipe.data), watch=tell, should_stop=should_stop, **options)
-            connection.send(None)
-        except (KeyboardInterrupt, BrokenPipeError):
+            send(None)
+        except KeyboardInterrupt:
             return
         except NoiseproofError as error:
-            connection.send(error)
+            send(error)
