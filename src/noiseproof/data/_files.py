@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    Bytes = NDArray[np.bytes_]
+
 MISSING_SHARE = 0.01
 """So many of a part's images may be missing or empty; with more, the folder is probably not the right one."""
 
@@ -36,7 +38,7 @@ class ImageFiles:
     """
 
     root: Path
-    paths: NDArray[np.bytes_]
+    paths: Bytes
     sizes: NDArray[np.int64]
     image_size: int = 224
     resize: int = 256
@@ -91,7 +93,7 @@ class Listing:
 
 
 def find_files(
-    listing: Listing, what: str, make: Callable[[Path, NDArray[np.bytes_], NDArray[np.int64]], ImageFiles]
+    listing: Listing, what: str, make: Callable[[Path, Bytes, NDArray[np.int64]], ImageFiles]
 ) -> tuple[ImageFiles, NDArray[np.int64], NDArray[np.int64] | None, tuple[tuple[str, str], ...]]:
     """The files of a list that are there: files, labels, their positions in the list (``None``: all), and the rest.
 
