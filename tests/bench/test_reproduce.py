@@ -26,6 +26,7 @@ from noiseproof.bench import (
     run_recipes,
 )
 from noiseproof.cli import main
+from noiseproof.cli.reproduce import parse_duration
 from noiseproof.errors import RecipeError, RunError
 from noiseproof.report import write_reproduction
 from noiseproof.train import Record
@@ -267,6 +268,20 @@ def test_killing_the_parent_stops_its_workers(data: Path, tmp_path: Path) -> Non
         else:
             pytest.fail(f"worker {worker} outlived its parent")
     assert all((owner.parent / "checkpoint.pt").exists() for owner in owners)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [("25s", 25), ("5s", 5), ("25m", 1500), ("25", 1500), ("1h30m", 5400), ("2h", 7200), ("1.5m", 90), ("1m30s", 90)],
+)
+def test_budgets_are_read(text: str, seconds: float) -> None:
+    assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "soon", "5 x", "s", "1m2", "-5m", "3s2m"])
+def test_other_texts_are_no_budgets(text: str) -> None:
+    with pytest.raises(RecipeError, match="expected a time such as 25m"):
+        parse_duration(text)
 
 
 def test_the_command_plans_runs_and_reports(

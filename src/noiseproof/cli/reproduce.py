@@ -118,7 +118,8 @@ def parse_duration(text: str) -> float:
     """
     from noiseproof.errors import RecipeError
 
-    match = re.fullmatch(r"(?:(\d+(?:\.\d+)?)h)?(?:(\d+(?:\.\d+)?)m?)?(?:(\d+(?:\.\d+)?)s)?", text.strip())
+    number = r"(\d+(?:\.\d+)?)"
+    match = re.fullmatch(rf"(?:{number}h)?(?:{number}m)?(?:{number}s)?", re.sub(r"^([\d.]+)$", r"\1m", text.strip()))
     if match is None or not any(match.groups()):
         raise RecipeError(f"--budget {text}: expected a time such as 25m, 2h, 1h30m or 90s")
     hours, minutes, seconds = (float(part or 0) for part in match.groups())
