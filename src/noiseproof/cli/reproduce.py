@@ -50,6 +50,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run what is missing, print the comparison and write the report."""
+    deadline = None if options.budget is None else time.monotonic() + parse_duration(options.budget)
     from noiseproof.bench import (
         load_reproduction,
         planned_runs,
@@ -84,7 +85,6 @@ def run(options: argparse.Namespace) -> None:
         for one in planned:
             say(f"{one['run']}  {json.dumps(one['recipe'])}")
         return
-    deadline = None if options.budget is None else time.monotonic() + parse_duration(options.budget)
     keep_freed_memory()
     count = len(reproduction.recipes)
     say(f"{reproduction.title}: {len(reproduction.targets)} cells, {count} runs, kept in {options.runs}")
