@@ -9,8 +9,13 @@ import filelock
 import numpy as np
 import pytest
 import torch
+from hypothesis import HealthCheck, settings
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# How long an example takes says more of the machine and its other work than of the code.
+settings.register_profile("noiseproof", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("noiseproof")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

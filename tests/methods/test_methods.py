@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from noiseproof.errors import SpecError
@@ -279,7 +279,6 @@ def test_bad_methods_are_explained(spec: str, options: dict[str, Any], message: 
         resolve_method(spec, **{"dataset": "cifar10", **options})
 
 
-@settings(deadline=None)
 @given(
     st.sampled_from(method_names()),
     st.sampled_from(DATASETS),

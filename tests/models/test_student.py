@@ -40,7 +40,7 @@ def reference(
     return logits, own
 
 
-@settings(deadline=None, max_examples=50)
+@settings(max_examples=50)
 @given(
     st.integers(2, 7),
     st.integers(2, 40),

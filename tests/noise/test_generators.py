@@ -4,7 +4,7 @@ import warnings
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from noiseproof import noise
@@ -110,7 +110,6 @@ def matrices(draw: st.DrawFn) -> np.ndarray:
     return raw / raw.sum(1, keepdims=True)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(matrices(), st.integers(0, 2**32), st.data())
 def test_exact_counts_are_nearest_for_any_matrix_and_any_classes(T: np.ndarray, seed: int, data: st.DataObject) -> None:
     labels = np.array(data.draw(st.lists(st.integers(0, len(T) - 1), max_size=200)), dtype=int)

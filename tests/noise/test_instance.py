@@ -103,7 +103,7 @@ def test_draws_of_the_truncated_normal_stay_inside_at_the_ends() -> None:
         assert (np.diff(drawn) > 0).all()
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(
     st.integers(1, 60), st.integers(2, 6), st.floats(0, 1), st.integers(0, 2**32), st.sampled_from(VARIANTS), st.data()
 )

@@ -14,7 +14,7 @@ from noiseproof import noise
 from noiseproof.errors import LabelError, RunError
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.integers(2, 7), st.floats(0, 1), st.integers(0, 2**31), st.sampled_from(["exact", "iid"]))
 def test_a_manifest_reads_back(
     tmp_path_factory: pytest.TempPathFactory, classes: int, rate: float, seed: int, mode: noise.Mode

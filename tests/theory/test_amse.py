@@ -102,7 +102,7 @@ def test_the_condition_turns_at_the_threshold(w: np.ndarray, q: float) -> None:
     assert excess(max(1.0, a * (1 - 1e-9))) <= 1e-14 * w[m]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(w=weights, q=st.sampled_from([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 4.0]))
 def test_brute_force_agrees_on_both_sides(w: np.ndarray, q: float) -> None:
     a = amse_threshold(w, q)
@@ -114,7 +114,7 @@ def test_brute_force_agrees_on_both_sides(w: np.ndarray, q: float) -> None:
         assert not least_at_vertex(w, 1 + 0.9 * (a - 1), q)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(w=weights, a=st.floats(1.0, 40.0))
 def test_the_minimiser_at_q_2_is_sparsemax(w: np.ndarray, a: float) -> None:
     if margin(w) < 1e-3:

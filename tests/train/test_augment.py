@@ -65,7 +65,7 @@ def test_resized_crops_are_pixel_averages_at_the_right_places() -> None:
     torch.testing.assert_close(result[:, 1], columns[:, None, :].expand(-1, 8, 8), atol=1e-3, rtol=0)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(4, 300), st.integers(4, 300), st.integers(0, 1000))
 def test_boxes_lie_inside_and_have_the_published_area_and_aspect(height: int, width: int, seed: int) -> None:
     boxes = random_boxes(torch.tensor([[height, width]] * 64).float(), stream(seed)).double().numpy()
