@@ -99,7 +99,7 @@ class Order:
         column: the data and noise.
         same: pairs that are apart in the published column and in the same order here.
         close: pairs that are apart there, in another order here, but by less than two standard errors.
-        reversed: pairs that are apart there and in the opposite order here: ``(published first, measured first)``.
+        reversed: pairs that are apart there and in the opposite order here: ``(above here, above there)``.
         tied: pairs that are not apart in the published column.
     """
 

@@ -101,19 +101,14 @@ class Reproduction:
         first; after that the cells with the largest spread ``s`` over the fewest seeds ``n``.
         """
         waiting = {recipe.id for recipe in left}
-        targets: dict[str, Target] = {}
+        worths: dict[str, tuple[float, int]] = {}
         for target in self.targets:
-            for recipe in target.recipes:
-                targets.setdefault(recipe.id, target)
-
-        def worth(recipe: Recipe) -> tuple[bool, float, int, int]:
-            target = targets[recipe.id]
-            count = sum(one.id not in waiting for one in target.recipes)
+            count = sum(recipe.id not in waiting for recipe in target.recipes)
             spread = compare(target, records, self.lite).measured_std or 0.0
             gain = math.inf if not count else spread**2 / (count * (count + 1))
-            return recipe.id in records, gain, -count, -self.rank[recipe.id]
-
-        return max(left, key=worth)
+            for recipe in target.recipes:
+                worths.setdefault(recipe.id, (gain, -count))
+        return max(left, key=lambda recipe: (recipe.id in records, *worths[recipe.id], -self.rank[recipe.id]))
 
 
 def reproductions() -> dict[str, str]:
@@ -366,20 +361,24 @@ def reproduced(reproduction: Reproduction, records: Mapping[str, Record]) -> Rep
 def planned_runs(reproduction: Reproduction, records: Mapping[str, Record], runs: Path) -> list[dict[str, Any]]:
     """Every run in the order in which it would be made now, with its recipe, its cells and its status."""
     left = [r for r in reproduction.recipes if r.id not in records or records[r.id].status == "running"]
-    done = [recipe for recipe in reproduction.recipes if recipe not in left]
-    ordered = []
+    waiting = {recipe.id for recipe in left}
+    ordered = [recipe for recipe in reproduction.recipes if recipe.id not in waiting]
     while left:
         ordered.append(reproduction.choose(left, records))
         left.remove(ordered[-1])
+    cells: dict[str, list[str]] = {}
+    for target in reproduction.targets:
+        for recipe in target.recipes:
+            cells.setdefault(recipe.id, []).append(target.key)
     return [
         {
             "run": recipe.id,
             "status": records[recipe.id].status if recipe.id in records else "missing",
             "folder": str(runs / folder_name(recipe)),
-            "cells": [target.key for target in reproduction.targets if recipe in target.recipes],
+            "cells": cells[recipe.id],
             "recipe": recipe.model_dump(mode="json"),
         }
-        for recipe in [*done, *ordered]
+        for recipe in ordered
     ]
 
 

@@ -50,6 +50,11 @@ def draw_curves(records: Sequence[Record]) -> bytes:
             axis.spines[["top", "right"]].set_visible(False)
     handles, labels = axes[0][0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=min(len(methods), 6), frameon=False)
+    return png(figure)
+
+
+def png(figure: Figure) -> bytes:
+    """A figure as the bytes of a PNG file."""
     file = io.BytesIO()
     figure.savefig(file, format="png")
     return file.getvalue()

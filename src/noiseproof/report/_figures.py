@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from noiseproof.losses import make_loss
-from noiseproof.report._curves import COLOURS, curves
+from noiseproof.report._curves import COLOURS, curves, png
 from noiseproof.theory import amse_threshold_asymmetric, amse_threshold_symmetric
 
 if TYPE_CHECKING:
@@ -30,10 +29,7 @@ def draw(result: Reproduced) -> bytes | None:
     if not records:
         return None
     drawers = {"curves": _draw_curves, "amse": _draw_by_exponent, "against-a": _draw_against_a}
-    figure = drawers[result.reproduction.drawing](result, records)
-    file = io.BytesIO()
-    figure.savefig(file, format="png")
-    return file.getvalue()
+    return png(drawers[result.reproduction.drawing](result, records))
 
 
 def _draw_curves(result: Reproduced, records: dict[str, Record]) -> Figure:

@@ -6,7 +6,6 @@ each image with its own crop, flip and angle, and one gather on the stored bytes
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -15,6 +14,7 @@ from torch import Tensor
 
 from noiseproof.data import ImageFiles
 from noiseproof.errors import RecipeError
+from noiseproof.train._augment import LARGEST_ANGLE
 from noiseproof.train._files import Files
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 _PADDING = 1 / 8
 """Of the height: 4 pixels of 32, as published."""
-_LARGEST_ANGLE = math.radians(20)
 
 
 class Inputs(Protocol):
@@ -196,7 +195,7 @@ def _source_places(
     columns = torch.arange(width, device=device).view(1, 1, -1)
     outside = torch.zeros(1, 1, 1, dtype=torch.bool, device=device)
     if "rotate" in augment:
-        angle = (torch.rand(count, 1, 1, generator=random, device=device) * 2 - 1) * _LARGEST_ANGLE
+        angle = (torch.rand(count, 1, 1, generator=random, device=device) * 2 - 1) * LARGEST_ANGLE
         down, right = rows - (height - 1) / 2, columns - (width - 1) / 2
         rows = (down * angle.cos() - right * angle.sin() + (height - 1) / 2).round().long()
         columns = (down * angle.sin() + right * angle.cos() + (width - 1) / 2).round().long()

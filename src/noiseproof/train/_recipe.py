@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import json
 from dataclasses import asdict
@@ -334,7 +335,7 @@ class Recipe(_Value):
         """What the hash is made of: all that differs from the defaults."""
         return self.model_dump(mode="json", exclude_defaults=True)
 
-    @property
+    @functools.cached_property
     def id(self) -> str:
         """The identity of the run: the first 12 hexadecimal digits of the recipe's SHA-256."""
         text = json.dumps(self.canonical(), sort_keys=True)
