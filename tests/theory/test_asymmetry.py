@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from loss_cases import CASES, case_name
@@ -42,7 +42,8 @@ weights = st.lists(st.floats(0.05, 1.0), min_size=2, max_size=3).map(np.array)
 
 
 @pytest.mark.parametrize("loss", CASES, ids=case_name)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
+@example(w=np.array([0.51953125, 0.65171568]))
 @given(w=weights)
 def test_verdicts_agree_with_brute_force(loss: Loss, w: np.ndarray) -> None:
     ordered = np.sort(w)[::-1]
@@ -56,11 +57,11 @@ def test_verdicts_agree_with_brute_force(loss: Loss, w: np.ndarray) -> None:
         assert proved == verdict.asymmetric
     values = risks(whole, SIMPLEX[len(w)], w)
     vertex = vertex_risk(whole, w, heaviest)
-    lower = values.min().item() < vertex - 1e-9 * max(1.0, abs(vertex))
+    lowest = values.min().item()
     if proved:
-        assert not lower
+        assert lowest >= vertex - 1e-9 * max(1.0, abs(vertex))
     elif verdict is not None and verdict.asymmetric is False and "way from" in verdict.reason:
-        assert lower
+        assert lowest < vertex  # however little: that of AMSE with q = 1.5 and a = 20 is 1e-10 of the risk
 
 
 # Their verdicts need a search, which a test of thousands of weights has no time for.
