@@ -19,6 +19,7 @@ from pathlib import Path
 import noiseproof.files
 from noiseproof.errors import RunError
 from noiseproof.train import Progress, make_recipe, train
+from noiseproof.train import _loop as loop
 
 RECIPE = {
     "data": {"name": "arrays"},
@@ -70,6 +71,7 @@ def arrange(moment: str) -> dict[str, int]:
 def main() -> int:
     folder, data, *moment = sys.argv[1:]
     at = arrange(moment[0] if moment else "")
+    loop._WORK_PER_SAVING = 0  # a checkpoint after every epoch, however short: moments are counted in files
     steps = 0
 
     def watch(_: Progress) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 import torch
@@ -8,9 +10,16 @@ from hypothesis import strategies as st
 
 from noiseproof import data
 from noiseproof.data import Dataset, Part
-from noiseproof.train._batches import epoch_order, in_order, make_inputs
+from noiseproof.train._batches import Inputs, epoch_order, in_order, make_inputs
 
 CPU = torch.device("cpu")
+
+
+def batch_of(
+    inputs: Inputs, index: torch.Tensor, augment: Sequence[str] = (), random: torch.Generator | None = None
+) -> torch.Tensor:
+    ((_, batch),) = inputs.batches([index], augment, random)
+    return batch
 
 
 def image_set(images: np.ndarray) -> Dataset:
@@ -22,7 +31,7 @@ def image_set(images: np.ndarray) -> Dataset:
 def test_plain_batches_are_standardised_and_channels_last() -> None:
     images = np.random.default_rng(0).integers(0, 256, (6, 8, 5, 3), dtype=np.uint8)
     dataset = Dataset("test", Part(images, np.zeros(6, int)), None, ("a", "b"), (10.0, 20.0, 30.0), (2.0, 4.0, 8.0))
-    batch = make_inputs(dataset, images, CPU).batch(torch.tensor([4, 1]))
+    batch = batch_of(make_inputs(dataset, images, CPU), torch.tensor([4, 1]))
     expected = (images[[4, 1]].astype(float) - [10, 20, 30]) / [2, 4, 8]
     np.testing.assert_allclose(batch.numpy(), expected.transpose(0, 3, 1, 2), rtol=1e-5, atol=1e-5)
     assert batch.is_contiguous(memory_format=torch.channels_last)
@@ -33,7 +42,7 @@ def test_features_are_standardised() -> None:
     dataset = Dataset("test", Part(features, np.zeros(5, int)), None, ("a", "b"), (1.0, 0.0, 0.0), (2.0, 1.0, 1.0))
     inputs = make_inputs(dataset, features, CPU)
     assert len(inputs) == 5
-    np.testing.assert_allclose(inputs.batch(torch.tensor([2]))[0, 0], (features[2, 0] - 1) / 2, rtol=1e-6)
+    np.testing.assert_allclose(batch_of(inputs, torch.tensor([2]))[0, 0], (features[2, 0] - 1) / 2, rtol=1e-6)
 
 
 @pytest.mark.parametrize(("side", "padding"), [(32, 4), (16, 2)])
@@ -41,7 +50,7 @@ def test_every_image_gets_its_own_crop_and_flip(side: int, padding: int) -> None
     """Each output is one of the crops of the padded image, flipped or not; all of them occur."""
     image = np.random.default_rng(0).integers(1, 256, (1, side, side, 1), dtype=np.uint8)
     inputs = make_inputs(image_set(image), image, CPU)
-    batch = inputs.batch(torch.zeros(2000, dtype=torch.int64), ("crop", "flip"), torch.Generator().manual_seed(0))
+    batch = batch_of(inputs, torch.zeros(2000, dtype=torch.int64), ("crop", "flip"), torch.Generator().manual_seed(0))
     padded = np.pad(image[0, :, :, 0], padding)
     possible = {}
     for top in range(2 * padding + 1):
@@ -59,7 +68,7 @@ def test_rotation_turns_by_at_most_twenty_degrees_about_the_centre() -> None:
     image[0, 16, 16] = 200  # the centre stays
     image[0, 16, 30] = 100  # 14 pixels to the right of it
     inputs = make_inputs(image_set(image), image, CPU)
-    batch = inputs.batch(torch.zeros(300, dtype=torch.int64), ("rotate",), torch.Generator().manual_seed(0))
+    batch = batch_of(inputs, torch.zeros(300, dtype=torch.int64), ("rotate",), torch.Generator().manual_seed(0))
     assert (batch[:, 0, 16, 16] == 200).all()
     angles = []
     for one in batch[:, 0]:
@@ -76,7 +85,7 @@ def test_rotation_turns_by_at_most_twenty_degrees_about_the_centre() -> None:
 def test_rotation_leaves_black_corners() -> None:
     image = np.full((1, 32, 32, 3), 255, np.uint8)
     inputs = make_inputs(image_set(image), image, CPU)
-    batch = inputs.batch(torch.zeros(64, dtype=torch.int64), ("rotate",), torch.Generator().manual_seed(1))
+    batch = batch_of(inputs, torch.zeros(64, dtype=torch.int64), ("rotate",), torch.Generator().manual_seed(1))
     assert (batch[:, :, 0, 0] == 0).any()
     assert (batch[:, :, 16, 16] == 255).all()
 
@@ -86,7 +95,7 @@ def test_the_generator_decides() -> None:
     inputs = make_inputs(data.digits(), images, CPU)
     index = torch.arange(50)
     one, same, other = (
-        inputs.batch(index, ("crop", "flip", "rotate"), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
+        batch_of(inputs, index, ("crop", "flip", "rotate"), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
     )
     assert (one == same).all()
     assert (one != other).any()
@@ -128,4 +137,4 @@ def test_batches_on_a_gpu() -> None:
     images = data.digits().train.inputs[:50]
     inputs = make_inputs(data.digits(), images, torch.device("cuda"))
     index = torch.arange(50, device="cuda")
-    assert inputs.batch(index, ("crop", "flip"), torch.Generator("cuda").manual_seed(1)).device.type == "cuda"
+    assert batch_of(inputs, index, ("crop", "flip"), torch.Generator("cuda").manual_seed(1)).device.type == "cuda"

@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from noiseproof import data, models
 from noiseproof.errors import DataError, DataWarning, NoiseWarning, RecipeError, RunError, RunWarning
 from noiseproof.losses import make_loss
 from noiseproof.noise import NoisyLabels, instance_dependent, symmetric
-from noiseproof.train import Progress, Recipe, load_dataset, make_recipe, prepare, read_record, train
+from noiseproof.train import Progress, Recipe, RunFolder, load_dataset, make_recipe, prepare, read_record, train
 from noiseproof.train import _loop as loop
 
 BASE: dict[str, Any] = {
@@ -555,3 +556,28 @@ def test_training_on_a_gpu(tmp_path: Path, precision: str) -> None:
     record = train(recipe(precision=precision, epochs=5, augment=["crop"]), tmp_path / "run", device="cuda")
     assert record.last is not None
     assert record.epochs[0].train_loss > record.last.train_loss
+
+
+def test_short_epochs_do_not_wait_for_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    saved: list[int] = []
+    save = RunFolder.save_checkpoint
+
+    def slow(self: RunFolder, state: dict[str, Any]) -> None:
+        saved.append(state["epoch"])
+        time.sleep(0.2)
+        save(self, state)
+
+    monkeypatch.setattr(RunFolder, "save_checkpoint", slow)
+    spec = recipe(epochs=12)
+    steps = iter(range(1000))
+    record = train(spec, tmp_path / "run", should_stop=lambda: next(steps) > 100)
+    assert record.status == "running"
+    assert saved[0] == 1
+    assert len(saved) < 5
+    assert len(record.epochs) == saved[-1]
+    record = train(spec, tmp_path / "run")
+    assert record == train(spec, tmp_path / "whole")
+    read = read_record(tmp_path / "run")
+    assert read is not None
+    assert read.seconds is not None
+    assert 0 < read.seconds < 60

@@ -46,6 +46,7 @@ class Machine:
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         jobs: how many runs go on at once, each in a process of its own with its share of the CPU's threads.
         workers: processes that decode image files for a run; by default one per processor.
+        fast: whether updates are compiled, and on CUDA recorded as graphs.
     """
 
     data_dir: Path = Path("data")
@@ -53,6 +54,7 @@ class Machine:
     device: str = "auto"
     jobs: int = 1
     workers: int | None = None
+    fast: bool = False
 
     def __post_init__(self) -> None:
         if self.jobs < 1:
@@ -187,6 +189,7 @@ def _run_here(state: _State, machine: Machine) -> None:
             data_dir=machine.data_dir,
             download=machine.download,
             device=machine.device,
+            fast=machine.fast,
             workers=machine.workers,
             dataset=loaded[recipe.data],
             watch=watch,
@@ -202,6 +205,7 @@ def _run_in_workers(state: _State, machine: Machine) -> None:
         "data_dir": machine.data_dir,
         "download": machine.download,
         "device": machine.device,
+        "fast": machine.fast,
         "workers": share if machine.workers is None else machine.workers,
     }
     with Workers(jobs, share, options) as workers:

@@ -265,11 +265,11 @@ def runs_csv(records: Sequence[Record]) -> str:
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     further = [(name, key) for name in _further_sets(records) for key in ("accuracy", "top5")]
-    environment = ("noiseproof", "commit", "python", "torch", "system", "device", "threads")
+    environment = ("noiseproof", "commit", "python", "torch", "system", "device", "threads", "step")
     writer.writerow(
         ["run", "status", "data", "noise", "requested_rate", "rate", "method", "loss", "l1", "l2", "source", "model",
          "epochs", "seed", "last_test", "chosen_epoch", "chosen_test", "wrong_learnt",
-         *(f"last_{name}_{key}" for name, key in further), "data_sha256", *environment]
+         *(f"last_{name}_{key}" for name, key in further), "data_sha256", "seconds", *environment]
     )  # fmt: skip
     for record in records:
         recipe, noise = record.recipe, record.noise or {}
@@ -283,7 +283,8 @@ def runs_csv(records: Sequence[Record]) -> str:
              _rounded(chosen.test_accuracy if chosen else None),
              _rounded(last.wrong_labels_learnt if last else None),
              *(_rounded(last.also.get(name, {}).get(key) if last else None) for name, key in further),
-             record.data.get("fingerprint", "")[:16], *[where.get(key) for key in environment]]
+             record.data.get("fingerprint", "")[:16],
+             "" if record.seconds is None else round(record.seconds), *[where.get(key) for key in environment]]
         )  # fmt: skip
     return out.getvalue()
 

@@ -50,15 +50,25 @@ class Inputs(Protocol):
         ...
 
 
-class _InMemory:
-    """Inputs that are all there."""
+class InMemory:
+    """Inputs that are all there.
+
+    What is drawn for a batch and what is made of it are two steps, so that the first can be done ahead for an epoch.
+    """
 
     def __init__(self, device: torch.device) -> None:
         self.device = device
         self.unreadable: dict[str, str] = {}
 
-    def batch(self, index: Tensor, augment: Sequence[str] = (), random: torch.Generator | None = None) -> Tensor:
-        """The inputs at ``index``, which is on the device."""
+    def __len__(self) -> int:
+        raise NotImplementedError
+
+    def draw(self, count: int, augment: Sequence[str], random: torch.Generator | None) -> dict[str, Tensor]:  # noqa: ARG002
+        """What the augmentation of ``count`` inputs draws, each tensor with one entry per input."""
+        return {}
+
+    def view(self, index: Tensor, draws: dict[str, Tensor]) -> Tensor:
+        """The inputs at ``index``, which is on the device, augmented by what was drawn."""
         raise NotImplementedError
 
     def batches(
@@ -67,10 +77,10 @@ class _InMemory:
         """See :class:`Inputs`."""
         for batch in order:
             index = batch.to(self.device, non_blocking=True)
-            yield index, self.batch(index, augment, random)
+            yield index, self.view(index, self.draw(len(index), augment, random))
 
 
-class Features(_InMemory):
+class Features(InMemory):
     """Feature vectors, standardised once."""
 
     def __init__(self, features: NDArray[np.float32], mean: Tensor, std: Tensor, device: torch.device) -> None:
@@ -80,11 +90,11 @@ class Features(_InMemory):
     def __len__(self) -> int:
         return len(self.features)
 
-    def batch(self, index: Tensor, augment: Sequence[str] = (), random: torch.Generator | None = None) -> Tensor:  # noqa: ARG002
+    def view(self, index: Tensor, draws: dict[str, Tensor]) -> Tensor:  # noqa: ARG002 - no augmentation
         return self.features[index]
 
 
-class Images(_InMemory):
+class Images(InMemory):
     """Images as bytes, ``(N, height * width, channels)``: a quarter of the memory of floats, pixels in one piece."""
 
     def __init__(self, images: NDArray[np.uint8], mean: Tensor, std: Tensor, device: torch.device) -> None:
@@ -98,10 +108,28 @@ class Images(_InMemory):
     def __len__(self) -> int:
         return len(self.pixels)
 
-    def batch(self, index: Tensor, augment: Sequence[str] = (), random: torch.Generator | None = None) -> Tensor:
+    def draw(self, count: int, augment: Sequence[str], random: torch.Generator | None) -> dict[str, Tensor]:
+        """The angle, whether to flip, and how far down and right to move."""
+
+        def whole(high: int) -> Tensor:
+            return torch.randint(high, (count,), generator=random, device=self.device)
+
+        draws = {}
+        if "rotate" in augment:
+            share = torch.rand(count, generator=random, device=self.device)
+            draws["angle"] = (share * 2 - 1) * LARGEST_ANGLE
+        if "flip" in augment:
+            draws["flip"] = whole(2) == 1
+        if "crop" in augment:
+            padding = round(_PADDING * self.height)
+            draws["down"] = whole(2 * padding + 1) - padding
+            draws["right"] = whole(2 * padding + 1) - padding
+        return draws
+
+    def view(self, index: Tensor, draws: dict[str, Tensor]) -> Tensor:
         """``(n, channels, height, width)`` float32 in channels-last memory, which is how the bytes lie already."""
-        if augment:
-            places, outside = _source_places(len(index), self.height, self.width, augment, random, index.device)
+        if draws:
+            places, outside = _source_places(len(index), self.height, self.width, draws, index.device)
             pixels = self.pixels[index[:, None], places].masked_fill_(outside[..., None], 0)
         else:
             pixels = self.pixels[index]
@@ -175,37 +203,28 @@ def in_order(size: int, batch_size: int) -> list[Tensor]:
 
 
 def _source_places(
-    count: int,
-    height: int,
-    width: int,
-    augment: Sequence[str],
-    random: torch.Generator | None,
-    device: torch.device,
+    count: int, height: int, width: int, draws: dict[str, Tensor], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """For every pixel of ``count`` augmented images, the place it comes from and whether that lies outside.
 
     The published order is crop, flip, rotate; going from the output back to the source undoes the last one first.
     """
-
-    def draw(high: int) -> Tensor:
-        return torch.randint(high, (count, 1, 1), generator=random, device=device)
-
+    by_image = {name: drawn.view(-1, 1, 1) for name, drawn in draws.items()}
     # Without a rotation these stay a row and a column per image until the very end.
     rows = torch.arange(height, device=device).view(1, -1, 1)
     columns = torch.arange(width, device=device).view(1, 1, -1)
     outside = torch.zeros(1, 1, 1, dtype=torch.bool, device=device)
-    if "rotate" in augment:
-        angle = (torch.rand(count, 1, 1, generator=random, device=device) * 2 - 1) * LARGEST_ANGLE
+    if "angle" in draws:
+        angle = by_image["angle"]
         down, right = rows - (height - 1) / 2, columns - (width - 1) / 2
         rows = (down * angle.cos() - right * angle.sin() + (height - 1) / 2).round().long()
         columns = (down * angle.sin() + right * angle.cos() + (width - 1) / 2).round().long()
         outside = _beyond(rows, height) | _beyond(columns, width)
-    if "flip" in augment:
-        columns = torch.where(draw(2) == 1, width - 1 - columns, columns)
-    if "crop" in augment:
-        padding = round(_PADDING * height)
-        rows = rows + draw(2 * padding + 1) - padding
-        columns = columns + draw(2 * padding + 1) - padding
+    if "flip" in draws:
+        columns = torch.where(by_image["flip"], width - 1 - columns, columns)
+    if "down" in draws:
+        rows = rows + by_image["down"]
+        columns = columns + by_image["right"]
         outside = outside | _beyond(rows, height) | _beyond(columns, width)
     places = rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1)
     return places.expand(count, -1, -1).flatten(1), outside.expand(count, height, width).flatten(1)

@@ -25,6 +25,7 @@ from noiseproof.train._batches import check_balanced, epoch_order, in_order, mak
 from noiseproof.train._prepare import load_dataset, prepare
 from noiseproof.train._recipe import StepSchedule
 from noiseproof.train._record import Epoch, Record, RunFolder
+from noiseproof.train._steps import FastSteps, Steps, Training
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from noiseproof.train._recipe import Recipe
 
 _EVALUATION_BATCH = 256
+
+_WORK_PER_SAVING = 20
+"""How much longer than the last checkpoint took to write the run goes on before it writes the next."""
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,7 @@ def train(
     data_dir: str | Path = "data",
     download: bool = False,
     device: str = "auto",
+    fast: bool = False,
     workers: int | None = None,
     dataset: Dataset | None = None,
     watch: Callable[[Progress], None] = lambda _: None,
@@ -69,7 +74,8 @@ def train(
 ) -> Record:
     """Run a recipe, or go on with it where it stopped, or return its record if it is finished.
 
-    After every epoch, and when it is interrupted, the run writes a checkpoint; killed at any moment and started
+    The run writes a checkpoint when it is interrupted and after every epoch, or where epochs are so short that this
+    would take more than a twentieth of the time, after some of them; killed at any moment and started
     again it gives, on a CPU, the same weights and the same record as if nothing had happened.
 
     Args:
@@ -78,6 +84,8 @@ def train(
         data_dir: where published data sets, human labels and weights are.
         download: whether CIFAR and published weights may be fetched into ``data_dir`` if they are missing.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        fast: whether updates are compiled, and on CUDA recorded as graphs: the same numbers up to rounding, after a
+            minute of compiling. For data in memory.
         workers: processes that decode image files, 0 for none but this one; by default one per processor. Results do
             not depend on it.
         dataset: the recipe's data set, if the caller has it in memory.
@@ -87,7 +95,7 @@ def train(
 
     Raises:
         RunError: the folder is in use or belongs to another recipe, the data are other data than before, the disk is
-            full, or there is no such device.
+            full, there is no such device, or ``fast`` cannot be had.
         DataError: the data set is missing or damaged.
         KeyboardInterrupt: Ctrl-C or a termination signal, after the state was saved.
     """
@@ -103,17 +111,21 @@ def train(
             weights = models.read_weights(recipe.model, recipe.weights, data_dir, download=download)
         with (
             _own_random_state(recipe.seed, fabric.device),
+            _tensor_cores(allowed=recipe.precision == "tf32-true"),
             _interruptible() as interrupted,
             _reader(dataset, workers, fabric.device) as reader,
         ):
             job = _Job(recipe, task, fabric, reader, weights)
-            _begin(run, job, dataset)
+            _begin(run, job, dataset, fast=fast)
+            worth_saving = -math.inf
             while job.epoch < recipe.epochs:
                 started, samples = time.perf_counter(), job.samples_left
                 measures = job.run_epoch(watch, lambda: interrupted.is_set() or should_stop())
                 _note_unreadable(run, job)
                 if measures is None:
+                    run.save_timing(job.epoch + 1, time.perf_counter() - started, samples - job.samples_left)
                     run.save_checkpoint(job.state())
+                    run.save_record()
                     if interrupted.is_set():
                         raise KeyboardInterrupt
                     return run.record
@@ -123,8 +135,10 @@ def train(
                 # The checkpoint comes first and holds the measures too: the record can always be made from it.
                 run.record.epochs.append(measures)
                 job.keep_if_best(run.record)
-                run.save_checkpoint(job.state())
-                run.save_record()
+                if (began := time.perf_counter()) > worth_saving:
+                    run.save_checkpoint(job.state())
+                    run.save_record()
+                    worth_saving = time.perf_counter() + _WORK_PER_SAVING * (time.perf_counter() - began)
                 run.save_timing(measures.epoch, time.perf_counter() - started, samples)
             run.save_weights("weights", job.network.state_dict())
             if job.selected is not None:
@@ -145,8 +159,6 @@ class _Job:
         device = fabric.device
         dataset = task.dataset
         self.train_inputs = make_inputs(dataset, dataset.train.inputs[task.train], device, reader)
-        self.train_labels = torch.from_numpy(task.labels[task.train]).to(device)
-        self.wrong = None if task.wrong is None else torch.from_numpy(task.wrong[task.train]).to(device)
         self.balance = task.labels[task.train] if recipe.balanced else None
         if self.balance is not None:
             check_balanced(self.balance, dataset.num_classes)
@@ -158,7 +170,6 @@ class _Job:
             inputs = make_inputs(dataset, part.inputs, device, reader)
             self.tests[name] = inputs, torch.from_numpy(part.labels).to(device)
 
-        self.criterion = make_loss(recipe.method.loss)
         self.network = models.make_model(
             recipe.model,
             input_shape=dataset.input_shape,
@@ -174,6 +185,20 @@ class _Job:
             self.network = self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         optimizer = _optimizer(recipe, self.network, device)
         self.model, self.optimizer = fabric.setup(self.network, optimizer)
+        self.training = Training(
+            recipe=recipe,
+            fabric=fabric,
+            network=self.network,
+            model=self.model,
+            optimizer=self.optimizer,
+            criterion=make_loss(recipe.method.loss),
+            inputs=self.train_inputs,
+            labels=torch.from_numpy(task.labels[task.train]).to(device),
+            wrong=None if task.wrong is None else torch.from_numpy(task.wrong[task.train]).to(device),
+            loss_sum=torch.zeros((), device=device),
+            agreed=torch.zeros(3, dtype=torch.int64, device=device),
+        )
+        self.steps = Steps(self.training)
         self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, _learning_rate_factor(recipe))
         self.augmentation = torch.Generator(device)
         self.history: list[dict[str, Any]] = []
@@ -191,46 +216,26 @@ class _Job:
         order = torch_stream(self.recipe.seed, "order", self.epoch)
         self.order = epoch_order(len(self.train_inputs), self.recipe.batch_size, order, self.balance)
         self.augmentation.manual_seed(derive(self.recipe.seed, "augmentation", self.epoch))
-        self.loss_sum = torch.zeros((), device=self.fabric.device)
+        self.training.loss_sum.zero_()
+        self.training.agreed.zero_()
         self.seen = 0
-        # With all labels, with wrong ones, and the number of wrong ones.
-        self.agreed = torch.zeros(3, dtype=torch.int64, device=self.fabric.device)
+
+    def make_fast(self) -> None:
+        """Go on with compiled updates.
+
+        Raises:
+            RunError: it cannot be done.
+        """
+        self.steps = FastSteps(self.training, self.order)
 
     def run_epoch(self, watch: Callable[[Progress], None], should_stop: Callable[[], bool]) -> Epoch | None:
         """Train for the rest of the epoch and measure it; ``None`` if it was stopped on the way."""
-        recipe = self.recipe
-        parameters = list(self.network.parameters())
         last = Epoch(**self.history[-1]) if self.history else None
         self.model.train()
-        fewest = min(2, len(self.train_inputs))  # batch normalisation cannot use a single image that is left of a batch
-        for index, inputs in self.train_inputs.batches(self.order[self.step :], recipe.augment, self.augmentation):
+        for used in self.steps.run(self.order[self.step :], self.augmentation):
             self.step += 1
-            if len(index) < fewest:
-                continue
-            target = self.train_labels[index]
-            logits, penalty = self.model(inputs, target) if recipe.method.head else (self.model(inputs), None)
-            loss = self.criterion(logits, target)
-            objective = loss if penalty is None else loss + penalty
-            if recipe.method.l1:
-                objective = objective + recipe.method.l1 * sum(parameter.abs().sum() for parameter in parameters)
-            self.optimizer.zero_grad()
-            self.fabric.backward(objective)
-            if recipe.clip_norm is not None:
-                self.fabric.clip_gradients(
-                    self.model, self.optimizer, max_norm=recipe.clip_norm, error_if_nonfinite=False
-                )
-            self.optimizer.step()
-
-            with torch.no_grad():
-                self.loss_sum += loss.detach() * len(index)
-                agrees = logits.argmax(1) == target
-                self.agreed[0] += agrees.sum()
-                if self.wrong is not None:
-                    wrong = self.wrong[index]
-                    self.agreed[1] += (agrees & wrong).sum()
-                    self.agreed[2] += wrong.sum()
-            self.seen += len(index)
-            watch(Progress(self.step, len(self.order), self.epoch + 1, recipe.epochs, last))
+            self.seen += used
+            watch(Progress(self.step, len(self.order), self.epoch + 1, self.recipe.epochs, last))
             if self.step < len(self.order) and should_stop():
                 return None
         return self._end_epoch()
@@ -239,14 +244,14 @@ class _Job:
         seen = self.seen
         if not seen:
             raise RunError(f"no batch of epoch {self.epoch + 1} has two images that can be read")
-        agreed, wrong_agreed, wrong = self.agreed.tolist()
+        agreed, wrong_agreed, wrong = self.training.agreed.tolist()
         accuracies = {name: self._accuracy(*part) for name, part in self.tests.items()}
         validation, _ = accuracies.pop("validation", (None, None))
         test, top5 = accuracies.pop("test", (None, None))
         measures = Epoch(
             epoch=self.epoch + 1,
             lr=float(self.schedule.get_last_lr()[0]),
-            train_loss=float(self.loss_sum) / seen,
+            train_loss=float(self.training.loss_sum) / seen,
             train_accuracy=agreed / seen,
             wrong_labels_learnt=wrong_agreed / wrong if wrong else None,
             validation_accuracy=validation,
@@ -303,8 +308,8 @@ class _Job:
             "history": self.history,
             "epoch": self.epoch,
             "step": self.step,
-            "loss_sum": self.loss_sum,
-            "agreed": self.agreed,
+            "loss_sum": self.training.loss_sum,
+            "agreed": self.training.agreed,
             "seen": self.seen,
             "unreadable": self.unreadable,
         }
@@ -313,13 +318,15 @@ class _Job:
         """Go back to what :meth:`state` returned."""
         self.network.load_state_dict(state["network"])
         self.optimizer.load_state_dict(state["optimizer"])
+        for group in self.optimizer.param_groups:
+            group["lr"] = float(group["lr"])  # a tensor in a fast run
         self.schedule.load_state_dict(state["schedule"])
         self.fabric._precision.load_state_dict(state["precision"])  # noqa: SLF001
         self.epoch, self.history, self.selected = state["epoch"], state["history"], state["selected"]
         self._begin_epoch()
         self.step = state["step"]
-        self.loss_sum.copy_(state["loss_sum"])
-        self.agreed.copy_(state["agreed"])
+        self.training.loss_sum.copy_(state["loss_sum"])
+        self.training.agreed.copy_(state["agreed"])
         self.seen = state["seen"]
         for name, names in self.unreadable.items():
             names.update(state["unreadable"][name])
@@ -329,7 +336,7 @@ class _Job:
             torch.cuda.set_rng_state(state["device_random"], self.fabric.device)
 
 
-def _begin(run: RunFolder, job: _Job, dataset: Dataset) -> None:
+def _begin(run: RunFolder, job: _Job, dataset: Dataset, *, fast: bool) -> None:
     """Fill in the record's head, go back to the checkpoint if there is one, and check that both fit."""
     record, task = run.record, job.task
     data: dict[str, Any] = {
@@ -370,9 +377,11 @@ def _begin(run: RunFolder, job: _Job, dataset: Dataset) -> None:
     state = run.load_checkpoint()
     if state is not None:
         job.restore(state)
+    if fast:
+        job.make_fast()
     record.epochs = [Epoch(**measures) for measures in job.history]
     _note_unreadable(run, job, told=True)
-    _note_environment(record, environment(job.fabric.device))
+    _note_environment(record, {**environment(job.fabric.device), "step": job.steps.name})
     run.save_record()
 
 
@@ -415,7 +424,7 @@ def _note_environment(record: Record, now: dict[str, Any]) -> None:
 
 def _fabric(device: str, precision: Any) -> Fabric:
     try:
-        return Fabric(accelerator=device, devices=1, precision=precision)
+        return Fabric(accelerator=device, devices=1, precision="32-true" if precision == "tf32-true" else precision)
     except Exception as error:  # Fabric raises its own and torch's errors
         raise RunError(f"cannot train on device {device!r} with precision {precision!r}: {error}") from error
 
@@ -464,6 +473,20 @@ def _own_random_state(seed: int, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.manual_seed(derive(seed, "layers"))
         yield
+
+
+@contextlib.contextmanager
+def _tensor_cores(*, allowed: bool) -> Iterator[None]:
+    """Whether float32 may be rounded to TF32: PyTorch by itself does it in convolutions and not in other products."""
+    switches: list[Any] = [torch.backends.cudnn, torch.backends.cuda.matmul]
+    before = [switch.allow_tf32 for switch in switches]
+    for switch in switches:
+        switch.allow_tf32 = allowed
+    try:
+        yield
+    finally:
+        for switch, value in zip(switches, before, strict=True):
+            switch.allow_tf32 = value
 
 
 @contextlib.contextmanager

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from noiseproof.train._recipe import Recipe
 
 _FORMAT = "noiseproof-run-1"
+_TIMING = "timing.csv"
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,8 @@ class Record:
         unreadable: how many images of which part were missing or could not be read, and were skipped.
         weights: the file that the network started from, its SHA-256, and the parameters that were not taken from it;
             ``None`` for random weights.
+        seconds: how long training and evaluation took, where :func:`read_record` found it; no part of the file, whose
+            bytes are the same whenever the run is.
     """
 
     id: str
@@ -86,6 +89,7 @@ class Record:
     epochs: list[Epoch] = field(default_factory=list)
     unreadable: dict[str, int] = field(default_factory=dict)
     weights: dict[str, Any] | None = None
+    seconds: float | None = field(default=None, compare=False)
 
     @property
     def last(self) -> Epoch | None:
@@ -100,7 +104,9 @@ class Record:
 
     def to_json(self) -> dict[str, Any]:
         """The record as :func:`read_record` reads it back."""
-        return {"format": _FORMAT, **asdict(self)}
+        values = asdict(self)
+        del values["seconds"]
+        return {"format": _FORMAT, **values}
 
 
 def read_record(folder: Path) -> Record | None:
@@ -115,11 +121,19 @@ def read_record(folder: Path) -> Record | None:
         if values.pop("format") != _FORMAT:
             raise RunError(f"{path} was written by another version of noiseproof: expected {_FORMAT}")
         values["epochs"] = [Epoch(**epoch) for epoch in values["epochs"]]
-        return Record(**values)
+        return Record(**values, seconds=_read_seconds(folder / _TIMING))
     except FileNotFoundError:
         return None
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(f"cannot read {path}: {error}. Delete the folder to run again from the start.") from error
+
+
+def _read_seconds(path: Path) -> float | None:
+    try:
+        with path.open(newline="") as file:
+            return sum(float(row["seconds"]) for row in csv.DictReader(file))
+    except (OSError, ValueError, KeyError, TypeError):
+        return None  # a line was cut off, or somebody has deleted the file: nothing depends on it
 
 
 class RunFolder:
@@ -227,8 +241,8 @@ class RunFolder:
         write_text(self.path / "unreadable.csv", out.getvalue())
 
     def save_timing(self, epoch: int, seconds: float, samples: int) -> None:
-        """Append the duration of an epoch; nothing depends on this file."""
-        path = self.path / "timing.csv"
+        """Append the duration of an epoch, or of the part of one that was run in one go; no result depends on it."""
+        path = self.path / _TIMING
         head = "" if path.exists() else "epoch,seconds,samples_per_second\n"
         with path.open("a") as file:
             file.write(f"{head}{epoch},{seconds:.3f},{samples / seconds:.1f}\n")
