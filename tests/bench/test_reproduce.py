@@ -206,17 +206,19 @@ def test_a_budget_stops_in_time_and_goes_on_later(small: Reproduction, data: Pat
     }
 
 
-def test_two_jobs_give_what_one_gives(small: Reproduction, data: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("jobs", [2, None])
+def test_several_jobs_give_what_one_gives(small: Reproduction, data: Path, tmp_path: Path, jobs: int | None) -> None:
     import torch
 
     before = torch.get_num_threads()
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
+    cores = os.cpu_count() or 1
+    torch.set_num_threads(max(1, cores // min(jobs or cores, len(small.recipes))))
     try:
         alone = run(small, data, tmp_path / "alone")
     finally:
         torch.set_num_threads(before)
     seen: list[GridProgress] = []
-    together = run(small, data, tmp_path / "together", jobs=2, watch=seen.append)
+    together = run(small, data, tmp_path / "together", jobs=jobs, watch=seen.append)
     assert seen[-1].done == 1
     assert {record.id: record.epochs for record in together.values()} == {
         record.id: record.epochs for record in alone.values()

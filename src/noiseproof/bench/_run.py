@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from noiseproof.bench._filling import Filling
 from noiseproof.bench._grid import Grid, folder_name
 from noiseproof.bench._workers import Workers
 from noiseproof.errors import RecipeError
@@ -44,7 +45,8 @@ class Machine:
         data_dir: where CIFAR and human labels are.
         download: whether CIFAR may be fetched into ``data_dir`` if it is missing.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        jobs: how many runs go on at once, each in a process of its own with its share of the CPU's threads.
+        jobs: how many runs go on at once, each in a process of its own with its share of the CPU's threads; ``None``
+            for as many as get most done, found out while they run, one per core at most.
         workers: processes that decode image files for a run; by default one per processor.
         fast: whether updates are compiled, and on CUDA recorded as graphs.
     """
@@ -52,13 +54,13 @@ class Machine:
     data_dir: Path = Path("data")
     download: bool = False
     device: str = "auto"
-    jobs: int = 1
+    jobs: int | None = 1
     workers: int | None = None
     fast: bool = False
 
     def __post_init__(self) -> None:
-        if self.jobs < 1:
-            raise RecipeError(f"jobs {self.jobs}: expected a number of processes, at least 1")
+        if self.jobs is not None and self.jobs < 1:
+            raise RecipeError(f"jobs {self.jobs}: expected a number of processes, at least 1, or none to find it out")
 
 
 def run_grid(
@@ -199,8 +201,10 @@ def _run_here(state: _State, machine: Machine) -> None:
 
 
 def _run_in_workers(state: _State, machine: Machine) -> None:
-    jobs = min(machine.jobs, len(state.left))
-    share = max(1, (os.cpu_count() or 1) // jobs)
+    cores = os.cpu_count() or 1
+    most = min(machine.jobs or cores, len(state.left))
+    filling = Filling(most, begin_with=1 if machine.jobs is None else most)
+    share = max(1, cores // most)
     options = {
         "data_dir": machine.data_dir,
         "download": machine.download,
@@ -208,17 +212,18 @@ def _run_in_workers(state: _State, machine: Machine) -> None:
         "fast": machine.fast,
         "workers": share if machine.workers is None else machine.workers,
     }
-    with Workers(jobs, share, options) as workers:
+    with Workers(share, options) as workers:
         while True:
-            while workers.idle and (recipe := state.next()) is not None:
+            while workers.busy < filling.workers and (recipe := state.next()) is not None:
                 workers.start(recipe, state.folder(recipe))
             if not workers.busy:
                 return
-            for recipe, progress in workers.wait(state.deadline):
-                if progress is None:
-                    state.note_end(recipe)
+            for report in workers.wait(state.deadline):
+                if report.progress is None:
+                    state.note_end(report.recipe)
                 else:
-                    state.note_step(recipe, progress)
+                    state.note_step(report.recipe, report.progress)
+                    filling.note(report)
             if state.is_late():
                 workers.stop()
 

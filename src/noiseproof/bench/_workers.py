@@ -11,9 +11,11 @@ import functools
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 import warnings
+from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_any
 from typing import TYPE_CHECKING, Any
 
@@ -30,32 +32,45 @@ if TYPE_CHECKING:
     from noiseproof.train import Progress
 
 _BETWEEN_REPORTS = 0.5
+_CUDA_CONTEXT = 1 << 29
+"""Bytes that a process takes on a GPU before it has a tensor there, about."""
 _PATIENCE = 600.0
 """Seconds that a stopped worker may take to finish its step and save its state."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Of a worker on its device, in bytes: the most that it has ``used``, and how much there is in ``total``."""
+
+    used: int
+    total: int
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a worker says of its recipe. Without progress, that it has ended or was stopped."""
+
+    worker: int
+    recipe: Recipe
+    progress: Progress | None
+    memory: Memory | None
 
 
 class Workers:
     """Some worker processes, for use in a ``with`` block, at whose end they have stopped.
 
     Args:
-        count: how many.
         threads: what each may use of the CPU.
         options: keyword arguments of :func:`noiseproof.train.train`.
     """
 
-    def __init__(self, count: int, threads: int, options: dict[str, Any]) -> None:
-        context = multiprocessing.get_context("spawn")
-        self._stopping = context.Event()
+    def __init__(self, threads: int, options: dict[str, Any]) -> None:
+        self._context = multiprocessing.get_context("spawn")
+        self._stopping = self._context.Event()
+        self._arguments = self._stopping, threads, options
         self._connections: list[Connection[Any, Any]] = []
-        self._processes = []
+        self._processes: list[Any] = []
         self._work: dict[Connection[Any, Any], Recipe] = {}
-        for _ in range(count):
-            ours, theirs = context.Pipe()
-            process = context.Process(target=_serve, args=(theirs, self._stopping, threads, options))
-            process.start()
-            theirs.close()
-            self._connections.append(ours)
-            self._processes.append(process)
 
     def __enter__(self) -> Self:
         self._term = None
@@ -76,34 +91,39 @@ class Workers:
             signal.signal(signal.SIGTERM, self._term)
 
     @property
-    def idle(self) -> bool:
-        """Whether a worker waits for a recipe."""
-        return len(self._work) < len(self._connections)
-
-    @property
-    def busy(self) -> bool:
-        """Whether a worker has a recipe."""
-        return bool(self._work)
+    def busy(self) -> int:
+        """How many workers have a recipe."""
+        return len(self._work)
 
     def start(self, recipe: Recipe, folder: Path) -> None:
-        """Hand a recipe to an idle worker."""
-        connection = next(each for each in self._connections if each not in self._work)
+        """Hand a recipe to a worker that has none, or to a new one."""
+        idle = [each for each in self._connections if each not in self._work]
+        connection = idle[0] if idle else self._add()
         self._work[connection] = recipe
         connection.send((recipe.model_dump(mode="json"), folder))
+
+    def _add(self) -> Connection[Any, Any]:
+        ours, theirs = self._context.Pipe()
+        process = self._context.Process(target=_serve, args=(theirs, *self._arguments))
+        process.start()
+        theirs.close()
+        self._connections.append(ours)
+        self._processes.append(process)
+        return ours
 
     def stop(self) -> None:
         """Tell all workers to save their state and stop; :meth:`wait` still says when they have."""
         self._stopping.set()
 
-    def wait(self, deadline: float | None) -> list[tuple[Recipe, Progress | None]]:
-        """What workers have to say: progress, or ``None`` for a recipe that has ended or was stopped.
+    def wait(self, deadline: float | None) -> list[Report]:
+        """What workers have to say.
 
         Raises:
             NoiseproofError: a recipe failed; the others are stopped.
             KeyboardInterrupt: a termination signal.
         """
         limit = None if deadline is None else max(0.0, deadline - time.monotonic())
-        said: list[tuple[Recipe, Progress | None]] = []
+        said: list[Report] = []
         ready = wait_for_any(list(self._work), None if self._stopping.is_set() else limit)
         for connection in [each for each in self._work if each in ready]:
             recipe = self._work[connection]
@@ -121,8 +141,21 @@ class Workers:
                 raise message
             if message is None:
                 del self._work[connection]
-            said.append((recipe, message))
+            progress, memory = message or (None, None)
+            said.append(Report(self._connections.index(connection), recipe, progress, memory))
         return said
+
+
+def _memory() -> Memory:
+    import torch
+
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return Memory(torch.cuda.max_memory_reserved() + _CUDA_CONTEXT, torch.cuda.mem_get_info()[1])
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+    return Memory(used, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
@@ -152,7 +185,7 @@ def _serve(connection: Connection[Any, Any], stopping: Any, threads: int, option
         nonlocal told
         if time.monotonic() - told > _BETWEEN_REPORTS:
             told = time.monotonic()
-            send(progress)
+            send((progress, _memory()))
 
     def should_stop() -> bool:
         return stopping.is_set() or os.getppid() != parent

@@ -47,10 +47,11 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--jobs",
-        type=int,
+        type=_jobs,
         default=1,
         metavar="N",
-        help="how many runs at once, each a process with its share of the CPU's threads (default: 1)",
+        help="how many runs at once, each a process with its share of the CPU's threads; 'auto' for as many as get "
+        "most done (default: 1)",
     )
     parser.add_argument(
         "--workers",
@@ -79,6 +80,13 @@ def machine_of(options: argparse.Namespace) -> Machine:
     from noiseproof.bench import Machine
 
     return Machine(options.data_dir, options.download, options.device, options.jobs, options.workers, fast=options.fast)
+
+
+def _jobs(text: str) -> int | None:
+    try:
+        return None if text == "auto" else int(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of processes, or auto") from error
 
 
 def _count(text: str) -> int:

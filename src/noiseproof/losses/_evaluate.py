@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _BLOCK = 1 << 18
 """Entries of a block of rows: several arrays of this size stay in a core's cache while a step walks through them."""
 
+_BLOCK_OF_A_DEVICE = 1 << 26
+"""The same where no cache is to be kept and every operation has a price of its own: as much as memory allows."""
+
 _SMALL = 1 << 14
 """Entries below which an operation costs more than what it does to each of them."""
 
@@ -153,7 +156,8 @@ def _walk(logits: Tensor, batch: _Batch) -> tuple[Tensor, Tensor, float]:
         weight = torch.ones_like(logits[:, :1]) if row_weight is None else row_weight
         # Where every row is ignored the mean is 0/0, but no logit has any influence on it.
         row_weight = torch.where(weight == 0, 0.0, weight / batch.divisor)
-    step = max(1, _BLOCK // num_classes)
+    block = _BLOCK if logits.device.type == "cpu" else _BLOCK_OF_A_DEVICE
+    step = max(1, block // num_classes)
     # A compiler makes its own blocks, and fuses the conversion of half precision.
     if torch.compiler.is_compiling() or (count <= 2 * step and logits.dtype not in _HALF):
         rows = batch.rows(logits, with_slope=True)

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from noiseproof.train._recipe import Recipe
 
 _EVALUATION_BATCH = 256
+_EVALUATION_VALUES = 1 << 23
+"""On a GPU a batch has as many samples as have this many values, where those are more: launches cost time there."""
 
 _WORK_PER_SAVING = 20
 """How much longer than the last checkpoint took to write the run goes on before it writes the next."""
@@ -268,11 +270,14 @@ class _Job:
     def _accuracy(self, inputs: Inputs, labels: Tensor) -> tuple[float | None, float | None]:
         """Top-1 and, with more than five classes, top-5 accuracy over the inputs that could be read."""
         best = min(5, self.task.dataset.num_classes)
+        size = _EVALUATION_BATCH
+        if self.fabric.device.type == "cuda":
+            size = max(size, _EVALUATION_VALUES // math.prod(self.task.dataset.input_shape))
         hits = torch.zeros(best, dtype=torch.int64, device=labels.device)
         seen = 0
         self.model.eval()
         with torch.no_grad():
-            for index, batch in inputs.batches(in_order(len(inputs), _EVALUATION_BATCH)):
+            for index, batch in inputs.batches(in_order(len(inputs), size)):
                 if len(index):
                     first = self.model(batch).topk(best).indices
                     hits += (first == labels[index, None]).sum(0)
