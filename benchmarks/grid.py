@@ -17,9 +17,9 @@ from pathlib import Path
 
 import torch
 
-from noiseproof.bench import Machine, run_recipes
+from noiseproof.bench import Machine, load_grid, run_recipes
 from noiseproof.provenance import environment
-from noiseproof.train import Recipe, keep_freed_memory, make_recipe, read_recipe_file
+from noiseproof.train import keep_freed_memory
 
 
 def main() -> None:
@@ -35,7 +35,13 @@ def main() -> None:
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures to this JSON file")
     options = parser.parse_args()
 
-    recipes = [_recipe(seed, options.epochs) for seed in range(1, options.runs + 1)]
+    changes = {
+        "method": "jal-ce",
+        "noise": {"kind": "symmetric", "rate": 0.4, "mode": "exact"},
+        "epochs": options.epochs,
+        "grid": {"seeds": list(range(1, options.runs + 1))},
+    }
+    recipes = load_grid("cifar10-lite", changes).recipes
     ways = ["1", *(options.jobs or ["2", "auto"])]
     seconds: dict[str, list[float]] = {way: [] for way in ways}
     keep_freed_memory()
@@ -64,14 +70,6 @@ def main() -> None:
             "ratio": ratios,
         }
         options.out.write_text(json.dumps(found, indent=1) + "\n")
-
-
-def _recipe(seed: int, epochs: int) -> Recipe:
-    values = read_recipe_file("cifar10-lite")
-    for key in ("grid", "title"):
-        values.pop(key, None)
-    noise = {"kind": "symmetric", "rate": 0.4}
-    return make_recipe({**values, "method": "jal-ce", "noise": noise, "epochs": epochs, "seed": seed})
 
 
 if __name__ == "__main__":

@@ -25,7 +25,6 @@ class Filling:
 
     Attributes:
         workers: how many there are to be now. One that was of no use is taken back.
-        most: how many there may be.
 
     Args:
         most: how many there may be.
@@ -43,7 +42,7 @@ class Filling:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.workers = begin_with
-        self.most = most
+        self._most = most
         self._window = window
         self._clock = clock
         self._runs: dict[str, int] = {}
@@ -75,7 +74,7 @@ class Filling:
         if self.workers > 1 and rate < _GAIN * self._rate:
             self.workers -= 1
             self._settled = True
-        elif self.workers == self.most or not self._fits_another():
+        elif self.workers == self._most or not self._fits_another():
             self._settled = True
         else:
             self._rate = rate

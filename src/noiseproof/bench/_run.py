@@ -6,7 +6,7 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from noiseproof.bench._filling import Filling
 from noiseproof.bench._grid import Grid, folder_name
@@ -61,6 +61,16 @@ class Machine:
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
             raise RecipeError(f"jobs {self.jobs}: expected a number of processes, at least 1, or none to find it out")
+
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments of :func:`noiseproof.train.train`."""
+        return {
+            "data_dir": self.data_dir,
+            "download": self.download,
+            "device": self.device,
+            "fast": self.fast,
+            "workers": self.workers,
+        }
 
 
 def run_grid(
@@ -188,14 +198,10 @@ def _run_here(state: _State, machine: Machine) -> None:
         train(
             recipe,
             state.folder(recipe),
-            data_dir=machine.data_dir,
-            download=machine.download,
-            device=machine.device,
-            fast=machine.fast,
-            workers=machine.workers,
             dataset=loaded[recipe.data],
             watch=watch,
             should_stop=state.is_late,
+            **machine.arguments(),
         )
         state.note_end(recipe)
 
@@ -205,13 +211,9 @@ def _run_in_workers(state: _State, machine: Machine) -> None:
     most = min(machine.jobs or cores, len(state.left))
     filling = Filling(most, begin_with=1 if machine.jobs is None else most)
     share = max(1, cores // most)
-    options = {
-        "data_dir": machine.data_dir,
-        "download": machine.download,
-        "device": machine.device,
-        "fast": machine.fast,
-        "workers": share if machine.workers is None else machine.workers,
-    }
+    options = machine.arguments()
+    if machine.workers is None:
+        options["workers"] = share
     with Workers(share, options) as workers:
         while True:
             while workers.busy < filling.workers and (recipe := state.next()) is not None:

@@ -67,9 +67,9 @@ class Training:
     agreed: Tensor
 
     def changing(self) -> list[Tensor]:
-        """Every tensor that an update changes; those of the optimiser are there after the first one."""
+        """Every tensor that an update changes, last those of the optimiser, which are there after the first one."""
         kept = [value for state in self.optimizer.optimizer.state.values() for value in state.values()]
-        tensors = [*self.network.state_dict().values(), *kept, self.loss_sum, self.agreed]
+        tensors = [*self.network.state_dict().values(), self.loss_sum, self.agreed, *kept]
         return [value for value in tensors if isinstance(value, torch.Tensor)]
 
 
@@ -245,20 +245,14 @@ class FastSteps(Steps):
         training = self.training
         device = training.fabric.device
         saved = [tensor.clone() for tensor in training.changing()]
-        fresh = not training.optimizer.optimizer.state
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             yield
+        now = training.changing()
         with torch.no_grad():
-            now = training.changing()
-            if fresh:
-                for state in training.optimizer.optimizer.state.values():
-                    for value in state.values():
-                        if isinstance(value, torch.Tensor):
-                            value.zero_()
-                kept = len(training.network.state_dict())
-                now = [*now[:kept], *now[-2:]]
-            for tensor, value in zip(now, saved, strict=True):
+            for tensor, value in zip(now, saved, strict=False):
                 tensor.copy_(value)
+            for tensor in now[len(saved) :]:
+                tensor.zero_()
 
 
 class _Replay:
