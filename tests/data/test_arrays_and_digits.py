@@ -49,6 +49,22 @@ def test_features_with_everything(tmp_path: Path) -> None:
     assert len(part.clean_labels) == 6
 
 
+def test_shrunk_images_are_the_rounded_means_of_squares(tmp_path: Path) -> None:
+    dataset = data.arrays(save(tmp_path, images=IMAGES, labels=LABELS, test_images=255 - IMAGES, test_labels=LABELS))
+    small = dataset.shrunk(2)
+    assert small.input_shape == (3, 4, 3)
+    assert small.test is not None
+    for part, images in ((small.train, IMAGES), (small.test, 255 - IMAGES)):
+        for image, row, column, channel in np.ndindex(part.inputs.shape):
+            square = images[image, 2 * row : 2 * row + 2, 2 * column : 2 * column + 2, channel]
+            assert part.inputs[image, row, column, channel] == int(square.astype(float).mean() + 0.5)
+    with pytest.raises(DataError, match="shrink 4 of mine .* multiples of it"):
+        dataset.shrunk(4)
+    features = data.arrays(save(tmp_path, features=FEATURES, labels=LABELS))
+    with pytest.raises(DataError, match="expected images in memory"):
+        features.shrunk(2)
+
+
 @pytest.mark.parametrize("images", [IMAGES, IMAGES[..., 0]])
 def test_images_without_a_test_set(tmp_path: Path, images: np.ndarray) -> None:
     dataset = data.arrays(save(tmp_path, images=images, labels=LABELS.astype(np.uint8)))

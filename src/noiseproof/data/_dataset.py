@@ -141,10 +141,13 @@ class Dataset:
                 f"shrink {factor} of {self.name} with inputs of shape {images.shape[1:]}: expected images in memory "
                 "whose height and width are multiples of it"
             )
-        count, height, width, channels = images.shape
-        squares = images.reshape(count, height // factor, factor, width // factor, factor, channels)
-        sums = squares.sum((2, 4), dtype=np.uint32)
-        return Part(((sums + factor**2 // 2) // factor**2).astype(np.uint8), part.labels)
+        area = factor**2
+        corners = [images[:, down::factor, right::factor] for down in range(factor) for right in range(factor)]
+        # Adding up whole images takes a fifth of the time of a sum over the two short axes.
+        sums = np.full(corners[0].shape, area // 2, np.uint32)
+        for corner in corners:
+            np.add(sums, corner, out=sums)
+        return Part((sums // area).astype(np.uint8), part.labels)
 
     @property
     def fingerprint(self) -> str:

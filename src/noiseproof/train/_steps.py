@@ -32,6 +32,9 @@ Rounding moves a few pixels to the other side of a ReLU or a pooling window, eac
 that float32 would be at 1e-6. A graph that reads the wrong memory is at 1 and above.
 """
 
+_COMPILED_KEPT = 256
+"""Compiled updates that a process keeps. PyTorch stops compiling after eight, which a grid of four methods has."""
+
 _WARM_UP = 3
 """Updates before a CUDA graph is captured, in which libraries choose their algorithms and take their memory."""
 
@@ -160,7 +163,7 @@ class FastSteps(Steps):
         self.inputs = training.inputs
         self.name = "compiled, CUDA graph" if device.type == "cuda" else "compiled"
         # Losses that draw are to draw what they draw in the plain update.
-        self._judge = torch.compile(self.judge, dynamic=False, options={"fallback_random": True})
+        self._judge = torch.compile(self.judge, fullgraph=True, dynamic=False, options={"fallback_random": True})
         if device.type == "cuda":
             # A graph would keep a rate that is a plain number.
             for group in training.optimizer.optimizer.param_groups:
@@ -168,7 +171,8 @@ class FastSteps(Steps):
         training.model.train()
         counts = {size: len(list(batches)) for size, batches in groupby(sorted(map(len, order)))}
         try:
-            self._replays = {size: self._prepare(size, count) for size, count in counts.items()}
+            with torch._dynamo.config.patch(recompile_limit=_COMPILED_KEPT):  # noqa: SLF001 - torch.compile's own, later
+                self._replays = {size: self._prepare(size, count) for size, count in counts.items()}
         except RunError:
             raise
         except Exception as error:  # compilers fail in many ways
