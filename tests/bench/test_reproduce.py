@@ -29,7 +29,7 @@ from noiseproof.cli import main
 from noiseproof.cli.reproduce import parse_duration
 from noiseproof.errors import RecipeError, RunError
 from noiseproof.report import write_reproduction
-from noiseproof.train import Record
+from noiseproof.train import Progress, Recipe, Record
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:.*differ from the published:noiseproof.errors.DataWarning"),
@@ -204,6 +204,21 @@ def test_a_budget_stops_in_time_and_goes_on_later(small: Reproduction, data: Pat
     assert {identity: record.epochs for identity, record in records.items()} == {
         identity: record.epochs for identity, record in whole.items()
     }
+
+
+def test_no_run_begins_that_would_not_reach_its_first_update(
+    small: Reproduction, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = []
+
+    def slow_to_start(recipe: Recipe, *_: object, watch: Any, **__: object) -> None:
+        begun.append(recipe.id)
+        time.sleep(0.5)  # reading data, compiling
+        watch(Progress(1, 100, 1, 1, None))
+
+    monkeypatch.setattr("noiseproof.bench._run.train", slow_to_start)
+    run(small, data, tmp_path / "runs", deadline=time.monotonic() + 0.9)
+    assert len(begun) == 1
 
 
 @pytest.mark.parametrize("jobs", [2, None])

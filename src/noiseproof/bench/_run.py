@@ -145,6 +145,8 @@ class _State:
         self._total = sum(recipe.epochs for recipe in recipes)
         self._shares = {recipe.id: 0.0 for recipe in recipes}
         self._ended = 0
+        self._begun: dict[str, float] = {}
+        self._start_up = 0.0
         self.records = read_records(recipes, runs)
         self.left: list[Recipe] = []
         for recipe in recipes:
@@ -161,13 +163,18 @@ class _State:
         return self.deadline is not None and time.monotonic() >= self.deadline
 
     def next(self) -> Recipe | None:
-        if not self.left or self.is_late():
+        """The next to run, if there is one and time for it: reading data and compiling cannot be interrupted."""
+        now = time.monotonic()
+        if not self.left or (self.deadline is not None and now + self._start_up >= self.deadline):
             return None
         recipe = self._choose(self.left, self.records)
         self.left.remove(recipe)
+        self._begun[recipe.id] = now
         return recipe
 
     def note_step(self, recipe: Recipe, progress: Progress) -> None:
+        if recipe.id in self._begun:
+            self._start_up = max(self._start_up, time.monotonic() - self._begun.pop(recipe.id))
         self._shares[recipe.id] = recipe.epochs * progress.share
         self._report(recipe, progress)
 
