@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import time
 from dataclasses import dataclass
@@ -12,13 +13,13 @@ from noiseproof.bench._filling import Filling
 from noiseproof.bench._grid import Grid, folder_name
 from noiseproof.bench._workers import Workers
 from noiseproof.errors import RecipeError
-from noiseproof.train import DataRecipe, Progress, Record, load_dataset, read_record, train
+from noiseproof.train import Progress, Record, load_dataset, read_record, train
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from noiseproof.data import Dataset
-    from noiseproof.train import Recipe
+    from noiseproof.train import DataRecipe, Recipe
 
     Choose = Callable[[Sequence[Recipe], Mapping[str, Record]], Recipe]
     """Which of the recipes that are left to run next, knowing the records so far by the recipes' ids."""
@@ -61,6 +62,10 @@ class Machine:
     def __post_init__(self) -> None:
         if self.jobs is not None and self.jobs < 1:
             raise RecipeError(f"jobs {self.jobs}: expected a number of processes, at least 1, or none to find it out")
+
+    def load(self, data: DataRecipe) -> Dataset:
+        """The data set that a recipe names."""
+        return load_dataset(data, self.data_dir, download=self.download)
 
     def arguments(self) -> dict[str, Any]:
         """Keyword arguments of :func:`noiseproof.train.train`."""
@@ -194,10 +199,8 @@ class _State:
 
 
 def _run_here(state: _State, machine: Machine) -> None:
-    loaded: dict[DataRecipe, Dataset] = {}
+    datasets = functools.cache(machine.load)
     while (recipe := state.next()) is not None:
-        if recipe.data not in loaded:
-            loaded[recipe.data] = load_dataset(recipe.data, machine.data_dir, download=machine.download)
 
         def watch(progress: Progress, recipe: Recipe = recipe) -> None:
             state.note_step(recipe, progress)
@@ -205,7 +208,7 @@ def _run_here(state: _State, machine: Machine) -> None:
         train(
             recipe,
             state.folder(recipe),
-            dataset=loaded[recipe.data],
+            dataset=datasets(recipe.data),
             watch=watch,
             should_stop=state.is_late,
             **machine.arguments(),
@@ -221,7 +224,7 @@ def _run_in_workers(state: _State, machine: Machine) -> None:
     options = machine.arguments()
     if machine.workers is None:
         options["workers"] = share
-    with Workers(share, options) as workers:
+    with Workers(share, options, machine.load) as workers:
         while True:
             while workers.busy < filling.workers and (recipe := state.next()) is not None:
                 workers.start(recipe, state.folder(recipe))

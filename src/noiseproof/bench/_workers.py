@@ -1,13 +1,13 @@
 """Processes that train recipes side by side.
 
-Each is a fresh interpreter that is handed one recipe after another over a pipe and tells over the same pipe how far it
-is. It stops, with its state saved, when it is told to or when the process that started it is gone.
+Each is a fresh interpreter that is handed one recipe after another over a pipe, the first time with its data, and tells
+over the same pipe how far it is. It stops, with its state saved, when it is told to or when the process that started it
+is gone.
 """
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import multiprocessing
 import os
 import signal
@@ -21,14 +21,17 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
+from noiseproof.bench._shared import SharedDataset, receive_dataset
 from noiseproof.errors import NoiseproofError, RunError
-from noiseproof.train import Recipe, keep_freed_memory, load_dataset, make_recipe, train
+from noiseproof.train import DataRecipe, Recipe, keep_freed_memory, make_recipe, train
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from multiprocessing.connection import Connection
     from pathlib import Path
     from types import TracebackType
 
+    from noiseproof.data import Dataset
     from noiseproof.train import Progress
 
 _BETWEEN_REPORTS = 0.5
@@ -62,14 +65,18 @@ class Workers:
     Args:
         threads: what each may use of the CPU.
         options: keyword arguments of :func:`noiseproof.train.train`.
+        load: what reads the data that a recipe names; all workers share what it returns.
     """
 
-    def __init__(self, threads: int, options: dict[str, Any]) -> None:
+    def __init__(self, threads: int, options: dict[str, Any], load: Callable[[DataRecipe], Dataset]) -> None:
         self._context = multiprocessing.get_context("spawn")
         self._stopping = self._context.Event()
         self._arguments = self._stopping, threads, options
         self._connections: list[Connection[Any, Any]] = []
         self._processes: list[Any] = []
+        self._load = load
+        self._data: dict[DataRecipe, SharedDataset] = {}
+        self._has_data: list[set[DataRecipe]] = []
         self._work: dict[Connection[Any, Any], Recipe] = {}
 
     def __enter__(self) -> Self:
@@ -87,6 +94,8 @@ class Workers:
         end = time.monotonic() + _PATIENCE
         for process in self._processes:
             process.join(max(0.0, end - time.monotonic()))
+        for shared in self._data.values():
+            shared.close()
         if self._term is not None:
             signal.signal(signal.SIGTERM, self._term)
 
@@ -96,11 +105,23 @@ class Workers:
         return len(self._work)
 
     def start(self, recipe: Recipe, folder: Path) -> None:
-        """Hand a recipe to a worker that has none, or to a new one."""
+        """Hand a recipe to a worker that has none, or to a new one.
+
+        Raises:
+            DataError: its data are missing or damaged.
+            RunError: there is no room for them.
+        """
+        if recipe.data not in self._data:
+            self._data[recipe.data] = SharedDataset(self._load(recipe.data))
         idle = [each for each in self._connections if each not in self._work]
         connection = idle[0] if idle else self._add()
         self._work[connection] = recipe
-        connection.send((recipe.model_dump(mode="json"), folder))
+        number = self._connections.index(connection)
+        data_follow = recipe.data not in self._has_data[number]
+        connection.send((recipe.model_dump(mode="json"), folder, data_follow))
+        if data_follow:
+            self._data[recipe.data].send(connection, self._processes[number].pid)
+            self._has_data[number].add(recipe.data)
 
     def _add(self) -> Connection[Any, Any]:
         ours, theirs = self._context.Pipe()
@@ -109,6 +130,7 @@ class Workers:
         theirs.close()
         self._connections.append(ours)
         self._processes.append(process)
+        self._has_data.append(set())
         return ours
 
     def stop(self) -> None:
@@ -171,9 +193,7 @@ def _serve(connection: Connection[Any, Any], stopping: Any, threads: int, option
     torch.set_num_threads(threads)
     keep_freed_memory()
     parent = os.getppid()
-    datasets = functools.cache(
-        functools.partial(load_dataset, data_dir=options["data_dir"], download=options["download"])
-    )
+    datasets: dict[DataRecipe, Dataset] = {}
     told = 0.0
 
     def send(message: object) -> None:
@@ -193,12 +213,14 @@ def _serve(connection: Connection[Any, Any], stopping: Any, threads: int, option
     warnings.showwarning = lambda message, *_, **__: send(message)
     while True:
         try:
-            values, folder = connection.recv()
+            values, folder, data_follow = connection.recv()
+            recipe = make_recipe(values)
+            if data_follow:
+                datasets[recipe.data] = receive_dataset(connection)
         except (EOFError, OSError):
             return
         try:
-            recipe = make_recipe(values)
-            train(recipe, folder, dataset=datasets(recipe.data), watch=tell, should_stop=should_stop, **options)
+            train(recipe, folder, dataset=datasets[recipe.data], watch=tell, should_stop=should_stop, **options)
             send(None)
         except KeyboardInterrupt:
             return

@@ -160,13 +160,13 @@ class _Job:
         self.fabric = fabric
         device = fabric.device
         dataset = task.dataset
-        self.train_inputs = make_inputs(dataset, dataset.train.inputs[task.train], device, reader)
+        self.train_inputs = make_inputs(dataset, task.inputs(task.train), device, reader)
         self.balance = task.labels[task.train] if recipe.balanced else None
         if self.balance is not None:
             check_balanced(self.balance, dataset.num_classes)
         self.tests: dict[str, tuple[Inputs, Tensor]] = {}
         if len(task.validation):
-            inputs = make_inputs(dataset, dataset.train.inputs[task.validation], device, reader)
+            inputs = make_inputs(dataset, task.inputs(task.validation), device, reader)
             self.tests["validation"] = inputs, torch.from_numpy(task.labels[task.validation]).to(device)
         for name, part in dataset.test_parts.items():
             inputs = make_inputs(dataset, part.inputs, device, reader)

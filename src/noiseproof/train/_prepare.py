@@ -40,6 +40,11 @@ class Task:
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
 
+    def inputs(self, index: NDArray[np.int64]) -> NDArray[np.uint8] | NDArray[np.float32] | datasets.ImageFiles:
+        """The training set's inputs at ``train`` or ``validation``: where that is all of them, no copy of them."""
+        everything = self.dataset.train.inputs
+        return everything if len(index) == len(everything) else everything[index]
+
     @property
     def wrong(self) -> NDArray[np.bool_] | None:
         """Where the label to learn from is wrong, as far as anybody knows."""
