@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -121,14 +122,16 @@ class Steps:
 
     def forward(self, inputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """The logits, the mean loss, and what is to be differentiated."""
-        return self.judge(self.training.model, inputs, target)
+        return self.judge(self.training.model, self.training.criterion, inputs, target)
 
-    def judge(self, network: Callable[..., Any], inputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """What :meth:`forward` returns, by this or that way to call the network."""
+    def judge(
+        self, network: Callable[..., Any], criterion: Callable[..., Tensor], inputs: Tensor, target: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """What :meth:`forward` returns, by this or that way to call the network and the loss."""
         head = self.training.recipe.method.head
         logits, penalty = network(inputs, target) if head else (network(inputs), None)
         logits = logits.to(torch.get_default_dtype())  # where Fabric has not done it
-        loss = self.training.criterion(logits, target)
+        loss = criterion(logits, target)
         return logits, loss, loss if penalty is None else loss + penalty
 
     def backward(self, objective: Tensor) -> None:
@@ -162,8 +165,10 @@ class FastSteps(Steps):
             raise RunError("--fast is for data in memory, and image files are decoded as they come: leave it out")
         self.inputs = training.inputs
         self.name = "compiled, CUDA graph" if device.type == "cuda" else "compiled"
-        # Losses that draw are to draw what they draw in the plain update.
-        self._judge = torch.compile(self.judge, fullgraph=True, dynamic=False, options={"fallback_random": True})
+        # Apart, so that runs with another loss need not compile the network anew. What draws is to draw what it does in
+        # the plain update.
+        compiled = functools.partial(torch.compile, fullgraph=True, dynamic=False, options={"fallback_random": True})
+        self._network, self._criterion = compiled(training.network), compiled(training.criterion)
         if device.type == "cuda":
             # A graph would keep a rate that is a plain number.
             for group in training.optimizer.optimizer.param_groups:
@@ -198,8 +203,11 @@ class FastSteps(Steps):
 
     def forward(self, inputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """See :meth:`Steps.forward`."""
+        return self.judge(self._call_network, self._criterion, inputs, target)
+
+    def _call_network(self, *inputs: Tensor) -> Any:
         with self.training.fabric.autocast():
-            return self._judge(self.training.network, inputs, target)
+            return self._network(*inputs)
 
     def backward(self, objective: Tensor) -> None:
         """See :meth:`Steps.backward`; the L1 term's gradient is added to the others as it is."""
