@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import warnings
 from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -176,7 +177,12 @@ class FastSteps(Steps):
         training.model.train()
         counts = {size: len(list(batches)) for size, batches in groupby(sorted(map(len, order)))}
         try:
-            with torch._dynamo.config.patch(recompile_limit=_COMPILED_KEPT):  # noqa: SLF001 - torch.compile's own, later
+            with (
+                warnings.catch_warnings(),
+                torch._dynamo.config.patch(recompile_limit=_COMPILED_KEPT),  # noqa: SLF001 - torch.compile's own, later
+            ):
+                # The compiler looks at it itself, in the logits that one compiled part hands to the other.
+                warnings.filterwarnings("ignore", r"The \.grad attribute of a Tensor that is not a leaf", UserWarning)
                 self._replays = {size: self._prepare(size, count) for size, count in counts.items()}
         except RunError:
             raise
