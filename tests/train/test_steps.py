@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from noiseproof.errors import RunError
-from noiseproof.train import Record, make_recipe, train
+from noiseproof.train import Progress, Record, make_recipe, train
 from noiseproof.train import _steps as steps
 
 BASE: dict[str, Any] = {
@@ -126,12 +126,31 @@ def test_float32_is_float32_unless_the_recipe_allows_less(tmp_path: Path) -> Non
 
 
 @pytest.mark.gpu
-@pytest.mark.parametrize("precision", ["32-true", "tf32-true", "bf16-mixed"])
-def test_graphs_give_what_plain_updates_give(tmp_path: Path, precision: str) -> None:
-    recipe = make_recipe({**BASE, "model": "small-cnn(width=0.5)", "epochs": 8, "precision": precision})
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"precision": "32-true"},
+        {"precision": "tf32-true"},
+        {"precision": "bf16-mixed"},
+        {"method": {"loss": "ce", "optimizer": "adam", "lr": 1e-3}},
+    ],
+)
+def test_graphs_give_what_plain_updates_give(tmp_path: Path, changes: dict[str, Any]) -> None:
+    recipe = make_recipe({**BASE, "model": "small-cnn(width=0.5)", "epochs": 8, **changes})
     plain = train(recipe, tmp_path / "plain", device="cuda")
     fast = train(recipe, tmp_path / "fast", device="cuda", fast=True)
     other = train(recipe.replace(seed=2), tmp_path / "other", device="cuda")
     assert fast.environments[0]["environment"]["step"] == "compiled, CUDA graph"
     losses = [record.last.train_loss for record in (plain, fast, other) if record.last is not None]
     assert abs(losses[1] - losses[0]) < max(abs(losses[2] - losses[0]), 1e-3 * losses[0])
+
+
+@pytest.mark.gpu
+def test_no_update_of_an_epoch_waits_for_the_host(tmp_path: Path) -> None:
+    def watch(progress: Progress) -> None:
+        torch.cuda.set_sync_debug_mode("default" if progress.step == progress.steps else "error")
+
+    try:
+        train(make_recipe({**BASE, "epochs": 2}), tmp_path, device="cuda", fast=True, watch=watch)
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

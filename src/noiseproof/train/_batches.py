@@ -53,7 +53,7 @@ class Inputs(Protocol):
 class InMemory:
     """Inputs that are all there.
 
-    What is drawn for a batch and what is made of it are two steps, so that the first can be done ahead for an epoch.
+    What is drawn for a batch and what is made of it are two steps: a CUDA graph repeats the second, not the first.
     """
 
     def __init__(self, device: torch.device) -> None:

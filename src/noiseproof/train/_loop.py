@@ -325,6 +325,8 @@ class _Job:
         self.optimizer.load_state_dict(state["optimizer"])
         for group in self.optimizer.param_groups:
             group["lr"] = float(group["lr"])  # a tensor in a fast run
+            if "capturable" in group:
+                group["capturable"] = False  # as here
         self.schedule.load_state_dict(state["schedule"])
         self.fabric._precision.load_state_dict(state["precision"])  # noqa: SLF001
         self.epoch, self.history, self.selected = state["epoch"], state["history"], state["selected"]

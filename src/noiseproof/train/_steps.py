@@ -146,8 +146,8 @@ class Steps:
 class FastSteps(Steps):
     """Network and loss compiled; samples chosen, augmented and counted on the device; on CUDA a graph per update.
 
-    An epoch's order and draws go to the device at once, and no update waits for the host. The numbers are those of
-    :class:`Steps` up to rounding, which is checked before the first update.
+    An epoch's order goes to the device at once, draws are made there, and no update waits for the host. The numbers are
+    those of :class:`Steps` up to rounding, which is checked before the first update.
 
     Args:
         training: what to work on, at the place where the run begins or goes on.
@@ -174,6 +174,8 @@ class FastSteps(Steps):
             # A graph would keep a rate that is a plain number.
             for group in training.optimizer.optimizer.param_groups:
                 group["lr"] = torch.tensor(float(group["lr"]), device=device)
+                if "capturable" in group:
+                    group["capturable"] = True  # Adam refuses without
         training.model.train()
         counts = {size: len(list(batches)) for size, batches in groupby(sorted(map(len, order)))}
         try:
@@ -183,6 +185,7 @@ class FastSteps(Steps):
             ):
                 # The compiler looks at it itself, in the logits that one compiled part hands to the other.
                 warnings.filterwarnings("ignore", r"The \.grad attribute of a Tensor that is not a leaf", UserWarning)
+                warnings.filterwarnings("ignore", r"This instance was constructed with capturable=True", UserWarning)
                 self._replays = {size: self._prepare(size, count) for size, count in counts.items()}
         except RunError:
             raise
@@ -194,17 +197,12 @@ class FastSteps(Steps):
 
     def run(self, order: Sequence[Tensor], random: torch.Generator) -> Iterator[int]:
         """See :meth:`Steps.run`."""
-        for size, batches in groupby(order, key=len):
-            index = torch.stack(list(batches))
-            draws, states = [], []
+        groups = {size: torch.stack(list(batches)) for size, batches in groupby(order, key=len)}
+        for size, index in groups.items():
+            self._replays[size].load(index)  # all before the first update: a copy to the device waits for it
+        for size, index in groups.items():
             for _ in index:
-                draws.append(self.inputs.draw(size, self.training.recipe.augment, random))
-                states.append(random.get_state())
-            replay = self._replays[size]
-            replay.load(index, draws)
-            for state in states:
-                replay()
-                random.set_state(state)
+                self._replays[size](self.inputs.draw(size, self.training.recipe.augment, random))
                 yield size
 
     def forward(self, inputs: Tensor, target: Tensor) -> tuple[Tensor, Tensor, Tensor]:
@@ -245,8 +243,8 @@ class FastSteps(Steps):
             Steps(training).update(self.inputs.view(on_device, draws), on_device)
             plain = [parameter.detach().clone() for parameter in parameters]
         with self._undone():
-            replay.load(index[None], [draws])
-            replay()
+            replay.load(index[None])
+            replay(draws)
             fast = [parameter.detach().clone() for parameter in parameters]
         change, difference = _distance(plain, before), _distance(fast, plain)
         if not difference <= _TOLERANCES[recipe.precision] * change:
@@ -274,24 +272,25 @@ class FastSteps(Steps):
 
 
 class _Replay:
-    """An update with the next batch of an epoch, all of one size, whose order and draws are on the device."""
+    """An update with the next batch of an epoch, all of one size, whose order is on the device."""
 
     def __init__(self, steps: FastSteps, count: int, index: Tensor, draws: dict[str, Tensor]) -> None:
         self._steps = steps
         device = steps.training.fabric.device
         self._index = index.to(device).repeat(count, 1)
-        self._draws = {name: drawn.repeat(count, 1) for name, drawn in draws.items()}
+        self._draws = {name: drawn.clone() for name, drawn in draws.items()}
         self._next = torch.zeros(1, dtype=torch.int64, device=device)
         self._graph: torch.cuda.CUDAGraph | None = None
 
-    def load(self, index: Tensor, draws: Sequence[dict[str, Tensor]]) -> None:
+    def load(self, index: Tensor) -> None:
         """Take these batches from now on."""
         self._index[: len(index)] = index
-        for name, kept in self._draws.items():
-            kept[: len(draws)] = torch.stack([drawn[name] for drawn in draws])
         self._next.zero_()
 
-    def __call__(self) -> None:
+    def __call__(self, draws: dict[str, Tensor]) -> None:
+        """Update with the next batch, augmented by what was drawn for it."""
+        for name, drawn in draws.items():
+            self._draws[name].copy_(drawn)
         if self._graph is None:
             self._update()
         else:
@@ -318,8 +317,7 @@ class _Replay:
 
     def _update(self) -> None:
         index = self._index.index_select(0, self._next)[0]
-        draws = {name: kept.index_select(0, self._next)[0] for name, kept in self._draws.items()}
-        self._steps.update(self._steps.inputs.view(index, draws), index)
+        self._steps.update(self._steps.inputs.view(index, self._draws), index)
         self._next += 1
 
 
