@@ -224,7 +224,7 @@ def _run_in_workers(state: _State, machine: Machine) -> None:
     options = machine.arguments()
     if machine.workers is None:
         options["workers"] = share
-    with Workers(share, options, machine.load) as workers:
+    with Workers(filling.workers, share, options, machine.load) as workers:
         while True:
             while workers.busy < filling.workers and (recipe := state.next()) is not None:
                 workers.start(recipe, state.folder(recipe))

@@ -63,12 +63,16 @@ class Workers:
     """Some worker processes, for use in a ``with`` block, at whose end they have stopped.
 
     Args:
+        count: how many to begin with; they load what they need while the data are read.
         threads: what each may use of the CPU.
         options: keyword arguments of :func:`noiseproof.train.train`.
         load: what reads the data that a recipe names; all workers share what it returns.
     """
 
-    def __init__(self, threads: int, options: dict[str, Any], load: Callable[[DataRecipe], Dataset]) -> None:
+    def __init__(
+        self, count: int, threads: int, options: dict[str, Any], load: Callable[[DataRecipe], Dataset]
+    ) -> None:
+        self._count = count
         self._context = multiprocessing.get_context("spawn")
         self._stopping = self._context.Event()
         self._arguments = self._stopping, threads, options
@@ -83,6 +87,8 @@ class Workers:
         self._term = None
         if threading.current_thread() is threading.main_thread():
             self._term = signal.signal(signal.SIGTERM, _interrupt)
+        for _ in range(self._count):
+            self._add()
         return self
 
     def __exit__(

@@ -132,17 +132,18 @@ def _threshold(recipe: Recipe, record: Record, q: float) -> float:
 
 
 def _panels(count: int) -> tuple[Figure, list[Any]]:
-    across = min(count, 3)
+    across = 2 if count == 4 else min(count, 3)
     down = math.ceil(count / across)
     figure = Figure(figsize=(4.6 * across, 3.6 * down + 0.6), dpi=130, layout="constrained")
-    axes = figure.subplots(down, across, squeeze=False).ravel().tolist()
+    axes = figure.subplots(down, across, squeeze=False, sharey=True).ravel().tolist()
     for axis in axes[count:]:
         axis.set_visible(False)
     return figure, axes[:count]
 
 
 def _finish(axis: Axes, title: str) -> None:
-    axis.set(xlabel="epoch", ylabel="Test accuracy (%)", title=title, ylim=(0, 100))
+    axis.set(xlabel="epoch", ylabel="Test accuracy (%)", title=title)
+    axis.tick_params(labelleft=True)  # panels share their scale, and each shows it
     axis.grid(alpha=0.25)
     axis.spines[["top", "right"]].set_visible(False)
 
