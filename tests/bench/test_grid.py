@@ -76,6 +76,21 @@ def test_bad_grids_are_named(grid_file: Path, changes: dict[str, Any], message: 
         load_grid(grid_file, changes)
 
 
+def test_changes_reach_every_method_and_noise_of_a_grid(grid_file: Path) -> None:
+    grid = load_grid(grid_file, {"method": {"l2": 1e-3}, "noise": {"mode": "iid", "rate": 0.5}, "grid": {"seeds": [7]}})
+    assert [recipe.method.name for recipe in grid.recipes] == ["CE", "JAL-CE(a=5)"] * 3
+    assert {recipe.method.l2 for recipe in grid.recipes} == {1e-3}
+    noises = [recipe.noise.model_dump(include={"kind", "rate", "mode"}) for recipe in grid.recipes[::2]]
+    assert noises[0] == {"kind": "none"}
+    assert noises[1:] == [{"kind": kind, "rate": 0.5, "mode": "iid"} for kind in ("symmetric", "asymmetric")]
+
+
+@pytest.mark.parametrize("changes", [{"method": "gce"}, {"seed": 3}, {"noise": "symmetric"}])
+def test_a_change_that_a_grid_would_hide_is_refused(grid_file: Path, changes: dict[str, Any]) -> None:
+    with pytest.raises(RecipeError, match=r"changes nothing, as the grid has .* of its own; change grid\."):
+        load_grid(grid_file, changes)
+
+
 def test_methods_follow_the_noise_of_their_cell() -> None:
     grid = load_grid(
         "cifar100",

@@ -12,6 +12,9 @@ from noiseproof.train import Recipe, make_recipe, merge, read_recipe_file
 
 _AXES = ("methods", "noise", "rates", "seeds", "regulariser")
 
+_AXIS_OF = {"method": "methods", "noise": "noise", "seed": "seeds"}
+"""The axis that has its say in place of a key of the base recipe."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -40,10 +43,38 @@ def load_grid(recipe: str | Path, changes: dict[str, Any] | None = None) -> Grid
     Raises:
         RecipeError: the file cannot be read, or a run of it is no valid recipe.
     """
-    values = merge(read_recipe_file(recipe), changes or {})
+    values = changed(read_recipe_file(recipe), changes or {}, str(recipe))
     name = Path(recipe).stem
     title = str(values.pop("title", name))
     return Grid(name, title, multiply(values, str(recipe)))
+
+
+def changed(values: dict[str, Any], changes: dict[str, Any], where: str) -> dict[str, Any]:
+    """A recipe with ``changes``; those of its method and its noise reach every method and noise of its grid.
+
+    Only clean labels stay as they are.
+
+    Raises:
+        RecipeError: a change that the grid would hide; the message begins with ``where``.
+    """
+    merged = merge(values, changes)
+    axes = dict(merged.get("grid", {}))
+    for key, axis in _AXIS_OF.items():
+        if key not in changes or axis not in axes or axis in changes.get("grid", {}):
+            continue
+        change = changes[key]
+        if not isinstance(change, dict):
+            raise RecipeError(
+                f"{where}: {key} = {change!r} changes nothing, as the grid has {axis} of its own; change grid.{axis}"
+            )
+        entries = [{"kind": entry} if key == "noise" and isinstance(entry, str) else entry for entry in axes[axis]]
+        if "rate" in change:
+            axes.pop("rates", None)
+            entries = [{name: value for name, value in entry.items() if name != "rates"} for entry in entries]
+        axes[axis] = [
+            entry if entry == {"kind": "none"} else merge({key: entry}, {key: change})[key] for entry in entries
+        ]
+    return {**merged, "grid": axes} if axes else merged
 
 
 def multiply(values: dict[str, Any], where: str) -> tuple[Recipe, ...]:

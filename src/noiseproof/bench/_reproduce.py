@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.bench._compare import Comparison, Order, compare_order
-from noiseproof.bench._grid import folder_name, multiply
+from noiseproof.bench._grid import changed, folder_name, multiply
 from noiseproof.bench._published import PublishedFigure, check_source, published_figure
 from noiseproof.bench._tables import Cell, TextTable, data_notes
 from noiseproof.errors import RecipeError, suggest
 from noiseproof.files import packaged_tables, parse_toml
-from noiseproof.train import merge, read_recipe_file
+from noiseproof.train import read_recipe_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -184,7 +184,7 @@ def _recipes(
     if seeds is not None:
         listed = [*listed, *range(max(listed) + 1, max(listed) + 1 + seeds)][:seeds]
     axes = {key: part[key] for key in ("methods", "noise") if key in part}
-    return multiply(merge({**values, "grid": {**axes, "seeds": listed}}, changes), name)
+    return multiply(changed({**values, "grid": {**axes, "seeds": listed}}, changes, name), name)
 
 
 def _targets(part: dict[str, Any], recipes: tuple[Recipe, ...], several: bool) -> list[Target]:
