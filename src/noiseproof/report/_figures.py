@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _LINES = ("-", "--", ":")
 
+_LEGEND_ENTRY = 2.3
+"""Inches that the name of a method may take."""
+
 
 def draw(result: Reproduced) -> bytes | None:
     """A PNG of a reproduction, ``None`` as long as no run has an epoch."""
@@ -44,7 +47,7 @@ def _draw_curves(result: Reproduced, records: dict[str, Record]) -> Figure:
             style = {"color": COLOURS[number % len(COLOURS)], "linestyle": _LINES[number // len(COLOURS) % 3]}
             _draw_line(axis, target, records, target.row, style, mark_published=not result.reproduction.lite)
         _finish(axis, column)
-    _legend(figure, axes, columns=6)
+    _legend(figure, axes)
     return figure
 
 
@@ -61,7 +64,7 @@ def _draw_by_exponent(result: Reproduced, records: dict[str, Record]) -> Figure:
             _draw_line(axis, target, records, f"a = {a:g}", style, mark_published=False)
         needed = _threshold(targets[0].recipes[0], next(iter(records.values())), q)
         _finish(axis, f"q = {q:g}: " + ("every a will do" if q <= 1 else f"theory asks for a ≥ {needed:.3g}"))
-    _legend(figure, axes, columns=6)
+    _legend(figure, axes)
     return figure
 
 
@@ -89,7 +92,7 @@ def _draw_against_a(result: Reproduced, records: dict[str, Record]) -> Figure:
         axis.minorticks_off()
         axis.grid(alpha=0.25)
         axis.spines[["top", "right"]].set_visible(False)
-    _legend(figure, axes, columns=3)
+    _legend(figure, axes)
     return figure
 
 
@@ -148,9 +151,10 @@ def _finish(axis: Axes, title: str) -> None:
     axis.spines[["top", "right"]].set_visible(False)
 
 
-def _legend(figure: Figure, axes: Sequence[Axes], columns: int) -> None:
+def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     entries: dict[str, Any] = {}
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         entries.update(zip(labels, handles, strict=True))
+    columns = int(figure.get_figwidth() / _LEGEND_ENTRY)
     figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns, frameon=False)

@@ -25,6 +25,14 @@ _OF_A_REPRODUCTION = (
     "Mean ± sample standard deviation over seeds, last epoch, beside what was published. The test set chooses nothing."
 )
 
+_CURVES_OF_A_GRID = (
+    "Lines are means over seeds, shades reach from the lowest to the highest. A dot is the epoch chosen for one seed "
+    "on noisy validation data. A loss that learns the wrong labels memorises them, and its test accuracy falls."
+)
+_CURVES_OF_A_REPRODUCTION = (
+    "Lines are means over seeds, shades and bars their spread. Marks are the published figures, where they compare."
+)
+
 
 def write_report(title: str, records: Sequence[Record], folder: str | Path) -> list[str]:
     """Write the report of some runs and return the names of its files.
@@ -82,7 +90,10 @@ def _write(
         pictures = [] if picture is None else ["curves.png"]
         if picture is not None:
             write_atomically(folder / "curves.png", picture)
-        page = _page(title=title, introduction=introduction, tables=tables, records=records, pictures=pictures)
+        legend = _CURVES_OF_A_GRID if result is None else _CURVES_OF_A_REPRODUCTION
+        page = _page(
+            title=title, introduction=introduction, legend=legend, tables=tables, records=records, pictures=pictures
+        )
         write_text(folder / "index.html", page)
     except ModuleNotFoundError as error:
         warnings.warn(
