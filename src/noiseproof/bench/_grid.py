@@ -60,7 +60,7 @@ def changed(values: dict[str, Any], changes: dict[str, Any], where: str) -> dict
     merged = merge(values, changes)
     axes = dict(merged.get("grid", {}))
     for key, axis in _AXIS_OF.items():
-        if key not in changes or axis not in axes or axis in changes.get("grid", {}):
+        if key not in changes or not isinstance(axes.get(axis), list) or axis in changes.get("grid", {}):
             continue
         change = changes[key]
         if not isinstance(change, dict):

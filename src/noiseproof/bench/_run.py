@@ -179,7 +179,7 @@ class _State:
 
     def note_step(self, recipe: Recipe, progress: Progress) -> None:
         if recipe.id in self._begun:
-            self._start_up = max(self._start_up, time.monotonic() - self._begun.pop(recipe.id))
+            self._start_up = time.monotonic() - self._begun.pop(recipe.id)  # what the next one may take too
         self._shares[recipe.id] = recipe.epochs * progress.share
         self._report(recipe, progress)
 
