@@ -18,6 +18,7 @@ from pathlib import Path
 import torch
 
 from noiseproof.bench import Machine, load_grid, run_recipes
+from noiseproof.cli._options import read_jobs
 from noiseproof.provenance import environment
 from noiseproof.train import keep_freed_memory
 
@@ -47,8 +48,7 @@ def main() -> None:
     keep_freed_memory()
     for _ in range(options.rounds):
         for way in ways:
-            jobs = None if way == "auto" else int(way)
-            machine = Machine(options.data_dir, device=options.device, jobs=jobs, fast=options.fast)
+            machine = Machine(options.data_dir, device=options.device, jobs=read_jobs(way), fast=options.fast)
             with tempfile.TemporaryDirectory() as folder:
                 began = time.perf_counter()
                 records = run_recipes(recipes, Path(folder), machine)

@@ -19,6 +19,7 @@ from typing import Any
 
 from noiseproof.bench import Machine, load_reproduction, run_recipes
 from noiseproof.cli._display import GridDisplay
+from noiseproof.cli._options import read_jobs
 from noiseproof.train import keep_freed_memory
 
 _PRECISIONS = ("32-true", "bf16-mixed")
@@ -37,7 +38,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs")
     parser.add_argument("--device", default="auto", help="default: auto")
     parser.add_argument("--fast", action="store_true", help="with compiled updates")
-    parser.add_argument("--jobs", default="auto", help="runs at once (default: auto)")
+    parser.add_argument("--jobs", type=read_jobs, default="auto", help="runs at once (default: auto)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures to this JSON file")
     options = parser.parse_args()
 
@@ -52,8 +53,7 @@ def main() -> None:
         )
         for precision in _PRECISIONS
     }
-    jobs = None if options.jobs == "auto" else int(options.jobs)
-    machine = Machine(options.data_dir, device=options.device, jobs=jobs, fast=options.fast)
+    machine = Machine(options.data_dir, device=options.device, jobs=options.jobs, fast=options.fast)
     recipes = [recipe for table in tables.values() for recipe in table.recipes]
     with GridDisplay() as display:
         records = run_recipes(recipes, options.runs, machine, watch=display)

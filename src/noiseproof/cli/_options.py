@@ -47,7 +47,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--jobs",
-        type=_jobs,
+        type=read_jobs,
         default=1,
         metavar="N",
         help="how many runs at once, each a process with its share of the CPU's threads; 'auto' for as many as get "
@@ -82,7 +82,12 @@ def machine_of(options: argparse.Namespace) -> Machine:
     return Machine(options.data_dir, options.download, options.device, options.jobs, options.workers, fast=options.fast)
 
 
-def _jobs(text: str) -> int | None:
+def read_jobs(text: str) -> int | None:
+    """``"2"`` as a number of processes, ``"auto"`` as none.
+
+    Raises:
+        argparse.ArgumentTypeError: another text.
+    """
     try:
         return None if text == "auto" else int(text)
     except ValueError as error:
