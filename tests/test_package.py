@@ -16,7 +16,7 @@ import noiseproof
 SOURCE = Path(noiseproof.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 
-BASE = {"errors", "files", "provenance", "seeding", "spec"}
+BASE = {"errors", "files", "formats", "provenance", "seeding", "spec"}
 LAYERS = {
     "losses": BASE,
     "noise": BASE,
@@ -31,6 +31,7 @@ LAYERS = {
     "recipes": set(),
     "reproductions": set(),
     "errors": set(),
+    "formats": set(),
     "spec": {"errors"},
     "files": {"errors"},
     "seeding": set(),

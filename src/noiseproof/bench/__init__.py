@@ -18,7 +18,6 @@ from noiseproof.bench._run import GridProgress, Machine, grid_status, read_recor
 from noiseproof.bench._tables import (
     Cell,
     Table,
-    TextTable,
     make_tables,
     method_labels,
     noise_label,
@@ -26,6 +25,7 @@ from noiseproof.bench._tables import (
     tables_csv,
     unreadable_note,
 )
+from noiseproof.formats import TextTable
 
 __all__ = [
     "Cell",

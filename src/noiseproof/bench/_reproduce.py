@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import fnmatch
-import io
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 from noiseproof.bench._compare import Comparison, Order, compare_order
 from noiseproof.bench._grid import changed, folder_name, multiply
 from noiseproof.bench._published import PublishedFigure, check_source, published_figure
-from noiseproof.bench._tables import Cell, TextTable, data_notes
+from noiseproof.bench._tables import Cell, data_notes
 from noiseproof.errors import RecipeError, suggest
 from noiseproof.files import packaged_tables, parse_toml
+from noiseproof.formats import TextTable, csv_text
 from noiseproof.train import read_recipe_file
 
 if TYPE_CHECKING:
@@ -327,13 +326,11 @@ class Reproduced:
 
     def csv(self) -> str:
         """A line per cell with everything that is known of it."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(
+        rows: list[list[object]] = [
             ["method", "column", "test", "metric", "mean", "std", "n", "diverged", "published_mean", "published_std",
              "published_trials", "published_epoch", "source", "protocol", "difference", "standard_error", "verdict",
              "runs"]
-        )  # fmt: skip
+        ]  # fmt: skip
         for target, one in zip(self.reproduction.targets, self.comparisons, strict=True):
             figure = one.figure
             published = (
@@ -341,12 +338,12 @@ class Reproduced:
                 if figure is None
                 else [figure.mean, figure.std, figure.trials, figure.epoch, figure.source, figure.protocol]
             )
-            writer.writerow(
+            rows.append(
                 [one.row, one.column, target.test, target.metric, _plain(one.cell.mean), _plain(one.cell.std),
                  len(one.cell.values), one.cell.diverged, *published, _plain(one.difference), _plain(one.error),
                  one.verdict, " ".join(recipe.id for recipe in target.recipes)]
             )  # fmt: skip
-        return out.getvalue()
+        return csv_text(rows)
 
 
 def reproduced(reproduction: Reproduction, records: Mapping[str, Record]) -> Reproduced:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
+
+from noiseproof.formats import TextTable, csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -37,42 +37,6 @@ class Cell:
         if self.std is not None:
             text += f" ± {self.std:.2f}"
         return text + (f" ({self.diverged} diverged)" if self.diverged else "")
-
-
-@dataclass(frozen=True)
-class TextTable:
-    """A table as it is shown: a caption, the heads of the columns, rows of text, and notes below."""
-
-    caption: str
-    head: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    notes: tuple[str, ...] = ()
-
-    def markdown(self) -> str:
-        """The table in GitHub's Markdown, caption first."""
-        rule = ("---", *["---:"] * (len(self.head) - 1))
-        lines = ["| " + " | ".join(row) + " |" for row in (self.head, rule, *self.rows)]
-        return "\n".join([f"**{self.caption}**", "", *lines, *[f"\n{note}" for note in self.notes], ""])
-
-    def latex(self) -> str:
-        """The table for LaTeX with the ``booktabs`` package."""
-        head, *body = (" & ".join(map(_latex_text, row)) + r" \\" for row in (self.head, *self.rows))
-        return "\n".join(
-            [
-                r"\begin{table}",
-                r"\centering",
-                rf"\caption{{{_latex_text(' '.join([self.caption, *self.notes]))}}}",
-                rf"\begin{{tabular}}{{l{'r' * (len(self.head) - 1)}}}",
-                r"\toprule",
-                head,
-                r"\midrule",
-                *body,
-                r"\bottomrule",
-                r"\end{tabular}",
-                r"\end{table}",
-                "",
-            ]
-        )
 
 
 @dataclass(frozen=True)
@@ -240,42 +204,31 @@ def unreadable_note(record: Record) -> tuple[str, ...]:
     return (f"images that could not be read and were skipped: {counts}",)
 
 
-_LATEX = {"%": r"\%", "&": r"\&", "_": r"\_", "#": r"\#", "±": r"$\pm$", "–": "--", "ε": r"$\epsilon$"}
-
-
-def _latex_text(text: str) -> str:
-    return "".join(_LATEX.get(character, character) for character in text)
-
-
 def tables_csv(tables: Sequence[Table]) -> str:
     """All cells of the tables in long form: caption, method, column, mean, std, n, diverged."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["table", "method", "column", "mean", "std", "n", "diverged"])
+    rows: list[list[object]] = [["table", "method", "column", "mean", "std", "n", "diverged"]]
     for table in tables:
         for method, cells in table.rows:
             for column, cell in zip(table.columns, cells, strict=True):
                 numbers = ["" if number is None else f"{number:.4f}" for number in (cell.mean, cell.std)]
-                writer.writerow([table.caption, method, column, *numbers, len(cell.values), cell.diverged])
-    return out.getvalue()
+                rows.append([table.caption, method, column, *numbers, len(cell.values), cell.diverged])
+    return csv_text(rows)
 
 
 def runs_csv(records: Sequence[Record]) -> str:
     """One line per run with where it comes from: the form in which results are kept and compared."""
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
     further = [(name, key) for name in _further_sets(records) for key in ("accuracy", "top5")]
     environment = ("noiseproof", "commit", "python", "torch", "system", "device", "threads", "step")
-    writer.writerow(
+    rows: list[list[object]] = [
         ["run", "status", "data", "noise", "requested_rate", "rate", "method", "loss", "l1", "l2", "source", "model",
          "epochs", "seed", "last_test", "chosen_epoch", "chosen_test", "wrong_learnt",
          *(f"last_{name}_{key}" for name, key in further), "data_sha256", "seconds", *environment]
-    )  # fmt: skip
+    ]  # fmt: skip
     for record in records:
         recipe, noise = record.recipe, record.noise or {}
         last, chosen = record.last, record.selected
         method, where = recipe["method"], record.environments[-1]["environment"] if record.environments else {}
-        writer.writerow(
+        rows.append(
             [record.id, record.status, recipe["data"]["name"], noise_label(recipe), noise.get("requested_rate"),
              _rounded(noise.get("rate")), method["name"], method["loss"], method["l1"], method["l2"],
              method["source"], recipe["model"], recipe["epochs"], recipe["seed"],
@@ -286,7 +239,7 @@ def runs_csv(records: Sequence[Record]) -> str:
              record.data.get("fingerprint", "")[:16],
              "" if record.seconds is None else round(record.seconds), *[where.get(key) for key in environment]]
         )  # fmt: skip
-    return out.getvalue()
+    return csv_text(rows)
 
 
 def _rounded(share: float | None) -> str:

@@ -14,7 +14,8 @@ from typing_extensions import Self
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from noiseproof.bench import GridProgress, TextTable
+    from noiseproof.bench import GridProgress
+    from noiseproof.formats import TextTable
 
 console = Console(highlight=False)
 

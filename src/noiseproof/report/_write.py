@@ -14,7 +14,8 @@ from noiseproof.files import write_atomically, write_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from noiseproof.bench import Reproduced, TextTable
+    from noiseproof.bench import Reproduced
+    from noiseproof.formats import TextTable
     from noiseproof.train import Record
 
 _OF_A_GRID = (
