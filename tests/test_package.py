@@ -16,7 +16,7 @@ import noiseproof
 SOURCE = Path(noiseproof.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 
-BASE = {"errors", "files", "formats", "provenance", "seeding", "spec"}
+BASE = {"errors", "files", "formats", "provenance", "seeding", "spec", "untrusted"}
 LAYERS = {
     "losses": BASE,
     "noise": BASE,
@@ -34,6 +34,7 @@ LAYERS = {
     "formats": set(),
     "spec": {"errors"},
     "files": {"errors"},
+    "untrusted": {"errors"},
     "seeding": set(),
     "provenance": set(),
 }
@@ -73,7 +74,7 @@ def test_sub_packages_are_there_on_first_use() -> None:
 
 
 def test_everything_that_is_exported_exists_and_is_documented() -> None:
-    for name in ("bench", "data", "losses", "methods", "models", "noise", "report", "train"):
+    for name in ("bench", "data", "losses", "methods", "models", "noise", "report", "train", "untrusted"):
         module = getattr(noiseproof, name)
         assert module.__doc__
         for public in module.__all__:
