@@ -16,7 +16,7 @@ import noiseproof
 SOURCE = Path(noiseproof.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 
-BASE = {"errors", "files", "formats", "provenance", "seeding", "spec", "untrusted"}
+BASE = {"errors", "files", "formats", "provenance", "seeding", "spec", "untrusted", "user_code"}
 LAYERS = {
     "losses": BASE,
     "noise": BASE,
@@ -37,6 +37,7 @@ LAYERS = {
     "untrusted": {"errors"},
     "seeding": set(),
     "provenance": set(),
+    "user_code": {"errors"},
 }
 
 

@@ -53,6 +53,20 @@ def parse_call(text: str) -> Call:
     return Call(match[1].lower(), call.parameters)
 
 
+def check_name(name: str) -> None:
+    """See that a text can be the name of a loss: one that expressions can hold, or several of them joined by ``+``.
+
+    Raises:
+        SpecError: it cannot.
+    """
+    word = r"[a-z][a-z0-9_]*(?:-[a-z][a-z0-9_]*)*"
+    if re.fullmatch(rf"{word}(?:\+{word})*", name, re.ASCII) is None:
+        raise SpecError(
+            f"no loss can be called {name!r}: expected small letters, digits and _, with - or + between words "
+            "that begin with a letter, such as my-loss2"
+        )
+
+
 def parse_expression(text: str) -> Sum:
     """Parse a weighted sum of calls, such as ``nce + 0.5*amse(a=10)``.
 

@@ -22,7 +22,7 @@ from noiseproof.losses.comparisons import (
     EpsilonFLMAE,
 )
 from noiseproof.losses.definitions import AEL, AGCE, AMSE, AUL, CE, FL, GCE, MAE, RCE
-from noiseproof.losses.make import make_loss
+from noiseproof.losses.make import loss_classes, make_loss
 from noiseproof.losses.operators import OPERATORS, Negative, Normalized, negative, normalized
 from noiseproof.losses.presets import (
     DATASETS,
@@ -108,6 +108,7 @@ __all__ = [
     "Probabilities",
     "Sum",
     "flag",
+    "loss_classes",
     "make_loss",
     "most_specific",
     "negative",

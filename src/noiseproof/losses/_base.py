@@ -13,7 +13,8 @@ from typing_extensions import Self, dataclass_transform
 
 from noiseproof.errors import SpecError
 from noiseproof.losses._evaluate import evaluate
-from noiseproof.spec import Domain, Parameter, check_parameters, format_call, format_value
+from noiseproof.spec import Domain, Parameter, check_name, check_parameters, format_call, format_value
+from noiseproof.user_code import is_reloaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,8 +110,10 @@ class Loss(_Declared):
         if "__init__" not in vars(cls):
             cls.__signature__ = _signature(cls.declared)  # type: ignore[attr-defined]
         if name:
-            if name in REGISTRY and REGISTRY[name].__qualname__ != cls.__qualname__:
-                raise SpecError(f"a loss called {name!r} exists already ({REGISTRY[name].__qualname__})")
+            check_name(name)
+            known = REGISTRY.get(name, cls)
+            if not is_reloaded(known, cls):
+                raise SpecError(f"a loss called {name!r} exists already ({known.__module__}.{known.__qualname__})")
             REGISTRY[name] = cls
 
     def __init__(

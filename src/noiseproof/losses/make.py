@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noiseproof.errors import SpecError, suggest
 from noiseproof.losses._base import REGISTRY, Combination, Loss, Sum
@@ -11,6 +11,10 @@ from noiseproof.losses.operators import OPERATORS
 from noiseproof.losses.presets import published_parameters
 from noiseproof.spec import Call, format_call, parse_call, parse_expression
 from noiseproof.spec import Sum as ParsedSum
+from noiseproof.user_code import HINT
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 
 def make_loss(spec: str | Loss, *, preset: str | None = None, source: str = "code", **options: Any) -> Loss:
@@ -52,6 +56,34 @@ def make_loss(spec: str | Loss, *, preset: str | None = None, source: str = "cod
     return loss.with_options(**options) if options else loss
 
 
+def loss_classes(spec: str) -> tuple[type[Loss], ...]:
+    """The registered classes that a text names, each once; operators are none.
+
+    Raises:
+        SpecError: as :func:`make_loss`.
+    """
+    if _published(spec) is not None:
+        return (REGISTRY[parse_call(spec).name],)
+    return tuple(dict.fromkeys(_named(parse_expression(spec))))
+
+
+def _named(parsed: ParsedSum) -> Iterator[type[Loss]]:
+    for _, term in parsed.terms:
+        if isinstance(term, ParsedSum):
+            yield from _named(term)
+        elif term.name in OPERATORS:
+            for operand in term.operands:
+                yield from _named(operand)
+        elif term.name in REGISTRY:
+            yield REGISTRY[term.name]
+        else:
+            raise _unknown(term.name)
+
+
+def _unknown(name: str) -> SpecError:
+    return SpecError(f"unknown loss {name!r}{suggest(name, [*REGISTRY, *OPERATORS])}; {HINT}")
+
+
 def _with_preset(spec: str, preset: str, source: str) -> str:
     try:
         call = parse_call(spec)
@@ -60,7 +92,7 @@ def _with_preset(spec: str, preset: str, source: str) -> str:
     if call is None or call.operands or call.name in OPERATORS:
         raise SpecError(f"preset {preset!r}: expected the name of a loss, not the expression {spec!r}")
     if call.name not in REGISTRY:
-        raise SpecError(f"unknown loss {call.name!r}{suggest(call.name, REGISTRY)}")
+        raise _unknown(call.name)
     return format_call(call.name, {**published_parameters(call.name, preset, source), **call.parameters})
 
 
@@ -95,7 +127,7 @@ def _build_call(call: Call) -> Loss:
         operator: Any = OPERATORS[call.name]
         return operator(_build(call.operands[0]), **call.parameters)
     if call.name not in REGISTRY:
-        raise SpecError(f"unknown loss {call.name!r}{suggest(call.name, [*REGISTRY, *OPERATORS])}")
+        raise _unknown(call.name)
     if call.operands:
         raise SpecError(f"{call.name}(…) takes parameters by name, such as {REGISTRY[call.name]().spec}")
     return _from_call(call)
