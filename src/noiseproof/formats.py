@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _GREEK = "αβγδεζηθικλμνξπρστυφχψωΓΔΘΛΞΠΣΥΦΨΩ"
 _GREEK_NAMES = (
-    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi omega "
-    "Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
+    "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho sigma tau upsilon phi chi psi "
+    "omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega"
 )
 
 _LATEX = {
@@ -59,7 +59,7 @@ _LATEX = {
 } | {letter: rf"$\{name}$" for letter, name in zip(_GREEK, _GREEK_NAMES.split(), strict=True)}
 
 _LATEX_SPACE = re.compile(r"^ |(?<= ) | $")
-_LATEX_LIGATURE = re.compile(r"([-',])(?=\1)")
+_LATEX_LIGATURE = re.compile(r"[-–—](?=[-–—])|'(?=')|,(?=,)")
 
 _MARKDOWN = re.compile(
     r"""
@@ -98,7 +98,7 @@ def latex_text(text: str) -> str:
     """
     text = printable(text)
     # Placed first, as marks that are no printable characters, since both look at what is beside a character.
-    text = _LATEX_LIGATURE.sub("\\1\0", _LATEX_SPACE.sub("\1", text))
+    text = _LATEX_LIGATURE.sub("\\g<0>\0", _LATEX_SPACE.sub("\1", text))
     return "".join(_LATEX.get(character, character) for character in text).replace("\0", "{}").replace("\1", "\\ ")
 
 
