@@ -87,6 +87,18 @@ def printable(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+def shortened(text: str, length: int) -> str:
+    """The text, or its beginning and its end where it is longer.
+
+    >>> shortened("abcdefghij", 7)
+    'abc…hij'
+    """
+    if len(text) <= length:
+        return text
+    half = (length - 1) // 2
+    return f"{text[:half]}…{text[-half:]}"
+
+
 def latex_text(text: str) -> str:
     r"""The text for LaTeX, for the body of a document: all that has a meaning there is escaped.
 

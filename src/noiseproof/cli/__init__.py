@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import os
-import sys
 import warnings
+from typing import NoReturn
 
 from noiseproof import __version__
 from noiseproof.cli import bench, methods, noise, recipes, reproduce, theory, train
+from noiseproof.cli._streams import complain, standard_streams
 from noiseproof.errors import NoiseproofError
+from noiseproof.formats import printable
 
 _COMMANDS = (train, bench, reproduce, methods, noise, theory, recipes)
 
@@ -25,9 +26,33 @@ examples:
 """
 
 
+class _Parser(argparse.ArgumentParser):
+    """Repeats no control characters of what was typed."""
+
+    def error(self, message: str) -> NoReturn:
+        super().error(printable(message))
+
+
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command line and return its exit status: 0, 2 for a user's error, 130 for Ctrl-C."""
-    parser = argparse.ArgumentParser(
+    """Run the command line and return its exit status.
+
+    It is 0, 1 where not all of the output could be written, 2 for a user's error, 130 for Ctrl-C.
+    """
+    with standard_streams() as output:
+        try:
+            status = _run(arguments)
+        except SystemExit:  # argparse, after a text of help or an error
+            if output.lost() is None:
+                raise
+            status = 0
+        lost = output.lost()
+        if lost is not None:
+            complain("error: ", f"not all of the output could be written: {lost}")
+        return status or int(lost is not None)
+
+
+def _run(arguments: list[str] | None) -> int:
+    parser = _Parser(
         prog="noiseproof",
         description="Train classifiers on wrong labels, and put methods side by side in an honest table.",
         epilog=_EXAMPLES,
@@ -41,19 +66,15 @@ def main(arguments: list[str] | None = None) -> int:
     warnings.showwarning = _show_warning
     try:
         options.run(options)
-        sys.stdout.flush()
     except NoiseproofError as error:
-        print(f"error: {error}", file=sys.stderr)
+        complain("error: ", str(error))
         return 2
     except KeyboardInterrupt:
-        print("\nStopped. What was done is saved: the same command goes on from here.", file=sys.stderr)
+        complain("", "")
+        complain("", "Stopped. What was done is saved: the same command goes on from here.")
         return 130
-    except BrokenPipeError:
-        # The reader of a pipe went away, as `head` does; nothing is left to say, not even when Python flushes.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     return 0
 
 
 def _show_warning(message: Warning | str, category: type[Warning], *_: object, **__: object) -> None:
-    print(f"warning: {message}" if category.__module__.startswith("noiseproof") else message, file=sys.stderr)
+    complain("warning: " if category.__module__.startswith("noiseproof") else "", str(message))

@@ -48,7 +48,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run the grid, print the tables and write the report."""
     from noiseproof.bench import grid_status, load_grid, make_tables, run_grid
-    from noiseproof.cli._display import GridDisplay, say, show_table
+    from noiseproof.cli._display import GridDisplay, show_table
+    from noiseproof.cli._streams import say
     from noiseproof.report import write_report
     from noiseproof.train import keep_freed_memory
 
@@ -70,7 +71,7 @@ def run(options: argparse.Namespace) -> None:
         show_table(table.text())
     folder = (options.report or Path(f"report-{grid.name}")).resolve()
     written = write_report(grid.title, records, folder)
-    say(f"\nReport: {folder / written[0]}")
+    say("", f"Report: {folder / written[0]}")
     say(f"  beside it: {', '.join(written[1:])}")
     say(f"Runs, with weights, labels and records: {options.runs.resolve()}")
-    say(_NEXT)
+    say(*_NEXT.splitlines())

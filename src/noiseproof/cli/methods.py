@@ -50,7 +50,7 @@ def run(options: argparse.Namespace) -> None:
     if options.disagreements:
         entries = disagreements()
         if options.format == "json":
-            print(json.dumps([asdict(entry) for entry in entries], indent=1, ensure_ascii=False))
+            print(json.dumps([asdict(entry) for entry in entries], indent=1))
         else:
             _say_disagreements(entries)
         return
@@ -76,29 +76,27 @@ def _published_name(text: str) -> str:
 
 
 def _list(rows: tuple[Row, ...]) -> None:
-    from rich.table import Table
-
-    from noiseproof.cli._display import say, show_wide
+    from noiseproof.cli._display import show_rows
+    from noiseproof.cli._streams import say
 
     for dataset in dict.fromkeys(row.dataset for row in rows):
-        table = Table("name", "title", "noise", "loss", "regulariser", show_edge=False, pad_edge=False)
+        shown = []
         for row in rows:
             if row.dataset == dataset:
                 method = row.method
                 own = [method.head, method.optimizer if method.optimizer != "sgd" else ""]
                 regulariser = ", ".join([row.regulariser, *filter(None, own)])
-                table.add_row(method.name, method.title, row.noise_text, method.loss, regulariser)
+                shown.append((method.name, method.title, row.noise_text, method.loss, regulariser))
         say(f"Methods for {dataset}, values from {rows[0].method.source}:")
-        show_wide(table)
-        say("")
+        show_rows(("name", "title", "noise", "loss", "regulariser"), shown)
+        say()
     say("Where a value comes from: noiseproof methods --explain jal-ce")
     say("Any loss expression is a method too: noiseproof train digits --method 'nce + amse(a=10)'")
 
 
 def _explain(name: str, rows: tuple[Row, ...]) -> None:
-    from rich.table import Table
-
-    from noiseproof.cli._display import say, show_wide
+    from noiseproof.cli._display import show_rows
+    from noiseproof.cli._streams import say
     from noiseproof.methods import SOURCES, describe_method, disagreements, published_datasets
 
     described = describe_method(name)
@@ -106,23 +104,26 @@ def _explain(name: str, rows: tuple[Row, ...]) -> None:
     say(f"  {described.definition}")
     say(f"  from: {described.paper}")
     say(f"  training: {described.training}")
-    say(f"  published for: {', '.join(published_datasets(name))}\n")
+    say(f"  published for: {', '.join(published_datasets(name))}", "")
     heads = ("data set", "noise", "source", "parameters, each with who says it", "regulariser", "head")
-    table = Table(*heads, show_edge=False, pad_edge=False)
+    texts = []
     shown = _without_repeats(rows)
     for row in shown:
         values = ", ".join(f"{key}={value:g} ({row.origins[key]})" for key, value in row.parameters.items())
         told = (values or row.method.loss, row.regulariser, row.method.head or "–")
-        table.add_row(row.dataset, row.noise_text, row.method.source, *told)
-    show_wide(table)
+        texts.append((row.dataset, row.noise_text, row.method.source, *told))
+    show_rows(heads, texts)
     used = {who for row in shown for who in [row.method.source, *row.origins.values()]}
     for who, about in SOURCES.items():
         if who in used:
             say(f"  {who}: {about}")
-    say("A value that code and paper share is the paper's. A source that is not listed has nothing of its own there.\n")
+    say(
+        "A value that code and paper share is the paper's. A source that is not listed has nothing of its own there.",
+        "",
+    )
     concerning = disagreements(name)
     if concerning:
-        say("Where text and code disagree about it:\n")
+        say("Where text and code disagree about it:", "")
         _say_disagreements(concerning)
     say("Those about the protocol of all methods: noiseproof methods --disagreements")
 
@@ -139,10 +140,10 @@ def _without_repeats(rows: Iterable[Row]) -> list[Row]:
 
 
 def _say_disagreements(entries: Iterable[Disagreement]) -> None:
-    from noiseproof.cli._display import say
+    from noiseproof.cli._streams import say
 
     for entry in entries:
         say(f"{entry.about} ({', '.join(entry.methods) or 'all methods'})")
         for key in ("text", "code", "taken", "why"):
             say(f"  {key + ':':<7}{getattr(entry, key)}")
-        say("")
+        say()

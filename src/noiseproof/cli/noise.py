@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.cli._options import add_data_dir, read_map
+from noiseproof.cli._streams import say
 
 if TYPE_CHECKING:
     import numpy as np
@@ -130,17 +131,17 @@ def _compare(options: argparse.Namespace) -> None:
 
     noisy = listed_noise(options.labels, options.column, _load(options))
     _give(noisy, options.out)
-    print("wrong in each class:")
+    say("wrong in each class:")
     for start in range(0, noisy.num_classes, 10):
         rates = noisy.class_rates[start : start + 10]
-        print(f"  {start:2d} … " + " ".join(f"{rate:6.2%}" for rate in rates))
+        say(f"  {start:2d} … " + " ".join(f"{rate:6.2%}" for rate in rates))
 
 
 def _give(noisy: NoisyLabels, out: Path | None) -> None:
     _describe(noisy)
     if out is not None:
         noisy.save(out)
-        print(f"written to {out}")
+        say(f"written to {out}")
 
 
 def _show(options: argparse.Namespace) -> None:
@@ -150,12 +151,12 @@ def _show(options: argparse.Namespace) -> None:
 
 
 def _describe(noisy: NoisyLabels) -> None:
-    print(noisy)
-    print(f"SHA-256 {noisy.checksum}")
+    say(str(noisy))
+    say(f"SHA-256 {noisy.checksum}")
     if noisy.num_classes <= 20:
-        print("realised T[true, noisy]:")
+        say("realised T[true, noisy]:")
         for row in noisy.realised_matrix:
-            print("  " + " ".join(f"{value:.3f}" if value else "    ." for value in row))
+            say("  " + " ".join(f"{value:.3f}" if value else "    ." for value in row))
 
 
 def _read_labels(options: argparse.Namespace) -> NDArray[np.int64]:

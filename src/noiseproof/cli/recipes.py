@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from noiseproof.cli._streams import say
+
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
@@ -27,4 +29,4 @@ def run(options: argparse.Namespace) -> None:
         return
     for name in packaged_recipes():
         summary = packaged_recipe_text(name).splitlines()[0].removeprefix("# ")
-        print(f"{name:<18} {summary}")
+        say(f"{name:<18} {summary}")

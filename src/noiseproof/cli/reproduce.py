@@ -59,7 +59,8 @@ def run(options: argparse.Namespace) -> None:
         reproductions,
         run_recipes,
     )
-    from noiseproof.cli._display import GridDisplay, say, show_table
+    from noiseproof.cli._display import GridDisplay, show_table
+    from noiseproof.cli._streams import say
     from noiseproof.report import write_reproduction
     from noiseproof.train import keep_freed_memory
 
@@ -106,7 +107,7 @@ def run(options: argparse.Namespace) -> None:
         say(f"{missing} of {count} runs are not finished: the same command goes on with them")
     folder = (options.report or Path(f"report-{reproduction.name}{'-lite' * options.lite}")).resolve()
     written = write_reproduction(result, folder)
-    say(f"\nReport: {folder / written[0]}")
+    say("", f"Report: {folder / written[0]}")
     say(f"  beside it: {', '.join(written[1:])}")
 
 

@@ -52,7 +52,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Print the table."""
     from noiseproof import theory
-    from noiseproof.cli._display import say
+    from noiseproof.cli._streams import say
 
     if options.part_dependent is not None:
         _show_part_dependent(options.part_dependent, options.format)
@@ -99,9 +99,8 @@ def _matrix(options: argparse.Namespace) -> tuple[Any, str]:
 
 
 def _show(found: Guarantees) -> None:
-    from rich.table import Table
-
-    from noiseproof.cli._display import console, say
+    from noiseproof.cli._display import show_rows
+    from noiseproof.cli._streams import say
 
     if found.lost:
         named = ", ".join(map(str, found.lost[:12])) + (", …" if len(found.lost) > 12 else "")
@@ -109,12 +108,12 @@ def _show(found: Guarantees) -> None:
             f"Clean labels do not dominate in {len(found.lost)} of {found.num_classes} classes ({named}): there "
             "another label is at least as likely as the true one, and no loss can be promised to learn them."
         )
-    table = Table("loss", "guaranteed", "symmetric", "needs a ≥", show_edge=False, pad_edge=False)
+    rows = []
     for row in found.rows:
         held = len(row.classes)
         all_held = "yes" if held == found.num_classes else f"{held} of {found.num_classes} classes ({row.share:.0%})"
-        table.add_row(row.loss, all_held if held else "no", "yes" if row.symmetric else "", _needed(row.needed_a))
-    console.print(table)
+        rows.append((row.loss, all_held if held else "no", "yes" if row.symmetric else "", _needed(row.needed_a)))
+    show_rows(("loss", "guaranteed", "symmetric", "needs a ≥"), rows)
     say(
         "Guaranteed: the risk under this noise is proved to be least where all probability is on the true class. "
         "Not guaranteed does not mean that training fails."
@@ -128,7 +127,7 @@ def _needed(a: float | None) -> str:
 
 
 def _show_part_dependent(rate: float, form: str) -> None:
-    from noiseproof.cli._display import say
+    from noiseproof.cli._streams import say
     from noiseproof.theory import part_dependent_share
 
     dominated = part_dependent_share(rate)

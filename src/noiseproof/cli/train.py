@@ -47,7 +47,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Train and say what came out and where it is."""
     from noiseproof.bench import folder_name, load_grid, run_grid, unreadable_note
-    from noiseproof.cli._display import GridDisplay, say
+    from noiseproof.cli._display import GridDisplay
+    from noiseproof.cli._streams import say
     from noiseproof.errors import RecipeError
     from noiseproof.train import keep_freed_memory
 

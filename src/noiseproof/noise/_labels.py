@@ -12,6 +12,7 @@ import numpy as np
 
 from noiseproof.errors import LabelError
 from noiseproof.files import write_text
+from noiseproof.formats import printable
 from noiseproof.noise._matrices import check_matrix
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ class NoisyLabels:
         wrong = int(self.mask.sum())
         realised = f"realised {self.rate:.2%} ({wrong} of {len(self.labels)} labels are wrong)"
         if self.requested_rate is None:
-            return f"{self.kind} noise, {realised}"
+            return f"{printable(self.kind)} noise, {realised}"
         requested = f"requested {self.requested_rate:.2%}"
         if abs(self.expected_rate - self.requested_rate) > 5e-5:
             affected = int((np.diag(self.matrix) < 1).sum())
@@ -119,7 +120,7 @@ class NoisyLabels:
                 requested += f" of {affected} of {self.num_classes} classes = {self.expected_rate:.2%} overall"
             else:
                 requested += f", expected {self.expected_rate:.2%}"
-        return f"{self.kind} noise ({self.mode}, seed {self.seed}): {requested}, {realised}"
+        return f"{printable(self.kind)} noise ({printable(self.mode)}, seed {self.seed}): {requested}, {realised}"
 
     @property
     def checksum(self) -> str:
