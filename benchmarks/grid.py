@@ -69,7 +69,7 @@ def main() -> None:
             "seconds": seconds,
             "ratio": ratios,
         }
-        options.out.write_text(json.dumps(found, indent=1) + "\n")
+        options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -231,7 +231,7 @@ def main() -> None:
             "baseline": plain,
             "ratio": {"median": statistics.median(ratios), "min": min(ratios), "max": max(ratios)},
         }
-        options.out.write_text(json.dumps(result, indent=1) + "\n")
+        options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

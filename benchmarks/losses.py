@@ -75,7 +75,7 @@ def main() -> None:
             "rows": rows,
         }
         options.out.parent.mkdir(parents=True, exist_ok=True)
-        options.out.write_text(json.dumps(found, indent=1) + "\n")
+        options.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 
 
 def measure(name: str, logits: Tensor, rounds: int, *, compiled: bool) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def main() -> None:
             "data": first.data["notes"],
             "cells": cells,
         }
-        options.out.write_text(json.dumps(result, indent=1) + "\n")
+        options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -205,7 +205,7 @@ def main() -> None:
             "updates_per_second": rates,
             "ratio": ratios,
         }
-        options.out.write_text(json.dumps(result, indent=1) + "\n")
+        options.out.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -125,3 +126,32 @@ def test_wheel_and_sdist_run_outside_the_checkout(tmp_path: Path) -> None:
         [sys.executable, "-c", where], cwd=tmp_path, env=environment, capture_output=True, text=True, check=True
     )
     assert printed.stdout.startswith(str(target))
+
+
+TEXT_OR_BYTES = {"open", "fdopen", "read_text", "write_text"}
+BYTES_ONLY = {"os", "tarfile", "zipfile", "Image"}
+
+
+def texts_without_encoding(path: Path) -> list[int]:
+    """The lines on which a file is read or written as text in whatever encoding the environment says."""
+    lines = []
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if not isinstance(node, ast.Call):
+            continue
+        called = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        keywords = {keyword.arg: keyword.value for keyword in node.keywords}
+        texts = [*node.args, *([keywords["mode"]] if "mode" in keywords else [])]
+        binary = any(isinstance(a, ast.Constant) and re.fullmatch(r"[rwxab+]*b[rwxab+]*", str(a.value)) for a in texts)
+        owner = getattr(getattr(node.func, "value", None), "id", "")
+        ours = isinstance(node.func, ast.Name) and called != "open"  # noiseproof.files.write_text
+        if called in TEXT_OR_BYTES and owner not in BYTES_ONLY and not ours and not binary:
+            lines += [node.lineno] * ("encoding" not in keywords)
+        if {"text", "universal_newlines"} & keywords.keys() and "encoding" not in keywords:
+            lines.append(node.lineno)
+    return lines
+
+
+def test_files_are_utf_8_whatever_the_locale_says() -> None:
+    paths = [path for folder in (SOURCE, ROOT / "benchmarks", ROOT / "docs") for path in folder.rglob("*.py")]
+    found = {str(path.relative_to(ROOT)): lines for path in paths if (lines := texts_without_encoding(path))}
+    assert not found

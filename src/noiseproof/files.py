@@ -65,7 +65,11 @@ def write_json(path: Path, value: Any) -> None:
 def packaged_tables(package: str) -> dict[str, str]:
     """The texts of the ``.toml`` files that come with a package of noiseproof, by their names without the ending."""
     files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)
-    return {file.name.removesuffix(".toml"): file.read_text() for file in files if file.name.endswith(".toml")}
+    return {
+        file.name.removesuffix(".toml"): file.read_text(encoding="utf-8")
+        for file in files
+        if file.name.endswith(".toml")
+    }
 
 
 def parse_toml(text: str) -> dict[str, Any]:

@@ -84,7 +84,7 @@ def preset_names(name: str) -> tuple[str, ...]:
 
 @functools.cache
 def _table() -> dict[str, dict[str, Any]]:
-    losses = parse_toml(resources.files("noiseproof.losses").joinpath("presets.toml").read_text())
+    losses = parse_toml(resources.files("noiseproof.losses").joinpath("presets.toml").read_text(encoding="utf-8"))
     return {"sources": losses.pop("sources"), "losses": losses}
 
 

@@ -166,7 +166,7 @@ def load(path: str | Path) -> NoisyLabels:
         LabelError: there is no such file, it is no manifest, or it was changed since it was written.
     """
     try:
-        manifest = json.loads(Path(path).read_text())
+        manifest = json.loads(Path(path).read_text(encoding="utf-8"))
         if manifest["format"] != _FORMAT:
             raise LabelError(f"{path}: format {manifest['format']!r}, expected {_FORMAT!r}")
         noisy = NoisyLabels(

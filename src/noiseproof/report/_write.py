@@ -110,5 +110,7 @@ def _page(**content: object) -> str:
     import jinja2
 
     environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(resources.files("noiseproof.report").joinpath("page.html.j2").read_text())
+    template = environment.from_string(
+        resources.files("noiseproof.report").joinpath("page.html.j2").read_text(encoding="utf-8")
+    )
     return template.render(**content)

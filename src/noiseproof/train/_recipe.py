@@ -501,7 +501,7 @@ def _read_recipe_file(recipe: str | Path, depth: int) -> dict[str, Any]:
         raise RecipeError(f"{recipe}: recipes extend each other in a circle")
     path = Path(recipe)
     try:
-        text = path.read_text() if path.suffix == ".toml" else packaged_recipe_text(str(recipe))
+        text = path.read_text(encoding="utf-8") if path.suffix == ".toml" else packaged_recipe_text(str(recipe))
     except OSError as error:
         raise RecipeError(f"cannot read the recipe {recipe}: {error}") from error
     try:

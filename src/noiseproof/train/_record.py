@@ -117,7 +117,7 @@ def read_record(folder: Path) -> Record | None:
     """
     path = folder / "record.json"
     try:
-        values = json.loads(path.read_text())
+        values = json.loads(path.read_text(encoding="utf-8"))
         if values.pop("format") != _FORMAT:
             raise RunError(f"{path} was written by another version of noiseproof: expected {_FORMAT}")
         values["epochs"] = [Epoch(**epoch) for epoch in values["epochs"]]
@@ -130,7 +130,7 @@ def read_record(folder: Path) -> Record | None:
 
 def _read_seconds(path: Path) -> float | None:
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             return sum(float(row["seconds"]) for row in csv.DictReader(file))
     except (OSError, ValueError, KeyError, TypeError):
         return None  # a line was cut off, or somebody has deleted the file: nothing depends on it
@@ -174,7 +174,7 @@ class RunFolder:
 
     def _open(self) -> None:
         remove_partial_files(self.path)
-        (self.path / ".owner").write_text(f"process {os.getpid()} on {platform.node()}")
+        (self.path / ".owner").write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         existing = read_record(self.path)
         if existing is not None:
             if existing.id != self.record.id:
@@ -194,7 +194,7 @@ class RunFolder:
 
     def _owner(self) -> str:
         try:
-            return (self.path / ".owner").read_text()
+            return (self.path / ".owner").read_text(encoding="utf-8")
         except OSError:
             return "of unknown name"
 
@@ -244,7 +244,7 @@ class RunFolder:
         """Append the duration of an epoch, or of the part of one that was run in one go; no result depends on it."""
         path = self.path / _TIMING
         head = "" if path.exists() else "epoch,seconds,samples_per_second\n"
-        with path.open("a") as file:
+        with path.open("a", encoding="utf-8") as file:
             file.write(f"{head}{epoch},{seconds:.3f},{samples / seconds:.1f}\n")
 
     def close_run(self, status: str) -> None:
