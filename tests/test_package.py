@@ -129,7 +129,7 @@ def test_wheel_and_sdist_run_outside_the_checkout(tmp_path: Path) -> None:
 
 
 TEXT_OR_BYTES = {"open", "fdopen", "read_text", "write_text"}
-BYTES_ONLY = {"os", "tarfile", "zipfile", "Image"}
+BYTES_ONLY = {"os", "tarfile", "zipfile", "archive", "_archive", "Image"}
 
 
 def texts_without_encoding(path: Path) -> list[int]:
@@ -142,7 +142,8 @@ def texts_without_encoding(path: Path) -> list[int]:
         keywords = {keyword.arg: keyword.value for keyword in node.keywords}
         texts = [*node.args, *([keywords["mode"]] if "mode" in keywords else [])]
         binary = any(isinstance(a, ast.Constant) and re.fullmatch(r"[rwxab+]*b[rwxab+]*", str(a.value)) for a in texts)
-        owner = getattr(getattr(node.func, "value", None), "id", "")
+        of = getattr(node.func, "value", None)
+        owner = getattr(of, "attr", getattr(of, "id", ""))
         ours = isinstance(node.func, ast.Name) and called != "open"  # noiseproof.files.write_text
         if called in TEXT_OR_BYTES and owner not in BYTES_ONLY and not ours and not binary:
             lines += [node.lineno] * ("encoding" not in keywords)
