@@ -17,7 +17,7 @@ import noiseproof
 SOURCE = Path(noiseproof.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 
-BASE = {"errors", "files", "formats", "provenance", "seeding", "spec", "untrusted", "user_code"}
+BASE = {"classes", "errors", "files", "formats", "provenance", "seeding", "spec", "untrusted", "user_code"}
 LAYERS = {
     "losses": BASE,
     "noise": BASE,
@@ -31,6 +31,7 @@ LAYERS = {
     "cli": BASE | {"train", "bench", "report", "noise", "methods", "theory", "data"},
     "recipes": set(),
     "reproductions": set(),
+    "classes": {"errors"},
     "errors": set(),
     "formats": set(),
     "spec": {"errors"},

@@ -26,7 +26,7 @@ def handed_over(dataset: data.Dataset, times: int = 1) -> list[data.Dataset]:
 
 
 def test_what_arrives_is_what_was_sent(tmp_path: Path) -> None:
-    np.savez(tmp_path / "mine.npz", features=np.eye(7, 5), labels=np.arange(7), test_features=np.eye(3, 5)[:, ::-1],
+    np.savez(tmp_path / "mine.npz", features=np.eye(7), labels=np.arange(7), test_features=np.eye(3, 7)[:, ::-1],
              test_labels=np.arange(3), clean_labels=np.arange(7)[::-1])  # fmt: skip
     for dataset in (data.digits(), data.arrays(tmp_path / "mine.npz")):
         (arrived,) = handed_over(dataset)

@@ -81,8 +81,7 @@ def test_images_without_a_test_set(tmp_path: Path, images: np.ndarray) -> None:
         ({"features": FEATURES, "images": IMAGES, "labels": LABELS}, "expected 'images'"),
         ({"features": FEATURES}, "expected 'images'"),
         ({"features": FEATURES, "labels": LABELS[:5]}, "12 training inputs but 5 labels"),
-        ({"features": FEATURES, "labels": LABELS.astype(float)}, "labels is float64 .*expected integers"),
-        ({"features": FEATURES, "labels": LABELS - 1}, "training label -1"),
+        ({"features": FEATURES, "labels": LABELS[:, None]}, r"training labels have shape \(12, 1\)"),
         ({"features": FEATURES[0], "labels": LABELS}, r"shape \(4,\): expected numbers of shape \(N, features\)"),
         ({"features": np.where(FEATURES[1, 2] == FEATURES, np.nan, FEATURES), "labels": LABELS}, r"\[1, 2\] is nan"),
         ({"images": IMAGES.astype(float), "labels": LABELS}, "expected uint8"),
@@ -98,7 +97,9 @@ def test_images_without_a_test_set(tmp_path: Path, images: np.ndarray) -> None:
         ),
         ({"features": FEATURES, "labels": LABELS, "class_names": ["a", "b"]}, "training label 2"),
         ({"features": FEATURES[:0], "labels": LABELS[:0]}, "there are no training samples"),
-        ({"features": np.array([{}] * 12, object), "labels": LABELS}, "holds Python objects"),
+        ({"features": np.array([{}] * 12, object), "labels": LABELS}, "Python objects"),
+        ({"features": FEATURES[:, :0], "labels": LABELS}, r"shape \(12, 0\)"),
+        ({"images": IMAGES[:, :0], "labels": LABELS}, r"shape \(12, 0, 6, 3\)"),
     ],
 )
 def test_another_layout_is_named(tmp_path: Path, arrays: dict[str, np.ndarray], message: str) -> None:

@@ -7,6 +7,7 @@ from noiseproof.data._cifar import cifar10, cifar100
 from noiseproof.data._clothing1m import clothing1m
 from noiseproof.data._dataset import Dataset, Part
 from noiseproof.data._digits import digits
+from noiseproof.data._features import standardised
 from noiseproof.data._files import ImageFiles
 from noiseproof.data._human import cifarn
 from noiseproof.data._label_list import label_list
@@ -29,5 +30,6 @@ __all__ = [
     "image_folder",
     "image_lists",
     "label_list",
+    "standardised",
     "webvision_mini",
 ]

@@ -2,115 +2,169 @@
 
 from __future__ import annotations
 
-import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.data._dataset import Dataset, Part
-from noiseproof.errors import DataError
+from noiseproof.classes import Classes, Labels, read_labels
+from noiseproof.data._dataset import Dataset, Part, check_classes
+from noiseproof.data._features import check_features, check_reach, moments
+from noiseproof.errors import DataError, LabelError, shorten, suggest
+from noiseproof.untrusted import open_npz
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from numpy.typing import NDArray
 
 _EXPECTED = (
     "expected 'images' (uint8, (N, height, width) or (N, height, width, channels)) or 'features' (numbers, "
-    "(N, features)), and 'labels' (integers, (N,)); optional: 'test_images' or 'test_features', 'test_labels', "
+    "(N, features)), and 'labels' (numbers or text, (N,)); optional: 'test_images' or 'test_features', 'test_labels', "
     "'clean_labels', 'class_names'"
 )
+_LABELS = {"labels": "training label", "test_labels": "test label", "clean_labels": "clean label"}
+"""Arrays of labels, and what one of them is called in errors."""
+
+_BLOCK = 1024
+"""Images that are counted at a time."""
 
 
 def arrays(path: str | Path) -> Dataset:
     """A data set from an ``.npz`` file, such as ``numpy.savez(path, images=…, labels=…)`` writes.
 
     Arrays in the file: ``images`` (uint8, ``(N, height, width)`` or ``(N, height, width, channels)``) or ``features``
-    (numbers, ``(N, features)``), and ``labels`` (integers from 0, ``(N,)``), which may be wrong. Optional:
-    ``test_images`` or ``test_features`` with ``test_labels`` that can be trusted, ``clean_labels`` where the true
-    training labels are known, and ``class_names``. Inputs are standardised by the training set's mean and deviation,
-    per channel or feature.
+    (numbers, ``(N, features)``), and ``labels`` (numbers, truth values or text, ``(N,)``), which may be wrong.
+    Optional: ``test_images`` or ``test_features`` with ``test_labels`` that can be trusted, and ``clean_labels`` where
+    the true training labels are known.
+
+    The classes are the values that occur in all labels together, numbers in numeric order. ``class_names`` gives them
+    another order, adds classes that do not occur, or, where labels count from 0, names them: label 0 is the first
+    name.
+
+    Inputs are standardised by the training set's mean and deviation, per channel or feature, in float64.
 
     Raises:
-        DataError: the file is missing, damaged, holds Python objects or has another layout.
+        DataError: the file is missing, damaged, holds Python objects, an array that is not known or another layout;
+            labels that are missing, all alike, or so many different ones that they are no classes.
+
+    Warns:
+        DataWarning: a class has no training samples, an input is there with two labels, or numbers are above 1e20.
     """
     path = Path(path)
     content = _read(path)
-    kinds = [kind for kind in ("images", "features") if kind in content]
-    if len(kinds) != 1 or "labels" not in content:
-        raise DataError(f"{path} holds {', '.join(sorted(content)) or 'nothing'}: {_EXPECTED}")
-    kind = kinds[0]
+    kind = "images" if "images" in content else "features"
     inputs = _inputs(content[kind], kind, f"{path}: {kind}")
-    labels = _labels(content["labels"], f"{path}: labels")
     if not len(inputs):
         raise DataError(f"{path}: there are no training samples")
+    labels, names = _classes(content, path)
+    clean = labels.get("clean_labels")
+    if clean is not None and len(clean) != len(labels["labels"]):
+        raise DataError(f"{path}: {len(clean)} clean_labels for {len(labels['labels'])} labels")
+    mean, std = _image_moments(inputs) if kind == "images" else moments(inputs, f"{path}: {kind}")
     test = None
-    if (f"test_{kind}" in content) != ("test_labels" in content):
-        raise DataError(f"{path}: 'test_{kind}' and 'test_labels' come together, or not at all")
-    if f"test_{kind}" in content:
-        test = Part(
-            _inputs(content[f"test_{kind}"], kind, f"{path}: test_{kind}"),
-            _labels(content["test_labels"], f"{path}: test_labels"),
+    if "test_labels" in labels:
+        where = f"{path}: test_{kind}"
+        tested = _inputs(content[f"test_{kind}"], kind, where)
+        if kind == "features" and tested.shape[1:] == inputs.shape[1:]:
+            check_reach(tested, mean, std, where)
+        test = Part(tested, labels["test_labels"])
+    return check_classes(
+        Dataset(
+            path.stem, Part(inputs, labels["labels"]), test, names, tuple(mean.tolist()), tuple(std.tolist()), clean
         )
-    clean = None if "clean_labels" not in content else _labels(content["clean_labels"], f"{path}: clean_labels")
-    if clean is not None and len(clean) != len(labels):
-        raise DataError(f"{path}: {len(clean)} clean_labels for {len(labels)} labels")
-    if "class_names" in content:
-        names = tuple(str(name) for name in content["class_names"])
-    else:
-        known = [labels, *([] if clean is None else [clean]), *([] if test is None else [test.labels])]
-        highest = max(int(part.max(initial=1)) for part in known)
-        names = tuple(str(label) for label in range(highest + 1))
-    axes = tuple(range(inputs.ndim - 1))
-    std = inputs.std(axes, dtype=np.float64)
-    return Dataset(
-        path.stem,
-        Part(inputs, labels),
-        test,
-        names,
-        tuple(inputs.mean(axes, dtype=np.float64).tolist()),
-        tuple(np.where(std > 0, std, 1.0).tolist()),
-        clean,
     )
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
-    try:
-        with path.open("rb") as file:
-            content = np.load(file, allow_pickle=False)
-            if not isinstance(content, np.lib.npyio.NpzFile):
-                raise DataError(f"{path} holds one array: {_EXPECTED}")
-            return {name: content[name] for name in content.files}
-    except DataError:
-        raise
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        objects = "allow_pickle" in str(error)
-        why = "it is no .npz file, or holds Python objects, which could run code; save plain arrays with numpy.savez"
-        why = why if objects else str(error)
-        raise DataError(f"cannot read {path}: {why}") from error
+    """The arrays of the file, none of them before their names are known to be right."""
+    with open_npz(path) as content:
+        _check_names(content.names, path)
+        return {name: content.read(name) for name in content.names}
 
 
-def _inputs(array: NDArray[Any], kind: str, where: str) -> NDArray[np.uint8] | NDArray[np.float32]:
+def _check_names(names: Iterable[str], path: Path) -> None:
+    found = {*names}
+    kinds = found & {"images", "features"}
+    if len(kinds) != 1 or "labels" not in found:
+        raise DataError(f"{path} holds {', '.join(sorted(found)) or 'nothing'}: {_EXPECTED}")
+    (kind,) = kinds
+    known = {kind, f"test_{kind}", *_LABELS, "class_names"}
+    for name in sorted(found - known):
+        raise DataError(f"{path} holds an array {name!r}, which has no meaning here{suggest(name, known)}")
+    if (f"test_{kind}" in found) != ("test_labels" in found):
+        raise DataError(f"{path}: 'test_{kind}' and 'test_labels' come together, or not at all")
+
+
+def _inputs(array: NDArray[Any], kind: str, where: str) -> NDArray[Any]:
     if kind == "images":
         if array.ndim == 3:
             array = array[..., None]
-        if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] not in (1, 3, 4):
+        if array.dtype != np.uint8 or array.ndim != 4 or array.shape[3] not in (1, 3, 4) or 0 in array.shape[1:]:
             raise DataError(
                 f"{where} is {array.dtype} of shape {array.shape}: expected uint8 of shape (N, height, width) or "
                 "(N, height, width, channels) with 1, 3 or 4 channels, last"
             )
         return array
-    if array.ndim != 2 or array.dtype.kind not in "iufb":
+    if array.ndim != 2 or array.dtype.kind not in "iufb" or not array.shape[1]:
         raise DataError(f"{where} is {array.dtype} of shape {array.shape}: expected numbers of shape (N, features)")
-    features = array.astype(np.float32)
-    if not np.isfinite(features).all():
-        row, column = np.argwhere(~np.isfinite(features))[0]
-        raise DataError(
-            f"{where}[{row}, {column}] is {features[row, column]}: expected finite numbers; fill gaps first"
+    if array.dtype.kind == "b":
+        array = array.astype(np.uint8)
+    check_features(array, where)
+    return array
+
+
+def _classes(content: dict[str, NDArray[Any]], path: Path) -> tuple[dict[str, NDArray[np.int64]], tuple[str, ...]]:
+    """The labels of each part as positions of the class names, and these."""
+    try:
+        labels = {key: read_labels(content[key], what) for key, what in _LABELS.items() if key in content}
+        if "class_names" not in content:
+            classes = Classes.of(*labels.values())
+            return {key: classes.encode(part, _LABELS[key]) for key, part in labels.items()}, classes.names
+        if content["class_names"].ndim != 1:
+            raise LabelError(f"class_names have shape {content['class_names'].shape}: expected (classes,)")
+        classes = Classes.named(content["class_names"].tolist())
+        for key, part in labels.items():
+            if part.kind == "truth" and not {*part.texts} <= {*classes.names}:
+                labels[key] = read_labels(content[key].astype(np.uint8), _LABELS[key])
+        if classes.are_numbers and _count_from_zero(labels.values(), classes):
+            return {key: part.values.astype(np.int64) for key, part in labels.items()}, classes.names
+        return {
+            key: (classes.resolve if part.kind == "number" else classes.encode)(part, _LABELS[key])
+            for key, part in labels.items()
+        }, classes.names
+    except LabelError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
+def _count_from_zero(labels: Iterable[Labels], classes: Classes) -> bool:
+    """Whether labels are positions of names that are numbers too, rather than these names.
+
+    Raises:
+        LabelError: they can be both, with different meanings.
+    """
+    texts = {text for part in labels for text in part.texts}
+    counted = {str(position) for position in range(len(classes))}
+    named = texts <= {*classes.names}
+    if not texts <= counted or (named and all(classes.names[int(text)] == text for text in texts)):
+        return False
+    if named:
+        raise LabelError(
+            f"labels such as {max(texts, key=int)} could be class_names ({shorten(classes.names)}) or count them from "
+            "0: leave class_names out if the labels are the names, or give names that are no numbers"
         )
-    return features
+    return True
 
 
-def _labels(array: NDArray[Any], where: str) -> NDArray[np.int64]:
-    if array.dtype.kind not in "iu" or array.ndim != 1:
-        raise DataError(f"{where} is {array.dtype} of shape {array.shape}: expected integers of shape (N,)")
-    return array.astype(np.int64)
+def _image_moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and deviation of every channel, exactly, from how often each of the 256 values occurs."""
+    values = np.arange(256.0)
+    mean, std = [], []
+    for channel in range(images.shape[3]):
+        counts = np.zeros(256, np.int64)
+        for start in range(0, len(images), _BLOCK):
+            counts += np.bincount(images[start : start + _BLOCK, ..., channel].ravel(), minlength=256)
+        shares = counts / counts.sum()
+        mean.append(float(shares @ values))
+        std.append(float(np.sqrt(shares @ (values - mean[-1]) ** 2)) or 1.0)
+    return np.array(mean), np.array(std)

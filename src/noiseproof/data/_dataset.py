@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import warnings
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noiseproof.classes import Classes
 from noiseproof.data._files import ImageFiles
-from noiseproof.errors import DataError, LabelError
+from noiseproof.errors import DataError, DataWarning, LabelError, shorten
 from noiseproof.noise import check_labels
 
 if TYPE_CHECKING:
@@ -23,11 +26,12 @@ class Part:
     """Inputs and labels of a training or test set.
 
     Attributes:
-        inputs: images as uint8 ``(N, height, width, channels)``, features as float32 ``(N, features)``, or files.
+        inputs: images as uint8 ``(N, height, width, channels)``, features as numbers ``(N, features)`` of whatever
+            type their source has, or files.
         labels: ``(N,)`` int64.
     """
 
-    inputs: NDArray[np.uint8] | NDArray[np.float32] | ImageFiles
+    inputs: NDArray[Any] | ImageFiles
     labels: NDArray[np.int64]
 
     def __len__(self) -> int:
@@ -42,7 +46,7 @@ class Dataset:
         name: the name in recipes and tables.
         train: the training set. Its labels are as the source has them, right or wrong.
         test: the test set, with labels that can be trusted; ``None`` where the user has none.
-        class_names: one per class.
+        class_names: one per class, each another; labels are positions in them.
         mean: what to subtract from each channel or feature, in units of the stored inputs.
         std: what to divide by after that.
         clean_labels: the true training labels, where they are known and ``train.labels`` are not they.
@@ -66,6 +70,15 @@ class Dataset:
     ``also``."""
 
     def __post_init__(self) -> None:
+        if self.num_classes < 2:
+            raise DataError(
+                f"{self.name} has {self.num_classes} class{'es' if not self.class_names else ''} "
+                f"({', '.join(self.class_names)}): expected at least two"
+            )
+        try:
+            Classes(self.class_names)
+        except LabelError as error:
+            raise DataError(f"{self.name}: {error}") from error
         for what, part in (("training", self.train), *self.test_parts.items()):
             if len(part.inputs) != len(part.labels):
                 raise DataError(f"{self.name}: {len(part.inputs)} {what} inputs but {len(part.labels)} labels")
@@ -80,6 +93,11 @@ class Dataset:
                 )
         if not len(self.train):
             raise DataError(f"{self.name}: there are no training samples")
+
+    @property
+    def classes(self) -> Classes:
+        """The classes, to read labels by."""
+        return Classes(self.class_names)
 
     @property
     def test_parts(self) -> dict[str, Part]:
@@ -151,14 +169,94 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """The SHA-256 of all inputs and labels: two data sets of one name differ in it.
+        """The SHA-256 of all inputs, labels and class names: two data sets of one name differ in it.
 
         Of image files, paths and sizes stand for the pixels: reading a million images would take an hour.
         """
         digest = hashlib.sha256(self.name.encode())
+        digest.update(json.dumps(self.class_names).encode())
         for part in (self.train, *self.test_parts.values()):
             inputs = part.inputs
             digest.update(str(inputs.shape).encode())
             digest.update(inputs.listing() if isinstance(inputs, ImageFiles) else np.ascontiguousarray(inputs).data)
             digest.update(np.ascontiguousarray(part.labels, "<i8").data)
         return digest.hexdigest()
+
+
+_MOST_COMPARED = 200_000
+"""So many inputs are looked through for such as are there twice."""
+
+_MOST_BYTES = 2**30
+
+
+def check_classes(dataset: Dataset) -> Dataset:
+    """``dataset``, after a look at what its classes have to learn from. For data that nobody has published.
+
+    Raises:
+        DataError: all training labels are one class.
+
+    Warns:
+        DataWarning: a class without training samples, one that looks like a mark for missing labels, or inputs that
+            are there more than once with different labels.
+    """
+    counts = np.bincount(dataset.train.labels, minlength=dataset.num_classes)
+    if (counts > 0).sum() < 2:
+        only = dataset.class_names[int(counts.argmax())]
+        raise DataError(
+            f"{dataset.name}: all {len(dataset.train)} training labels are {only!r}: expected at least two classes"
+        )
+    empty = np.flatnonzero(counts == 0)
+    if len(empty):
+        tested = {
+            name: int(np.isin(part.labels, empty).sum())
+            for name, part in dataset.test_parts.items()
+            if np.isin(part.labels, empty).any()
+        }
+        there = "".join(f", though {count} samples of {name} have" for name, count in tested.items())
+        few = shorten([repr(dataset.class_names[label]) for label in empty])
+        _warn(dataset, f"no training label is {few}{there}: nothing can be learnt about a class without samples")
+    _warn_about_marks(dataset)
+    _warn_about_twins(dataset)
+    return dataset
+
+
+def _warn(dataset: Dataset, text: str) -> None:
+    warnings.warn(f"{dataset.name}: {text}", DataWarning, stacklevel=5)
+
+
+def _warn_about_marks(dataset: Dataset) -> None:
+    """Samples without a label have been given one in many ways."""
+    names = dataset.class_names
+    below = [name for name in names if name.startswith("-")]
+    counted = {"0", "1"} <= {*names}
+    marks = [*(below if len(below) == 1 and counted else []), *(name for name in names if name.casefold() == "nan")]
+    for mark in marks:
+        count = int((dataset.train.labels == names.index(mark)).sum())
+        _warn(
+            dataset, f"{mark!r} is a class like others, of {count} samples: if it marks missing labels, leave them out"
+        )
+
+
+def _warn_about_twins(dataset: Dataset) -> None:
+    inputs, labels = dataset.train.inputs, dataset.train.labels
+    if isinstance(inputs, ImageFiles):
+        keys: list[Any] = inputs.paths.tolist()
+    else:
+        each = max(1, inputs[:1].nbytes)
+        few = inputs[: min(_MOST_COMPARED, _MOST_BYTES // each)]
+        keys = [hashlib.blake2b(row, digest_size=12).digest() for row in np.ascontiguousarray(few)]
+    first: dict[Any, int] = {}
+    twins = [
+        (before, place)
+        for place, key in enumerate(keys)
+        if (before := first.setdefault(key, place)) != place and labels[before] != labels[place]
+    ]
+    if twins:
+        before, place = twins[0]
+        one, other = (dataset.class_names[labels[at]] for at in twins[0])
+        where = f"{before} and {place}" if not isinstance(inputs, ImageFiles) else inputs.names(np.array([place]))[0]
+        _warn(
+            dataset,
+            f"{len(twins)} training inputs are there before with another label (such as {where}: {one!r} and "
+            f"{other!r}): at most one of the two is right",
+        )

@@ -6,13 +6,13 @@ each image with its own crop, flip and angle, and one gather on the stored bytes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from noiseproof.data import ImageFiles
+from noiseproof.data import ImageFiles, standardised
 from noiseproof.errors import RecipeError
 from noiseproof.train._augment import LARGEST_ANGLE
 from noiseproof.train._files import Files
@@ -81,11 +81,11 @@ class InMemory:
 
 
 class Features(InMemory):
-    """Feature vectors, standardised once."""
+    """Feature vectors, standardised already."""
 
-    def __init__(self, features: NDArray[np.float32], mean: Tensor, std: Tensor, device: torch.device) -> None:
+    def __init__(self, features: NDArray[np.float32], device: torch.device) -> None:
         super().__init__(device)
-        self.features = (torch.from_numpy(features).to(device) - mean) / std
+        self.features = torch.from_numpy(features).to(device)
 
     def __len__(self) -> int:
         return len(self.features)
@@ -139,18 +139,19 @@ class Images(InMemory):
 
 def make_inputs(
     dataset: Dataset,
-    inputs: NDArray[np.uint8] | NDArray[np.float32] | ImageFiles,
+    inputs: NDArray[Any] | ImageFiles,
     device: torch.device,
     reader: Reader | None = None,
 ) -> Inputs:
     """``inputs`` of ``dataset`` on ``device``, standardised by the data set's mean and deviation; files by a reader."""
+    if not isinstance(inputs, ImageFiles) and not dataset.is_image:
+        return Features(standardised(inputs, np.array(dataset.mean), np.array(dataset.std)), device)
     mean = torch.tensor(dataset.mean, dtype=torch.float32, device=device)
     std = torch.tensor(dataset.std, dtype=torch.float32, device=device)
     if isinstance(inputs, ImageFiles):
         assert reader is not None  # noqa: S101 - whoever has files makes one
         return Files(inputs, mean, std, device, reader)
-    kind = Images if inputs.dtype == np.uint8 else Features
-    return kind(np.ascontiguousarray(inputs), mean, std, device)
+    return Images(np.ascontiguousarray(inputs), mean, std, device)
 
 
 def epoch_order(

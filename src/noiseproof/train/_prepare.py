@@ -6,7 +6,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -40,7 +40,7 @@ class Task:
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
 
-    def inputs(self, index: NDArray[np.int64]) -> NDArray[np.uint8] | NDArray[np.float32] | datasets.ImageFiles:
+    def inputs(self, index: NDArray[np.int64]) -> NDArray[Any] | datasets.ImageFiles:
         """The training set's inputs at ``train`` or ``validation``: where that is all of them, no copy of them."""
         everything = self.dataset.train.inputs
         return everything if len(index) == len(everything) else everything[index]
