@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import sys
@@ -28,6 +29,8 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
     Raises:
         RunError: the disk is full or the folder cannot be written. The old file is untouched.
     """
+    if path.is_dir():
+        raise RunError(f"could not write {path}: it is a folder, expected the name of a file")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
         with partial.open("wb") as file:
@@ -35,8 +38,9 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        with contextlib.suppress(OSError, ValueError):
+            partial.unlink(missing_ok=True)
         raise RunError(
             f"could not write {path}: {error}. What was there before is untouched. "
             "Make room (or the folder writable) and run the same command again: it goes on from there."

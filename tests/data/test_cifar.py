@@ -75,7 +75,7 @@ def test_a_truncated_file_is_named(tmp_path: Path, keep: int) -> None:
     folder = write_small_cifar(tmp_path, "cifar10")
     whole = (folder / "data_batch_2").read_bytes()
     (folder / "data_batch_2").write_bytes(whole[:keep])
-    with pytest.raises(DataError, match="data_batch_2 is damaged or truncated"):
+    with pytest.raises(DataError, match="data_batch_2( is damaged or truncated|: the file is empty)"):
         data.cifar10(folder)
 
 
@@ -114,7 +114,7 @@ def test_missing_files_are_named(tmp_path: Path) -> None:
 def test_a_damaged_archive_is_named(tmp_path: Path) -> None:
     archive = tmp_path / "cifar-10-python.tar.gz"
     archive.write_bytes(b"\x1f\x8b" + b"0" * 100)
-    with pytest.raises(DataError, match="is damaged or truncated"):
+    with pytest.raises(DataError, match="it is damaged .* get it again"):
         data.cifar10(tmp_path)
     folder = write_small_cifar(tmp_path / "x", "cifar10")
     with tarfile.open(archive, "w:gz") as file:

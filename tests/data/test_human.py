@@ -36,7 +36,7 @@ def test_bad_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.chdir(tmp_path)
     with pytest.raises(DataError, match="unknown human labels 'worse'; did you mean 'worst'"):
         data.cifarn(tmp_path, "worse")
-    with pytest.raises(DataError, match="cannot read the human labels from"):
+    with pytest.raises(DataError, match=r"cannot read .*CIFAR-10_human.pt: No such file"):
         data.cifarn(tmp_path, "worst")
     save(tmp_path, clean_label=LABELS)
     with pytest.raises(DataError, match="has no 'aggre_label'"):
@@ -49,7 +49,7 @@ def test_bad_files_are_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(DataError, match="holds a list"):
         data.cifarn(tmp_path, "worst")
     (tmp_path / "CIFAR-10_human.pt").write_bytes(b"PK\x03\x04 cut")
-    with pytest.raises(DataError, match="cannot read the human labels from"):
+    with pytest.raises(DataError, match=r"cannot read .*CIFAR-10_human.pt: it is damaged or was cut off"):
         data.cifarn(tmp_path, "worst")
 
 

@@ -74,7 +74,10 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     torch.save(content, "a.pt")
     np.save("a.npy", np.array([content], object), allow_pickle=True)
     for name in ("a.pt", "a.npy"):
-        with pytest.raises(DataError, match="refused: it holds more than arrays|cannot read labels from a.npy"):
+        with pytest.raises(
+            DataError,
+            match="refused: it holds more than arrays|cannot read (labels from )?a.(npy|pt): .*(objects|'O8')",
+        ):
             label_list(name)
     assert not Path("owned").exists()
 
@@ -84,8 +87,8 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     [
         ("a.mat", "", None, r"a.mat is no label list that can be read: expected .json \(a list of integers"),
         ("a", "", None, "is no label list"),
-        ("a.json", "[1, 2", None, "cannot read labels from .*a.json: "),
-        ("a.json", "[" * 100_000, None, "cannot read labels from"),
+        ("a.json", "[1, 2", None, "a.json is no JSON: "),
+        ("a.json", "[" * 100_000, None, "a.json is no JSON that can be read: it is nested too deep"),
         ("a.json", "[]", None, "holds no labels"),
         ("a.json", "3", None, "holds a int"),
         ("a.json", "[1, 2.0]", None, "entry 1 is 2.0, expected an integer label"),
@@ -128,7 +131,7 @@ def test_bad_text_is_named(tmp_path: Path, name: str, text: str, column: str | N
     ("content", "message"),
     [
         (torch.zeros(3), "labels are float32: expected integers"),
-        (torch.zeros(3, dtype=torch.bfloat16), "BFloat16"),
+        (torch.zeros(3, dtype=torch.bfloat16), "a tensor of bfloat16"),
         (torch.zeros(3, dtype=torch.bool), "labels are bool"),
         (torch.zeros((3, 1), dtype=torch.long), r"labels have shape \(3, 1\)"),
         (torch.tensor(3), r"labels have shape \(\)"),
@@ -145,10 +148,10 @@ def test_bad_arrays_are_named(tmp_path: Path, content: object, message: str) -> 
 
 def test_damaged_files_are_named(tmp_path: Path) -> None:
     for name in ("a.json", "a.pt", "a.npy", "a.csv"):
-        with pytest.raises(DataError, match="cannot read labels from .*absent"):
+        with pytest.raises(DataError, match="cannot read .*absent"):
             label_list(tmp_path / f"absent{name}")
         (tmp_path / name).write_bytes(b"\xff\xfePK\x03\x04")
-        with pytest.raises(DataError, match=rf"cannot read labels from .*{name}|{name} was refused"):
+        with pytest.raises(DataError, match=rf"cannot read .*{name}|{name} was refused|{name} is no "):
             label_list(tmp_path / name)
     np.savez(tmp_path / "b.npz", a=LABELS)
     (tmp_path / "b.npz").rename(tmp_path / "b.npy")

@@ -49,7 +49,7 @@ def manifest(tmp_path: Path) -> Path:
         ({"labels": "abc"}, "labels are"),
         ({"format": "other"}, "format 'other', expected"),
         ({"matrix": [[1.0]]}, "shape"),
-        ({"sha256": None}, "was changed after it was written"),
+        ({"sha256": None}, "is no noise manifest: sha256 None"),
     ],
 )
 def test_a_changed_manifest_is_refused(manifest: Path, change: dict[str, object], message: str) -> None:

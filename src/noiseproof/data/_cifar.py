@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import tarfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from noiseproof.data._dataset import Dataset, Part
-from noiseproof.data._pickles import load_arrays
-from noiseproof.errors import DataError, DataWarning
+from noiseproof.errors import DataError, DataWarning, LabelError
+from noiseproof.noise import check_labels
+from noiseproof.untrusted import read_bytes, read_pickle, read_tar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -43,6 +43,9 @@ class _Layout:
     def url(self) -> str:
         return f"https://www.cs.toronto.edu/~kriz/{self.archive}"
 
+
+_MOST_BYTES = 1 << 30
+"""The size of one of its files: the largest that was published has 155 million bytes."""
 
 _CIFAR10 = _Layout(
     name="cifar10",
@@ -159,23 +162,18 @@ def _download(layout: _Layout, root: Path) -> Path:
 def _folder_reader(folder: Path) -> Read:
     def read(name: str) -> bytes:
         try:
-            return (folder / name).read_bytes()
-        except OSError as error:
-            raise DataError(f"cannot read {folder / name}: {error}. The data set is incomplete.") from error
+            return read_bytes(folder / name, _MOST_BYTES)
+        except DataError as error:
+            raise DataError(f"{error}. The data set is incomplete, or not what its files' names say.") from error
 
     return read
 
 
 def _archive_reader(layout: _Layout, path: Path) -> Read:
-    members: dict[str, bytes] = {}
     try:
-        with tarfile.open(path) as archive:
-            for member in archive:
-                file = archive.extractfile(member) if member.isfile() else None
-                if file is not None:
-                    members[Path(member.name).name] = file.read()
-    except (tarfile.TarError, OSError, EOFError) as error:
-        raise DataError(f"{path} is damaged or truncated: {error}. Get it again from {layout.url}.") from error
+        members = read_tar(path, (*layout.train, *layout.test, layout.meta))
+    except DataError as error:
+        raise DataError(f"{error}. If it is damaged or truncated, get it again from {layout.url}.") from error
 
     def read(name: str) -> bytes:
         if name not in members:
@@ -194,9 +192,9 @@ def _assemble(layout: _Layout, read: Read, where: str) -> Dataset:
             content = read(name)
             if hashlib.md5(content, usedforsecurity=False).hexdigest() != md5:
                 unknown.append(name)
-            batches.append(_batch(layout, load_arrays(content, f"{where}: {name}"), f"{where}: {name}"))
+            batches.append(_batch(layout, read_pickle(content, f"{where}: {name}"), f"{where}: {name}"))
         parts.append(Part(np.concatenate([b.inputs for b in batches]), np.concatenate([b.labels for b in batches])))
-    meta = load_arrays(read(layout.meta), f"{where}: {layout.meta}")
+    meta = read_pickle(read(layout.meta), f"{where}: {layout.meta}")
     names = meta.get(layout.names_key)
     if not isinstance(names, list) or len(names) != layout.num_classes:
         raise DataError(f"{where}: {layout.meta} has no {layout.num_classes} {layout.names_key}")
@@ -213,7 +211,7 @@ def _assemble(layout: _Layout, read: Read, where: str) -> Dataset:
         layout.name,
         parts[0],
         parts[1],
-        tuple(str(name) for name in names),
+        tuple(name.decode("latin1") if isinstance(name, bytes) else str(name) for name in names),
         tuple(255 * value for value in layout.mean),
         tuple(255 * value for value in layout.std),
         notes=notes,
@@ -224,7 +222,10 @@ def _batch(layout: _Layout, content: dict[str, Any], where: str) -> Part:
     pixels, labels = content.get("data"), content.get(layout.labels_key)
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.ndim != 2 or pixels.shape[1] != 3072:
         raise DataError(f"{where}: 'data' is not uint8 of shape (N, 3072), as {layout.name} has it")
-    if not isinstance(labels, list | np.ndarray) or len(labels) != len(pixels):
+    if not isinstance(labels, list | np.ndarray) or np.ndim(labels) != 1 or len(labels) != len(pixels):
         raise DataError(f"{where}: expected {len(pixels)} {layout.labels_key!r}, one per image")
     images = np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
-    return Part(images, np.asarray(labels))
+    try:
+        return Part(images, check_labels(labels, layout.num_classes, what="training label"))
+    except LabelError as error:
+        raise DataError(f"{where}: {error}") from error

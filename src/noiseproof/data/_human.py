@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
-from noiseproof.data._pickles import load_torch
-from noiseproof.errors import DataError, suggest
+from noiseproof.errors import DataError, LabelError, suggest
 from noiseproof.noise import NoisyLabels
+from noiseproof.untrusted import read_torch
 
 _COLUMNS = {
     "aggre": "aggre_label",
@@ -37,11 +35,16 @@ def cifarn(path: str | Path, column: str) -> NoisyLabels:
     path = Path(path)
     if path.is_dir():
         path = path / f"CIFAR-{num_classes}_human.pt"
-    content = load_torch(path, "the human labels")
+    content = read_torch(path, "the human labels")
     if not isinstance(content, dict):
         raise DataError(f"{path} holds a {type(content).__name__}: expected a dictionary of label arrays")
     missing = [key for key in ("clean_label", _COLUMNS[column]) if key not in content]
     if missing:
-        raise DataError(f"{path} has no {missing[0]!r} (it has {', '.join(sorted(content))}): is it the right file?")
-    clean, noisy = (np.asarray(content[key]) for key in ("clean_label", _COLUMNS[column]))
-    return NoisyLabels.observed(noisy, clean, num_classes, f"cifar{num_classes}n-{column}")
+        raise DataError(
+            f"{path} has no {missing[0]!r} (it has {', '.join(sorted(map(str, content)))}): is it the right file?"
+        )
+    clean, noisy = (content[key] for key in ("clean_label", _COLUMNS[column]))
+    try:
+        return NoisyLabels.observed(noisy, clean, num_classes, f"cifar{num_classes}n-{column}")
+    except (LabelError, ValueError) as error:  # ValueError: lists of different lengths in a list
+        raise DataError(f"{path}: {error}") from error

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import csv
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 
-from noiseproof.data._pickles import load_torch
 from noiseproof.errors import DataError, LabelError, suggest
 from noiseproof.noise import check_labels
+from noiseproof.untrusted import read_json, read_npy, read_text, read_torch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -65,25 +64,21 @@ def label_list(path: str | Path, column: str | None = None) -> NDArray[np.int64]
 
 
 def _read_json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return read_json(path)
 
 
 def _read_torch(path: Path) -> Any:
-    return load_torch(path, "labels")
+    return read_torch(path, "labels")
 
 
 def _read_numpy(path: Path) -> Any:
-    content = np.load(path, allow_pickle=False)
-    if not isinstance(content, np.ndarray):
-        content.close()
-        raise DataError(f"{path} is an archive of arrays under another name: {_EXPECTED}")
-    return content
+    return read_npy(path)
 
 
 def _read_text(path: Path) -> list[int] | dict[str, list[int] | list[str]]:
     lines = [
         (number, line.strip())
-        for number, line in enumerate(path.read_text(encoding="utf-8-sig").splitlines(), 1)
+        for number, line in enumerate(read_text(path).splitlines(), 1)
         if line.strip() and not line.lstrip().startswith("#")
     ]
     if not lines:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import pickle
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,9 +12,16 @@ import torch
 from torch import Tensor
 
 from noiseproof.errors import DataError
+from noiseproof.untrusted import StoredTensor, read_bytes, read_torch
 
 if TYPE_CHECKING:
     from noiseproof.models._networks import Network
+
+_MOST_BYTES = 8 << 30
+"""The size of a file of weights."""
+
+_FLOATS = (torch.float16, torch.bfloat16, torch.float32, torch.float64)
+_INTEGERS = (torch.uint8, torch.int8, torch.int16, torch.int32, torch.int64)
 
 _HUB = "https://download.pytorch.org/models/"
 
@@ -46,7 +52,8 @@ class Weights:
             The keys of the network that were left out.
 
         Raises:
-            DataError: any other key that is missing or unknown, or of another shape.
+            DataError: any other key that is missing or unknown, or of another shape or kind of number (integers,
+                say, which are quantised weights, or complex ones), or values that are not finite.
         """
         own = network.state_dict()
         last = f"{network.classifier_name}."
@@ -62,7 +69,15 @@ class Weights:
             for key in needed
             if key in taken and taken[key].shape != own[key].shape
         ]
-        problems = {"missing": missing, "unknown": unknown, "of another shape": differing}
+        fitting = [key for key in needed if key in taken and taken[key].shape == own[key].shape]
+        odd = [
+            f"{key} {taken[key].dtype} instead of {own[key].dtype}"
+            for key in fitting
+            if taken[key].dtype not in (_FLOATS if own[key].is_floating_point() else _INTEGERS)
+        ]
+        problems = {"missing": missing, "unknown": unknown, "of another shape": differing, "of another type": odd}
+        if not any(problems.values()):
+            problems["not finite"] = [key for key in fitting if not taken[key].to(own[key].dtype).isfinite().all()]
         if any(problems.values()):
             listed = "; ".join(f"{what}: {_some(keys)}" for what, keys in problems.items() if keys)
             raise DataError(f"the weights {self.file} are not those of this network: {listed}")
@@ -93,11 +108,7 @@ def read_weights(name: str, published: dict[str, str], data_dir: Path, *, downlo
                 "download"
             )
         _download(path)
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read the weights {path}: {error}") from error
-    digest = hashlib.sha256(content).hexdigest()
+    digest = hashlib.sha256(read_bytes(path, _MOST_BYTES)).hexdigest()
     expected = re.search(r"-([0-9a-f]{8})$", path.stem)
     if expected is not None and not digest.startswith(expected[1]):
         raise DataError(
@@ -108,19 +119,27 @@ def read_weights(name: str, published: dict[str, str], data_dir: Path, *, downlo
 
 
 def _tensors(path: Path) -> dict[str, Tensor]:
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
+    if path.suffix.lower() == ".safetensors":
+        from safetensors.torch import load_file
 
+        try:
             return load_file(path)
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:  # torch's own text tells people to turn the protection off
-        raise DataError(f"{path} was refused: it is damaged, or holds more than tensors") from error
-    except Exception as error:  # a damaged file can fail in any way
-        raise DataError(f"cannot read the weights {path}: {error}. It is damaged or no file of weights.") from error
-    if not isinstance(content, dict) or not all(isinstance(value, Tensor) for value in content.values()):
+        except Exception as error:  # a damaged file can fail in any way
+            raise DataError(f"cannot read the weights {path}: {error}. It is damaged or no file of weights.") from error
+    content = read_torch(path, "the weights", tensors=True)
+    if not isinstance(content, dict) or not all(
+        isinstance(key, str) and isinstance(value, StoredTensor) for key, value in content.items()
+    ):
         raise DataError(f"{path} holds no state dictionary: expected tensors by their names")
-    return content
+    return {key: _tensor(value, f"{path}: {key}") for key, value in content.items()}
+
+
+def _tensor(stored: StoredTensor, where: str) -> Tensor:
+    try:
+        values = torch.from_numpy(stored.raw).view(getattr(torch, stored.dtype))
+        return values.as_strided(stored.shape, stored.stride, stored.offset)
+    except (RuntimeError, TypeError, ValueError, OverflowError) as error:
+        raise DataError(f"{where}: a tensor that cannot be: {error}") from error
 
 
 def _download(path: Path) -> None:

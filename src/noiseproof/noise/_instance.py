@@ -12,7 +12,7 @@ import numpy as np
 
 from noiseproof.errors import DataError, LabelError, NoiseWarning, suggest
 from noiseproof.noise._labels import NoisyLabels, check_labels
-from noiseproof.noise._matrices import check_rate, warn_if_not_dominant
+from noiseproof.noise._matrices import check_classes, check_rate, warn_if_not_dominant
 from noiseproof.seeding import numpy_stream
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def instance_dependent(
         flips[random.permutation(len(clean))[:count]] = True
     draws = random.random(len(clean))
     noisy = clean.copy()
+    check_classes(num_classes)
     matrix = np.eye(num_classes)
     lost = 0
     for label in np.unique(clean):

@@ -10,15 +10,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.errors import LabelError
+from noiseproof.errors import DataError, LabelError
 from noiseproof.files import write_text
 from noiseproof.formats import printable
-from noiseproof.noise._matrices import check_matrix
+from noiseproof.noise._matrices import check_classes, check_matrix
+from noiseproof.untrusted import read_json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 _FORMAT = "noiseproof-noise-1"
+
+_HEAD: dict[str, Any] = {
+    "kind": str, "mode": str, "requested_rate": int | float | None, "seed": int | None, "sha256": str
+}  # fmt: skip
+"""What a manifest holds besides its lists."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,9 +172,15 @@ def load(path: str | Path) -> NoisyLabels:
         LabelError: there is no such file, it is no manifest, or it was changed since it was written.
     """
     try:
-        manifest = json.loads(Path(path).read_text(encoding="utf-8"))
+        manifest = read_json(Path(path))
+    except DataError as error:
+        raise LabelError(f"{path} is no noise manifest: {error}. NoisyLabels.save writes them.") from error
+    try:
         if manifest["format"] != _FORMAT:
-            raise LabelError(f"{path}: format {manifest['format']!r}, expected {_FORMAT!r}")
+            raise LabelError(f"{path}: format {manifest['format']!r:.60}, expected {_FORMAT!r}")
+        for key, kinds in _HEAD.items():
+            if isinstance(manifest[key], bool) or not isinstance(manifest[key], kinds):
+                raise TypeError(f"{key} {manifest[key]!r:.60}")
         noisy = NoisyLabels(
             np.array(manifest["labels"]),
             np.array(manifest["clean"]),
@@ -178,13 +190,12 @@ def load(path: str | Path) -> NoisyLabels:
             manifest["requested_rate"],
             manifest["seed"],
         )
-        checksum = manifest["sha256"]
-    except OSError as error:
-        raise LabelError(f"cannot read the noise manifest {path}: {error}") from error
-    except (ValueError, KeyError, TypeError) as error:
-        if isinstance(error, LabelError):
-            raise
-        raise LabelError(f"{path} is no noise manifest: {error}. NoisyLabels.save writes them.") from error
+    except LabelError as error:
+        raise LabelError(f"{path}: {error}") from error
+    except (ValueError, KeyError, TypeError, OverflowError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else error
+        raise LabelError(f"{path} is no noise manifest: {what}. NoisyLabels.save writes them.") from error
+    checksum = manifest["sha256"]
     if noisy.checksum != checksum:
         raise LabelError(
             f"{path} was changed after it was written: its contents have SHA-256 {noisy.checksum[:12]}…, "
@@ -218,6 +229,7 @@ def check_labels(labels: ArrayLike, num_classes: int, *, what: str = "label") ->
 
 
 def _counted_matrix(labels: NDArray[np.int64], clean: NDArray[np.int64], num_classes: int) -> NDArray[np.float64]:
+    check_classes(num_classes)
     counts = np.zeros((num_classes, num_classes))
     np.add.at(counts, (clean, labels), 1)
     empty = counts.sum(1) == 0

@@ -16,6 +16,23 @@ if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
 
+MOST_CLASSES = 2_000
+"""Noise can be put on so many classes: its matrix is kept with the labels, and grows with their square."""
+
+
+def check_classes(num_classes: int) -> None:
+    """Refuse a number of classes whose matrix would be too large, before memory is taken for it.
+
+    Raises:
+        LabelError: it is.
+    """
+    if num_classes > MOST_CLASSES:
+        raise LabelError(
+            f"{num_classes:,} classes: noise is kept with its transition matrix, which would have {num_classes**2:,} "
+            f"numbers; expected at most {MOST_CLASSES:,} classes"
+        )
+
+
 def symmetric_matrix(rate: float, num_classes: int) -> NDArray[np.float64]:
     """``1 - rate`` on the diagonal, ``rate / (num_classes - 1)`` elsewhere: the own class is excluded.
 
@@ -23,6 +40,7 @@ def symmetric_matrix(rate: float, num_classes: int) -> NDArray[np.float64]:
         LabelError: a rate outside [0, 1].
     """
     rate = check_rate(rate)
+    check_classes(num_classes)
     matrix = np.full((num_classes, num_classes), rate / (num_classes - 1))
     np.fill_diagonal(matrix, 1 - rate)
     return matrix
@@ -35,6 +53,7 @@ def asymmetric_matrix(rate: float, mapping: Mapping[int, int], num_classes: int)
         LabelError: a rate outside [0, 1], or a mapping that names no class or maps one to itself.
     """
     rate = check_rate(rate)
+    check_classes(num_classes)
     matrix = np.eye(num_classes)
     for source, target in mapping.items():
         for label in (source, target):
@@ -70,6 +89,7 @@ def check_matrix(matrix: ArrayLike) -> NDArray[np.float64]:
     array = np.asarray(matrix, dtype=np.float64)
     if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
         raise LabelError(f"transition matrix of shape {array.shape}: expected (classes, classes), at least 2 x 2")
+    check_classes(len(array))
     if not np.isfinite(array).all() or (array < 0).any():
         row, column = np.argwhere(~np.isfinite(array) | (array < 0))[0]
         raise LabelError(f"T[{row}, {column}] = {array[row, column]}: expected a probability in [0, 1]")

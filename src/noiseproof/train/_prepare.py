@@ -15,6 +15,7 @@ from noiseproof import noise
 from noiseproof.errors import DataError, DataWarning, LabelError, RecipeError
 from noiseproof.seeding import numpy_stream
 from noiseproof.train._recipe import IMAGE_FILES
+from noiseproof.untrusted import read_npy, read_text
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -251,7 +252,10 @@ def read_matrix(path: Path) -> NDArray[np.float64]:
         LabelError: it cannot be read, or is no row-stochastic matrix.
     """
     try:
-        matrix = np.load(path, allow_pickle=False) if path.suffix == ".npy" else np.loadtxt(path, delimiter=",")
-    except (OSError, ValueError) as error:
+        if path.suffix.lower() == ".npy":
+            matrix = read_npy(path)
+        else:
+            matrix = np.loadtxt(read_text(path).splitlines(), delimiter=",", ndmin=2)
+    except ValueError as error:
         raise LabelError(f"cannot read a transition matrix from {path}: {error}") from error
     return noise.check_matrix(matrix)

@@ -8,6 +8,24 @@ They know numbers, strings, lists, dictionaries and arrays of numbers, and refus
 from __future__ import annotations
 
 from noiseproof.untrusted._bounds import read_bytes
+from noiseproof.untrusted._json import parse_json, read_json
 from noiseproof.untrusted._npy import Npz, open_npz, read_npy
+from noiseproof.untrusted._pickle import read_pickle
+from noiseproof.untrusted._tar import read_tar
+from noiseproof.untrusted._text import read_lines, read_text
+from noiseproof.untrusted._torch import StoredTensor, read_torch
 
-__all__ = ["Npz", "open_npz", "read_bytes", "read_npy"]
+__all__ = [
+    "Npz",
+    "StoredTensor",
+    "open_npz",
+    "parse_json",
+    "read_bytes",
+    "read_json",
+    "read_lines",
+    "read_npy",
+    "read_pickle",
+    "read_tar",
+    "read_text",
+    "read_torch",
+]

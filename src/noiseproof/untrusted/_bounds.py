@@ -21,7 +21,18 @@ MOST_TEXT = 256 * MiB
 """The size of a text or JSON file."""
 
 EXPANDED, EXPANSION = 2 * GiB, 20
-"""Compressed arrays may take so many bytes together, or so many times the size of their file if that is more."""
+"""What an archive expands to may take so many bytes, or so many times the archive's size if that is more."""
+
+
+class Wrong(Exception):  # noqa: N818 - becomes a DataError where it is known which file it is about
+    """What is wrong with a file."""
+
+
+def reason(error: Exception) -> str:
+    """What an error says about a file that could not be read."""
+    if isinstance(error, MemoryError):
+        return "it does not fit into memory"
+    return str(error) if isinstance(error, Wrong) else f"it is damaged ({error or type(error).__name__})"
 
 
 _NO_WAIT = getattr(os, "O_NONBLOCK", 0)

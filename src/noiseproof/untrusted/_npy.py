@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import math
 import re
-import zipfile
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
-from noiseproof.errors import DataError, suggest
-from noiseproof.untrusted._bounds import EXPANDED, EXPANSION, MiB, foreign, open_file, size_of
+from noiseproof.errors import DataError
+from noiseproof.untrusted._bounds import MiB, Wrong, foreign, open_file, reason, size_of
+from noiseproof.untrusted._zip import open_zip
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
+
+    from noiseproof.untrusted._zip import Zip
 
     Read = Callable[[int], bytes]
 
@@ -30,18 +32,6 @@ _ITEM = re.compile(
     r"""(?:(['"])(?P<descr>[^'"]*)\3|(?P<flag>True|False)|\((?P<shape>[\d\s,L]*)\))\s*(?:,|(?=\}))"""
 )
 _STEP = 4 * MiB
-# Deflate makes at most so many bytes of one.
-_DEFLATE = 1032
-
-
-def _why(error: Exception) -> str:
-    if isinstance(error, MemoryError):
-        return "it does not fit into memory"
-    return str(error) if isinstance(error, _Wrong) else f"it is damaged ({error or type(error).__name__})"
-
-
-class _Wrong(Exception):  # noqa: N818 - never leaves this module
-    """What is wrong with an array, before it is known where that stands."""
 
 
 def read_npy(path: Path) -> NDArray[Any]:
@@ -55,10 +45,10 @@ def read_npy(path: Path) -> NDArray[Any]:
         file.seek(0)
         try:
             if head[:4] == b"PK\x03\x04":
-                raise _Wrong("it is an archive of arrays (.npz) under another name")
-            return _array(file, size_of(file), lambda _: None)
-        except (_Wrong, OSError, ValueError, MemoryError) as error:
-            raise DataError(f"cannot read {path}: {foreign(head) or _why(error)}") from error
+                raise Wrong("it is an archive of arrays (.npz) under another name")
+            return _array(file, size_of(file))
+        except (Wrong, OSError, ValueError, MemoryError) as error:
+            raise DataError(f"cannot read {path}: {foreign(head) or reason(error)}") from error
 
 
 class Npz:
@@ -68,15 +58,10 @@ class Npz:
         names: of the arrays in it, in its order.
     """
 
-    def __init__(self, path: Path, archive: zipfile.ZipFile, size: int) -> None:
-        self._path = path
+    def __init__(self, archive: Zip) -> None:
         self._archive = archive
-        files = [info for info in archive.infolist() if not info.is_dir()]
-        self._members = {info.filename.removesuffix(".npy"): info for info in files}
-        self.names = tuple(self._members)
-        self._left = max(EXPANDED, EXPANSION * size)
-        if len(files) > len(self.names):
-            raise DataError(f"cannot read {path}: it holds two arrays of one name")
+        self._files = {file.removesuffix(".npy"): file for file in archive.names}
+        self.names = tuple(self._files)
 
     def read(self, name: str) -> NDArray[Any]:
         """The array of this name: numbers or strings, in native byte order. Nothing else of the file is read.
@@ -84,30 +69,8 @@ class Npz:
         Raises:
             DataError: there is none, or it is damaged, encrypted, too large, or no array of numbers or strings.
         """
-        where = f"{name!r} in {self._path}"
-        if name not in self._members:
-            raise DataError(f"no {where}{suggest(name, self.names[:20])}")
-        info = self._members[name]
-        try:
-            if info.flag_bits & 1:
-                raise _Wrong("it is encrypted")
-            if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                raise _Wrong("it is compressed in a way that numpy.savez_compressed does not use")
-            if info.file_size > _DEFLATE * info.compress_size + 100:
-                raise _Wrong(f"it cannot have the {info.file_size:,} bytes that the archive says")
-            with self._archive.open(info) as file:
-                return _array(cast("BinaryIO", file), info.file_size, self._take)
-        except Exception as error:  # zipfile fails in many ways on a damaged file
-            raise DataError(f"cannot read {where}: {_why(error)}") from error
-
-    def _take(self, size: int) -> None:
-        if size > self._left:
-            raise _Wrong(
-                f"it would take {size:,} bytes, with {self._left:,} left: the arrays of a file may have "
-                f"{EXPANDED >> 30} GiB together, or {EXPANSION} times its size; numpy.savez, which does not compress, "
-                "has no such bound"
-            )
-        self._left -= size
+        with self._archive.open(self._files.get(name, name)) as (file, size):
+            return _array(file, size)
 
 
 @contextlib.contextmanager
@@ -117,57 +80,29 @@ def open_npz(path: Path) -> Iterator[Npz]:
     Raises:
         DataError: the file is missing, damaged, or no ``.npz`` file.
     """
-    with open_file(path) as file:
-        head = file.read(200)
-        file.seek(0)
-        if head.startswith(_MAGIC):
-            raise DataError(f"cannot read {path}: it holds one array (.npy): expected an .npz file of named arrays")
-        try:
-            archive = zipfile.ZipFile(cast("Any", _Bounded(file)))
-        except Exception as error:  # zipfile fails in many ways on a damaged file
-            cut = "it is damaged or was cut off" if head.startswith(b"PK") else "it is no .npz file"
-            why = foreign(head) or f"{cut} ({error}); numpy.savez writes them"
-            raise DataError(f"cannot read {path}: {why}") from error
-        with archive:
-            yield Npz(path, archive, size_of(file))
+    with open_zip(path, ".npz file, such as numpy.savez writes") as archive:
+        yield Npz(archive)
 
 
-class _Bounded:
-    """A file of which nobody reads more than a piece at once: zipfile takes the size of its directory on trust."""
-
-    _MOST = 64 * MiB
-
-    def __init__(self, file: BinaryIO) -> None:
-        self._file = file
-        self.seek, self.tell, self.seekable, self.close = file.seek, file.tell, file.seekable, lambda: None
-
-    def read(self, size: int = -1) -> bytes:
-        piece = self._file.read(self._MOST + 1 if size < 0 else min(size, self._MOST + 1))
-        if len(piece) > self._MOST:
-            raise ValueError(f"a piece of more than {self._MOST:,} bytes")
-        return piece
-
-
-def _array(file: BinaryIO, size: int, take: Callable[[int], None]) -> NDArray[Any]:
-    """The array that a stream of ``size`` bytes holds, no more and no less; ``take`` may refuse its bytes."""
+def _array(file: BinaryIO, size: int) -> NDArray[Any]:
+    """The array that a stream of ``size`` bytes holds, no more and no less."""
     dtype, shape, fortran, start = _header(file.read)
     count = math.prod(shape) * dtype.itemsize
     if start + count != size:
         what = "cut off" if start + count > size else "followed by something else"
-        raise _Wrong(
+        raise Wrong(
             f"the array is {what}: {dtype} of shape {shape} has {count:,} bytes, and {size - start:,} are there"
         )
-    take(count)
     raw = np.empty(count, np.uint8)
     place = 0
     while place < count:
         piece = file.read(min(_STEP, count - place))
         if not piece:
-            raise _Wrong(f"the array is cut off after {place:,} of {count:,} bytes")
+            raise Wrong(f"the array is cut off after {place:,} of {count:,} bytes")
         raw[place : place + len(piece)] = np.frombuffer(piece, np.uint8)
         place += len(piece)
     if file.read(1):
-        raise _Wrong("the array is followed by something else")
+        raise Wrong("the array is followed by something else")
     return checked(raw, dtype).reshape(shape, order="F" if fortran else "C")
 
 
@@ -191,17 +126,17 @@ def _header(read: Read) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
     """Type, shape, whether the first index runs fastest, and the number of bytes before the values."""
     magic = read(8)
     if len(magic) < 8 or magic[:6] != _MAGIC or magic[6] not in (1, 2, 3):
-        raise _Wrong("it is no array that numpy.save wrote")
+        raise Wrong("it is no array that numpy.save wrote")
     width = 2 if magic[6] == 1 else 4
     length = int.from_bytes(read(width), "little")
     if length > _LONGEST_HEADER:
-        raise _Wrong(f"its header has {length:,} bytes: expected at most {_LONGEST_HEADER:,}")
+        raise Wrong(f"its header has {length:,} bytes: expected at most {_LONGEST_HEADER:,}")
     raw = read(length)
     if len(raw) < length:
-        raise _Wrong("its header is cut off")
+        raise Wrong("its header is cut off")
     text = raw.decode("latin1").strip()
     if re.search(r"""['"]descr['"]\s*:\s*\[""", text):
-        raise _Wrong("it is a structured array: save a plain array of numbers for each field")
+        raise Wrong("it is a structured array: save a plain array of numbers for each field")
     found: dict[str, re.Match[str]] = {}
     place = 1
     while (match := _ITEM.match(text, place)) is not None:
@@ -209,12 +144,12 @@ def _header(read: Read) -> tuple[np.dtype[Any], tuple[int, ...], bool, int]:
         place = match.end()
     whole = text.startswith("{") and text[place:].strip() == "}"
     if not whole or len(found) < 3 or any(found[key][part] is None for key, part in _PARTS.items()):
-        raise _Wrong(f"its header is {text[:100]!r}, which numpy.save does not write")
+        raise Wrong(f"its header is {text[:100]!r}, which numpy.save does not write")
     sizes = found["shape"]["shape"].replace("L", "").split(",")
     if not sizes[-1].strip():
         sizes.pop()
     if not all(size.strip().isdecimal() and len(size) < 20 for size in sizes) or len(sizes) > 32:
-        raise _Wrong(f"its shape is ({found['shape']['shape'][:100]})")
+        raise Wrong(f"its shape is ({found['shape']['shape'][:100]})")
     shape = tuple(map(int, sizes))
     return _dtype(found["descr"]["descr"]), shape, found["fortran_order"]["flag"] == "True", 8 + width + length
 
@@ -229,7 +164,7 @@ def _dtype(descr: str) -> np.dtype[Any]:
     except (TypeError, ValueError, OverflowError):
         dtype = None
     if dtype is not None and dtype.kind == "O":
-        raise _Wrong("it holds Python objects, which could run code: save plain arrays of numbers or strings")
+        raise Wrong("it holds Python objects, which could run code: save plain arrays of numbers or strings")
     if dtype is None or dtype.kind not in _KINDS or not dtype.itemsize:
-        raise _Wrong(f"it holds values of type {descr[:20]!r}: expected numbers, truth values or strings")
+        raise Wrong(f"it holds values of type {descr[:20]!r}: expected numbers, truth values or strings")
     return dtype

@@ -1,0 +1,59 @@
+"""Texts of limited length."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING
+
+from noiseproof.errors import DataError
+from noiseproof.untrusted._bounds import MOST_TEXT, MOST_VALUES, foreign, read_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+
+def read_text(path: Path, *, errors: str = "strict") -> str:
+    """A text in UTF-8, with or without a mark at its beginning.
+
+    Args:
+        path: the file.
+        errors: ``"surrogateescape"`` lets bytes pass that are no UTF-8, as in names of files.
+
+    Raises:
+        DataError: it cannot be read, is too large, or is no text.
+    """
+    content = read_bytes(path, MOST_TEXT)
+    if b"\0" in content[:4096]:
+        raise DataError(f"{path} is no text: it has zero bytes (perhaps it is UTF-16; save it as UTF-8)")
+    if (other := foreign(content[:200])) and content:
+        raise DataError(f"cannot read {path}: {other}")
+    try:
+        return content.decode("utf-8-sig", errors)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no UTF-8 text: {error}") from error
+
+
+def read_lines(path: Path, *, errors: str = "strict") -> Iterator[tuple[int, str]]:
+    """The lines of a text that are not blank, without white space around them, with their numbers from 1.
+
+    Raises:
+        DataError: as :func:`read_text`, or there are too many.
+    """
+    text = read_text(path, errors=errors)
+    if text.count("\n") > MOST_VALUES:
+        raise DataError(f"{path} has {text.count(chr(10)):,} lines: expected at most {MOST_VALUES:,}")
+    return _lines(text)
+
+
+def _lines(text: str) -> Iterator[tuple[int, str]]:
+    place = 0
+    for number in itertools.count(1):
+        if place >= len(text):
+            return
+        end = text.find("\n", place)
+        end = len(text) if end < 0 else end
+        line = text[place:end].strip()
+        place = end + 1
+        if line:
+            yield number, line
