@@ -69,7 +69,7 @@ class Npz:
         Raises:
             DataError: there is none, or it is damaged, encrypted, too large, or no array of numbers or strings.
         """
-        with self._archive.open(self._files.get(name, name)) as (file, size):
+        with self._archive.member(self._files.get(name, name)) as (file, size):
             return _array(file, size)
 
 

@@ -35,7 +35,7 @@ class Zip:
             raise DataError(f"cannot read {path}: it holds two files of one name")
 
     @contextlib.contextmanager
-    def open(self, name: str) -> Iterator[tuple[BinaryIO, int]]:
+    def member(self, name: str) -> Iterator[tuple[BinaryIO, int]]:
         """A file of the archive and its size, which counts against the archive's bound.
 
         Raises:
@@ -66,8 +66,8 @@ class Zip:
             raise DataError(f"cannot read {where}: {reason(error)}") from error
 
     def read(self, name: str) -> bytes:
-        """All of a file; see :meth:`open`."""
-        with self.open(name) as (file, size):
+        """All of a file; see :meth:`member`."""
+        with self.member(name) as (file, size):
             content = file.read(size)
             if len(content) != size or file.read(1):
                 raise Wrong("it has another size than the archive says")
