@@ -8,7 +8,7 @@ import pytest
 
 from noiseproof.errors import RecipeError, SpecError
 from noiseproof.losses import CE, REGISTRY, Active, loss_classes, make_loss
-from noiseproof.user_code import defining_modules, import_again, import_modules, source_hashes
+from noiseproof.user_code import defining_modules, import_again, import_modules
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,17 +71,12 @@ def test_another_process_imports_what_defines_a_loss(folder: Path) -> None:
     assert "twice-ce" in REGISTRY
 
 
-def test_a_changed_module_is_imported_anew_and_has_another_hash(folder: Path) -> None:
+def test_a_changed_module_is_imported_anew(folder: Path) -> None:
     import_modules(["own_a"])
-    before = source_hashes(loss_classes("twice-ce"))
-    assert list(before) == ["own_a", "own_a_helper"]
     text = (folder / "own_a.py").read_text()
     (folder / "own_a.py").write_text(text.replace("default=FACTOR", "default=FACTOR + 1"))
-    assert source_hashes(loss_classes("twice-ce")) == before, "of the code that is in use, not of the file"
     import_modules(["own_a"])
     assert make_loss("twice-ce").spec == "twice-ce(factor=3)"
-    assert source_hashes(loss_classes("twice-ce")) != before
-    assert source_hashes(loss_classes("nce + ce")) == {}
 
 
 @pytest.mark.parametrize(

@@ -6,27 +6,24 @@ to import anything.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import difflib
 import hashlib
 import importlib
 import importlib.machinery
-import importlib.util
-import inspect
 import keyword
 import os
 import sys
 import traceback
 from dataclasses import dataclass
 from pathlib import Path
-from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING
 
 from noiseproof.errors import RecipeError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from types import ModuleType
 
 HINT = "one of your own is known once its module is imported (--import MODULE, or imports in the recipe file)"
 """What an error about an unknown name may add."""
@@ -98,68 +95,6 @@ def defining_modules(classes: Iterable[type]) -> tuple[UserModule, ...]:
         folder = None if file is None else str(Path(file).absolute().parents[depth])
         found[cls.__module__] = UserModule(cls.__module__, folder)
     return tuple(found.values())
-
-
-def source_hashes(classes: Iterable[type]) -> dict[str, str]:
-    """The SHA-256 of the code that defines some classes, by module; nothing for noiseproof's own.
-
-    With each module come those of the same folder that it imports.
-    """
-    found: dict[str, str] = {}
-    for cls in classes:
-        for base in cls.__mro__:
-            if base.__module__.partition(".")[0] in ("noiseproof", "torch", "builtins", "typing"):
-                continue
-            module = sys.modules.get(base.__module__)
-            if module is None or getattr(module, "__file__", None) is None:
-                found[_public(base.__module__)] = _source_of(base)
-            else:
-                _add_sources(module, Path(str(module.__file__)).absolute().parent, found)
-    return dict(sorted(found.items()))
-
-
-def _add_sources(module: ModuleType, folder: Path, found: dict[str, str]) -> None:
-    name = _public(module.__name__)
-    if name in found:
-        return
-    found[name] = _contents.get(name) or _sha256(module)
-    for other in _imported_by(module):
-        used = sys.modules.get(other)
-        file = getattr(used, "__file__", None)
-        if used is not None and file is not None and Path(file).absolute().is_relative_to(folder):
-            _add_sources(used, folder, found)
-
-
-def _imported_by(module: ModuleType) -> Iterator[str]:
-    """The names that the text of a module imports."""
-    try:
-        tree = ast.parse(Path(str(module.__file__)).read_bytes())
-    except (OSError, ValueError, SyntaxError):  # changed since it was imported, or no text
-        return
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            dots = "." * node.level
-            package = module.__package__ or ""
-            base = importlib.util.resolve_name(dots + (node.module or ""), package) if dots else str(node.module)
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _public(name: str) -> str:
-    """The name of the main module in a worker process is that in the first one."""
-    return "__main__" if name == "__mp_main__" else name
-
-
-def _source_of(cls: type) -> str:
-    """The SHA-256 of a class that was typed in: of its text where it is kept, as notebooks do, or of its functions."""
-    try:
-        text = inspect.getsource(cls)
-    except (OSError, TypeError):
-        codes = {key: value.__code__ for key, value in vars(cls).items() if isinstance(value, FunctionType)}
-        text = repr(sorted((key, code.co_code, code.co_names, repr(code.co_consts)) for key, code in codes.items()))
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def is_reloaded(before: type, now: type) -> bool:

@@ -14,7 +14,7 @@ import pytest
 
 import image_sets
 from noiseproof import cli
-from noiseproof.cli._options import parse_changes
+from noiseproof.cli._options import combine, parse_change
 from noiseproof.errors import RecipeError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -193,15 +193,21 @@ def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str], recwarn: pyte
     assert done.stderr.count("\n") == 1
 
 
+def changes(*texts: str) -> dict[str, object]:
+    return combine([parse_change(text) for text in texts])
+
+
 def test_changes_are_toml_or_text() -> None:
-    assert parse_changes(["epochs=3", "noise.rate=0.4", "noise.kind=symmetric", "x.y.z=[1, 2]", "s='q'"]) == {
+    assert changes("epochs=3", "noise.rate = 0.4", "noise.kind=symmetric", "x.y.z=[1, 2]", "s='q'", "t=1\nseed=2") == {
         "epochs": 3,
         "noise": {"rate": 0.4, "kind": "symmetric"},
         "x": {"y": {"z": [1, 2]}},
         "s": "q",
+        "t": "1\nseed=2",
     }
-    with pytest.raises(RecipeError):
-        parse_changes(["=3"])
+    for wrong in ("=3", "epochs", "a..b=3", ".a=3", "a.=3", ""):
+        with pytest.raises(RecipeError, match="expected KEY=VALUE"):
+            changes(wrong)
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 from noiseproof import __version__
 from noiseproof.cli import bench, methods, noise, recipes, reproduce, theory, train
+from noiseproof.cli._options import import_named
 from noiseproof.cli._streams import complain, standard_streams
 from noiseproof.errors import NoiseproofError
 from noiseproof.formats import printable
@@ -65,6 +66,7 @@ def _run(arguments: list[str] | None) -> int:
     options = parser.parse_args(arguments)
     warnings.showwarning = _show_warning
     try:
+        import_named(options)
         options.run(options)
     except NoiseproofError as error:
         complain("error: ", str(error))

@@ -4,14 +4,43 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.errors import LabelError, RecipeError
 from noiseproof.files import parse_toml
+from noiseproof.user_code import import_modules
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from noiseproof.bench import Machine
+
+
+def add_import(parser: argparse.ArgumentParser) -> None:
+    """Modules with losses of one's own."""
+    parser.add_argument(
+        "--import",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        dest="imports",
+        help="import a module with losses of your own, such as my_losses for my_losses.py in the working folder or "
+        "beside the recipe; may be repeated",
+    )
+
+
+def import_named(options: argparse.Namespace) -> None:
+    """Import the modules that :func:`add_import`'s option names.
+
+    Raises:
+        RecipeError: there is no such module, or it fails.
+    """
+    names = getattr(options, "imports", [])
+    recipe = getattr(options, "recipe", "")
+    if names:
+        import_modules(names, Path(recipe).parent if recipe.lower().endswith(".toml") else None)
 
 
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +57,7 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Where data and runs are, and on what to train."""
     add_data_dir(parser)
+    add_import(parser)
     parser.add_argument(
         "--download",
         action="store_true",
@@ -117,35 +147,91 @@ def read_map(text: str | None) -> dict[int, int] | str:
         raise LabelError(f"--map {text}: expected pairs such as 3:5,5:3") from error
 
 
-def parse_changes(texts: list[str]) -> dict[str, Any]:
-    """``["noise.rate=0.4", "method=gce"]`` as nested tables; values are TOML, or plain text where that fails.
+def recipe_changes(options: argparse.Namespace, named: dict[str, Any] | None = None) -> dict[str, Any]:
+    """What the options change in a recipe: ``--set``, ``--regulariser``, and those of a command's own.
+
+    The order of the options and their spelling make no difference: ``--method ce`` is ``--set method=ce`` and, but for
+    what else it may have, ``--set method.name=ce``.
+
+    Args:
+        options: with those of :func:`add_run_options`.
+        named: values of further options by the keys that they stand for, such as ``{"noise.rate": 0.4}``; ``None`` is
+            not given.
 
     Raises:
-        RecipeError: an entry without ``=``.
+        RecipeError: an entry of ``--set`` without ``=``, or two options that contradict each other; both are named.
     """
+    given = [
+        (f"--{key.rpartition('.')[2]} {value}", key, value)
+        for key, value in {**(named or {}), "grid.regulariser": options.regulariser}.items()
+        if value is not None
+    ]
+    return combine([*given, *(parse_change(text) for text in options.changes)])
+
+
+def parse_change(text: str) -> tuple[str, str, Any]:
+    """``noise.rate=0.4`` as the option that it came from, its key and its value: TOML, or plain text where that fails.
+
+    Raises:
+        RecipeError: there is no ``=``, or no key before it.
+    """
+    key, equals, value = text.partition("=")
+    key = ".".join(part.strip() for part in key.split("."))
+    if not equals or not all(key.split(".")):
+        raise RecipeError(f"--set {text}: expected KEY=VALUE, such as epochs=3")
+    return f"--set {text}", key, _value(value.strip())
+
+
+def combine(given: list[tuple[str, str, Any]]) -> dict[str, Any]:
+    """Options as nested tables, each option with its key and its value.
+
+    Raises:
+        RecipeError: two options that contradict each other.
+    """
+    leaves: dict[tuple[str, ...], tuple[str, Any]] = {}
+    for option, key, value in given:
+        for path, leaf in _leaves(tuple(key.split(".")), value):
+            for other, (before, theirs) in leaves.items():
+                short, long = sorted((path, other), key=len)
+                same = path == other and theirs == leaf and type(theirs) is type(leaf)
+                if long[: len(short)] == short and not same:
+                    raise _contradiction(before, option)
+            leaves[path] = option, leaf
+    named = [option for option, key, value in given if key == "method" and isinstance(value, str)]
+    if named and ("method", "loss") in leaves:
+        raise _contradiction(named[0], leaves["method", "loss"][0])
     changes: dict[str, Any] = {}
-    for text in texts:
-        key, equals, value = text.partition("=")
-        if not equals or not key.strip():
-            raise RecipeError(f"--set {text}: expected KEY=VALUE, such as epochs=3")
+    for path, (_, leaf) in leaves.items():
         table = changes
-        *path, last = key.strip().split(".")
-        for part in path:
+        for part in path[:-1]:
             table = table.setdefault(part, {})
-        table[last] = _value(value.strip())
+        table[path[-1]] = leaf
     return changes
 
 
-def all_changes(options: argparse.Namespace) -> dict[str, Any]:
-    """What ``--set`` and ``--regulariser`` change."""
-    changes = parse_changes(options.changes)
-    if options.regulariser is not None:
-        changes["grid"] = {**changes.get("grid", {}), "regulariser": options.regulariser}
-    return changes
+def _contradiction(first: str, second: str) -> RecipeError:
+    return RecipeError(f"{first} and {second} contradict each other: give one of them")
+
+
+def _leaves(path: tuple[str, ...], value: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """The values of nested tables with their keys; a table that is one value stays one."""
+    from noiseproof.train import as_table
+
+    if len(path) == 1:
+        value = as_table(path[0], value)
+    if isinstance(value, dict) and value and path[-1] != "mapping":
+        for key, inside in value.items():
+            yield from _leaves((*path, key), inside)
+    else:
+        yield path, value
 
 
 def _value(text: str) -> Any:
     try:
-        return parse_toml(f"value = {text}")["value"]
-    except ValueError:
-        return text
+        values = parse_toml(f"value = {text}")
+    except (ValueError, RecursionError):
+        values = {}
+    if values.keys() == {"value"}:
+        return values["value"]
+    is_number = re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", text, re.ASCII)
+    return float(text) if is_number else text  # TOML has no .5 and no 5.

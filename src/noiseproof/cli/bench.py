@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from noiseproof.cli._options import add_run_options, all_changes, machine_of
+from noiseproof.cli._options import add_run_options, machine_of, recipe_changes
 
 _EXAMPLES = """\
 examples:
@@ -53,7 +53,7 @@ def run(options: argparse.Namespace) -> None:
     from noiseproof.report import write_report
     from noiseproof.train import keep_freed_memory
 
-    grid = load_grid(options.recipe, all_changes(options))
+    grid = load_grid(options.recipe, recipe_changes(options))
     if options.dry_run:
         for recipe, folder, status in grid_status(grid, options.runs):
             say(f"{status:<9} {folder}  {recipe.method.loss}")

@@ -6,6 +6,8 @@ import argparse
 import json
 from typing import TYPE_CHECKING
 
+from noiseproof.cli._options import add_import
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -37,6 +39,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     what.add_argument("--disagreements", action="store_true", help="where the papers' text and published code differ")
     parser.add_argument("--dataset", help="cifar10, cifar100, webvision or clothing1m (default: all)")
     parser.add_argument("--source", help="code, paper or another that --explain names (default: code; in JSON all)")
+    add_import(parser)
     parser.add_argument("--format", default="table", choices=("table", "json"), help="default: table")
     parser.set_defaults(run=run)
 

@@ -8,7 +8,7 @@ import re
 import time
 from pathlib import Path
 
-from noiseproof.cli._options import add_run_options, all_changes, machine_of
+from noiseproof.cli._options import add_run_options, machine_of, recipe_changes
 
 _EXAMPLES = """\
 examples:
@@ -73,7 +73,7 @@ def run(options: argparse.Namespace) -> None:
         lite=options.lite,
         cells=options.cells,
         seeds=options.seeds,
-        changes=all_changes(options),
+        changes=recipe_changes(options),
     )
     records = read_records(reproduction.recipes, options.runs)
     if options.dry_run:

@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from noiseproof.cli._options import add_data_dir, read_map
+from noiseproof.cli._options import add_data_dir, add_import, read_map
 
 if TYPE_CHECKING:
     from noiseproof.theory import Guarantees
@@ -46,6 +46,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--format", default="table", choices=("table", "json"), help="default: table")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw the thresholds of AMSE into this folder")
     add_data_dir(parser)
+    add_import(parser)
     parser.set_defaults(run=run)
 
 

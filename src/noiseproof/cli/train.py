@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import argparse
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from noiseproof.cli._options import add_run_options, all_changes, machine_of
+from noiseproof.cli._options import add_run_options, machine_of, recipe_changes
 
 if TYPE_CHECKING:
+    from noiseproof.bench import Grid
     from noiseproof.train import Epoch
 
 _EXAMPLES = """\
@@ -46,17 +47,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train and say what came out and where it is."""
-    from noiseproof.bench import folder_name, load_grid, run_grid, unreadable_note
+    from noiseproof.bench import folder_name, run_grid, unreadable_note
     from noiseproof.cli._display import GridDisplay
     from noiseproof.cli._streams import say
-    from noiseproof.errors import RecipeError
     from noiseproof.train import keep_freed_memory
 
-    grid = load_grid(options.recipe, _changes(options))
-    if len(grid.recipes) != 1:
-        raise RecipeError(
-            f"{options.recipe} is a grid of {len(grid.recipes)} runs: use `noiseproof bench {options.recipe}`"
-        )
+    grid = asked_for(options)
     keep_freed_memory()
     with GridDisplay() as display:
         (record,) = run_grid(
@@ -84,16 +80,22 @@ def run(options: argparse.Namespace) -> None:
     say(f"record and weights: {options.runs / folder_name(recipe)}")
 
 
-def _changes(options: argparse.Namespace) -> dict[str, Any]:
-    changes = all_changes(options)
-    for key in ("method", "seed"):
-        if getattr(options, key) is not None:
-            changes[key] = getattr(options, key)
-    noise = {"kind": options.noise, "rate": options.rate}
-    given = {key: value for key, value in noise.items() if value is not None}
-    if given:
-        changes["noise"] = {**changes.get("noise", {}), **given}
-    return changes
+def asked_for(options: argparse.Namespace) -> Grid:
+    """The one run that the options ask for.
+
+    Raises:
+        RecipeError: they contradict each other, it is no valid recipe, or there are several.
+    """
+    from noiseproof.bench import load_grid
+    from noiseproof.errors import RecipeError
+
+    named = {"method": options.method, "noise": options.noise, "noise.rate": options.rate, "seed": options.seed}
+    grid = load_grid(options.recipe, recipe_changes(options, named))
+    if len(grid.recipes) != 1:
+        raise RecipeError(
+            f"{options.recipe} is a grid of {len(grid.recipes)} runs: use `noiseproof bench {options.recipe}`"
+        )
+    return grid
 
 
 def _accuracies(epoch: Epoch) -> str:

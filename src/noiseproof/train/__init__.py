@@ -5,13 +5,15 @@ from __future__ import annotations
 from noiseproof.train._loop import Progress, train
 from noiseproof.train._memory import keep_freed_memory
 from noiseproof.train._prepare import Task, instance_noise, listed_noise, load_dataset, prepare, read_matrix
-from noiseproof.train._recipe import (
-    DataRecipe,
-    Recipe,
-    make_recipe,
+from noiseproof.train._recipe import DataRecipe, Recipe, make_recipe
+from noiseproof.train._recipe_file import (
+    as_table,
+    is_recipe_file,
     merge,
+    names_another,
     packaged_recipe_text,
     packaged_recipes,
+    plain_table,
     read_recipe_file,
 )
 from noiseproof.train._record import Epoch, Record, RunFolder, read_record
@@ -24,14 +26,18 @@ __all__ = [
     "Record",
     "RunFolder",
     "Task",
+    "as_table",
     "instance_noise",
+    "is_recipe_file",
     "keep_freed_memory",
     "listed_noise",
     "load_dataset",
     "make_recipe",
     "merge",
+    "names_another",
     "packaged_recipe_text",
     "packaged_recipes",
+    "plain_table",
     "prepare",
     "read_matrix",
     "read_recipe_file",

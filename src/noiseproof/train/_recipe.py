@@ -5,18 +5,19 @@ from __future__ import annotations
 import functools
 import hashlib
 import json
+import reprlib
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from noiseproof.errors import NoiseproofError, RecipeError, suggest
-from noiseproof.files import packaged_tables, parse_toml
 from noiseproof.losses import make_loss
 from noiseproof.methods import REGULARISERS, regularisation, resolve_method
 from noiseproof.models import canonical_head, canonical_model, check_weights
 from noiseproof.noise import check_rate
+from noiseproof.train._recipe_file import as_table, merge, plain_table, read_recipe_file
 
 
 class _Value(BaseModel):
@@ -34,14 +35,46 @@ class _Value(BaseModel):
         return value
 
 
-_RECIPES = "noiseproof.recipes"
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def _number(value: Any) -> Any:
+    """A number that was written as one: neither text nor true or false stands for it."""
+    if isinstance(value, bool | str | bytes):
+        raise ValueError("expected a number")
+    return value
+
+
+def _flag(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise ValueError("expected true or false")
+    return value
+
+
+def _path(value: Any) -> Any:
+    if isinstance(value, str) and (not value or "\0" in value or len(value) > _LONGEST_PATH):
+        raise ValueError(f"expected a path of 1 to {_LONGEST_PATH} characters, none of them NUL")
+    return value
+
+
+_LONGEST_PATH = 4000
+_MOST = 2**31 - 1
+_Count = Annotated[int, BeforeValidator(_number), Field(gt=0, le=_MOST)]
+_Real = Annotated[float, BeforeValidator(_number)]
+_Flag = Annotated[bool, BeforeValidator(_flag)]
+_Path = Annotated[str, BeforeValidator(_path)]
+_Pixels = Annotated[int, BeforeValidator(_number), Field(ge=1, le=1 << 14)]
 
 IMAGE_FILES = ("webvision", "clothing1m", "folder", "list")
 """The data sets that are image files."""
 
 _CLEAN = ("digits", "cifar10", "cifar100")
 _LIST = ("list",)
-_AT_PATH = ("arrays", "folder", *_LIST)
+_AT_PATH = {"arrays": "the .npz file", "folder": "the folder", "list": "the list of training images"}
+"""The data sets that the recipe says the place of, and what is there."""
+
+_EXAMPLE_OF_PATH = {"arrays": "my.npz", "folder": "my-photos", "list": "train.txt"}
 
 
 class DataRecipe(_Value):
@@ -63,21 +96,24 @@ class DataRecipe(_Value):
     """
 
     name: Literal["digits", "cifar10", "cifar100", "webvision", "clothing1m", "arrays", "folder", "list"]
-    path: str | None = None
-    test: str | None = None
-    classes: str | None = None
-    root: str | None = None
-    image_size: int | None = Field(None, gt=0)
-    resize: int | None = Field(None, gt=0)
-    train_size: int | None = Field(None, gt=0)
-    shrink: int = Field(1, ge=1)
+    path: _Path | None = None
+    test: _Path | None = None
+    classes: _Path | None = None
+    root: _Path | None = None
+    image_size: _Pixels | None = None
+    resize: _Pixels | None = None
+    train_size: _Count | None = None
+    shrink: _Count = 1
 
     @model_validator(mode="after")
     def _keys_fit(self) -> DataRecipe:
-        if (self.path is None) == (self.name in _AT_PATH):
-            raise ValueError(f"path belongs to name = {', '.join(map(repr, _AT_PATH))}, and only there")
-        for key, names in (("test", _LIST), ("classes", _LIST), ("root", _LIST), ("image_size", IMAGE_FILES),
-                           ("resize", IMAGE_FILES)):  # fmt: skip
+        if self.path is None and self.name in _AT_PATH:
+            raise ValueError(
+                f"path is missing: {_AT_PATH[self.name]} of {self.name!r}, as data.path in the recipe or in the "
+                f"command line: noiseproof train {self.name} --set data.path={_EXAMPLE_OF_PATH[self.name]}"
+            )
+        for key, names in (("path", _AT_PATH), ("test", _LIST), ("classes", _LIST), ("root", _LIST),
+                           ("image_size", IMAGE_FILES), ("resize", IMAGE_FILES)):  # fmt: skip
             if getattr(self, key) is not None and self.name not in names:
                 raise ValueError(f"{key} belongs to name = {', '.join(map(repr, names))}, not to {self.name!r}")
         if self.size_and_resize[0] > self.size_and_resize[1]:
@@ -135,7 +171,7 @@ class MatrixNoise(_Value):
     """Flips by a transition matrix ``T[true, noisy]`` in a CSV or ``.npy`` file."""
 
     kind: Literal["matrix"]
-    path: str
+    path: _Path
     mode: _Mode = "exact"
     rate: ClassVar[None] = None
 
@@ -165,7 +201,7 @@ class LabelsNoise(_Value):
     """
 
     kind: Literal["labels"]
-    path: str
+    path: _Path
     column: str | None = None
     rate: ClassVar[None] = None
 
@@ -182,7 +218,7 @@ class FileNoise(_Value):
     """Labels from a manifest that :meth:`noiseproof.noise.NoisyLabels.save` wrote."""
 
     kind: Literal["file"]
-    path: str
+    path: _Path
     rate: ClassVar[None] = None
 
 
@@ -207,14 +243,14 @@ class MethodRecipe(_Value):
         lr: a learning rate of its own in place of the recipe's.
     """
 
-    name: str
+    name: str = Field(min_length=1)
     loss: str
-    l1: float = Field(0.0, ge=0)
-    l2: float = Field(0.0, ge=0)
+    l1: _Real = Field(0.0, ge=0)
+    l2: _Real = Field(0.0, ge=0)
     source: str = "user"
     head: str = ""
     optimizer: Literal["sgd", "adam"] = "sgd"
-    lr: float | None = Field(None, gt=0)
+    lr: _Real | None = Field(None, gt=0)
 
     @field_validator("loss")
     @classmethod
@@ -235,8 +271,8 @@ class StepSchedule(_Value):
         after: the epochs after which it falls.
     """
 
-    factor: float = Field(gt=0, le=1)
-    after: tuple[Annotated[int, Field(gt=0)], ...] = Field(min_length=1)
+    factor: _Real = Field(gt=0, le=1)
+    after: tuple[_Count, ...] = Field(min_length=1)
 
 
 class Recipe(_Value):
@@ -272,20 +308,20 @@ class Recipe(_Value):
     data: DataRecipe
     noise: NoiseRecipe = NoNoise()
     model: str
-    weights: str | None = None
+    weights: _Path | None = None
     method: MethodRecipe
-    epochs: int = Field(gt=0)
-    batch_size: int = Field(gt=1)
-    lr: float = Field(gt=0)
-    momentum: float = Field(0.9, ge=0, lt=1)
-    nesterov: bool = False
-    schedule: Literal["cosine", "constant"] | Annotated[float, Field(gt=0, le=1)] | StepSchedule = "cosine"
-    clip_norm: float | None = Field(None, gt=0)
+    epochs: _Count
+    batch_size: _Count = Field(gt=1)
+    lr: _Real = Field(gt=0)
+    momentum: _Real = Field(0.9, ge=0, lt=1)
+    nesterov: _Flag = False
+    schedule: Literal["cosine", "constant"] | Annotated[_Real, Field(gt=0, le=1)] | StepSchedule = "cosine"
+    clip_norm: _Real | None = Field(None, gt=0)
     augment: tuple[Literal["crop", "resized-crop", "flip", "rotate", "jitter"], ...] = ()
-    balanced: bool = False
-    validation: float = Field(0.0, ge=0, lt=1)
+    balanced: _Flag = False
+    validation: _Real = Field(0.0, ge=0, lt=1)
     precision: Literal["32-true", "tf32-true", "64-true", "bf16-mixed", "16-mixed"] = "32-true"
-    seed: int = Field(1, ge=0)
+    seed: Annotated[int, BeforeValidator(_number), Field(ge=0)] = 1
 
     @model_validator(mode="before")
     @classmethod
@@ -293,14 +329,12 @@ class Recipe(_Value):
         """Replace the name of a data set or a method by what it stands for."""
         if not isinstance(value, dict):
             return value
-        value = dict(value)
-        if isinstance(value.get("data"), str):
-            value["data"] = {"name": value["data"]}
-        if isinstance(value.get("method"), str):
-            value["method"] = {"name": value["method"]}
-        method, data = value.get("method"), value.get("data")
+        value = {key: as_table(key, entry) for key, entry in value.items()}
+        method, data, noise = value.get("method"), value.get("data"), value.get("noise")
+        if isinstance(noise, dict):
+            _check_kind(noise)
         if isinstance(method, dict) and isinstance(data, dict):
-            value["method"] = _expand_method(method, str(data.get("name")), value.get("noise"))
+            value["method"] = _expand_method(method, str(data.get("name")), noise)
         return value
 
     @field_validator("model")
@@ -356,10 +390,23 @@ class Recipe(_Value):
 
         The method stays what it is: give it again, by its name, to have the values published for another noise.
         """
-        return make_recipe(merge(self.model_dump(mode="json"), changes))
+        return make_recipe(merge(self.model_dump(mode="json"), plain_table(changes)))
+
+
+def _check_kind(noise: dict[str, Any]) -> None:
+    """See that a noise with settings says of which kind it is."""
+    settings = ", ".join(f"noise.{key}" for key in noise if key != "kind")
+    if noise.get("kind", "none") == "none" and settings:
+        raise ValueError(
+            f"noise.kind is {'none' if 'kind' in noise else 'missing'}, and labels that stay as they are have no "
+            f"{settings}: name a noise too, such as noise.kind = 'symmetric' (--noise symmetric)"
+        )
 
 
 def _expand_method(method: dict[str, Any], dataset: str, noise: Any) -> dict[str, Any]:
+    for key in ("name", "loss", "source"):
+        if not isinstance(method.get(key, ""), str):
+            raise ValueError(f"method.{key}: expected text, got {reprlib.repr(method[key])}")
     regulariser = method.get("regulariser")
     if regulariser is not None and {"l1", "l2"} & method.keys():
         raise ValueError("method: regulariser stands for the published l1 and l2; give it, or the two numbers")
@@ -398,12 +445,24 @@ def _kind_and_rate(noise: Any) -> tuple[str | None, float | None]:
     )
 
 
-def make_recipe(values: dict[str, Any]) -> Recipe:
-    """A recipe from a dictionary, as a recipe file holds it.
+def make_recipe(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
+    """A recipe from tables as a recipe file holds them, from such a file, or by the name of one that is packaged.
+
+    Tables cause no import, so that those of a run's record can be read.
 
     Raises:
-        RecipeError: an unknown key, or a value outside its domain; the message names each.
+        RecipeError: no such file or name, a grid of several runs, an unknown key, or a value outside its domain; the
+            message names each.
     """
+    if isinstance(recipe, Recipe):
+        return recipe
+    values = read_recipe_file(recipe)
+    values.pop("title", None)
+    if "grid" in values:
+        raise RecipeError(
+            f"{recipe if isinstance(recipe, str | Path) else 'recipe'}: a grid of several runs; read it with "
+            "noiseproof.bench.load_grid, or on the command line with `noiseproof bench`"
+        )
     try:
         return Recipe.model_validate(values)
     except ValidationError as error:
@@ -439,78 +498,3 @@ _UNION_TAGS = {
     "constrained-float",
     "StepSchedule",
 }
-
-
-_SAYS_WHICH = {"data": ("name",), "noise": ("kind",), "method": ("name", "loss")}
-"""Of some tables, the keys that say which one it is: another one does not inherit the other values."""
-
-
-def merge(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """``base`` with ``changes``: tables are merged key by key, except where another data set, noise or method is named.
-
-    The name of a data set or a method stands for the table with it, so that ``{"data": {"train_size": 100}}`` changes
-    ``{"data": "cifar10"}``.
-    """
-    merged = dict(base)
-    for key, value in changes.items():
-        before: Any = merged.get(key)
-        which = _SAYS_WHICH.get(key, ())
-        if isinstance(before, str) and "name" in which:
-            before = {"name": before}
-        if isinstance(before, dict) and isinstance(value, dict):
-            another = any(part in value and value[part] != before.get(part) for part in which)
-            merged[key] = value if another else merge(before, value)
-        else:
-            merged[key] = value
-    return merged
-
-
-def packaged_recipes() -> tuple[str, ...]:
-    """The names of the recipes that come with noiseproof."""
-    return tuple(packaged_tables(_RECIPES))
-
-
-def packaged_recipe_text(name: str) -> str:
-    """The text of a recipe that comes with noiseproof.
-
-    Raises:
-        RecipeError: there is none of this name.
-    """
-    known = packaged_tables(_RECIPES)
-    if name not in known:
-        raise RecipeError(
-            f"no recipe is called {name!r}{suggest(name, known)}; for one of your own give the path of a .toml file"
-        )
-    return known[name]
-
-
-def read_recipe_file(recipe: str | Path) -> dict[str, Any]:
-    """The tables of a recipe file, with those of the file that it extends underneath.
-
-    Args:
-        recipe: a path to a ``.toml`` file, or the name of a recipe that comes with noiseproof.
-
-    Raises:
-        RecipeError: no such file or name, or text that is no TOML.
-    """
-    return _read_recipe_file(recipe, depth=0)
-
-
-def _read_recipe_file(recipe: str | Path, depth: int) -> dict[str, Any]:
-    if depth > 8:
-        raise RecipeError(f"{recipe}: recipes extend each other in a circle")
-    path = Path(recipe)
-    try:
-        text = path.read_text(encoding="utf-8") if path.suffix == ".toml" else packaged_recipe_text(str(recipe))
-    except OSError as error:
-        raise RecipeError(f"cannot read the recipe {recipe}: {error}") from error
-    try:
-        values = parse_toml(text)
-    except ValueError as error:
-        raise RecipeError(f"{recipe} is no valid TOML: {error}") from error
-    if "extends" in values:
-        parent = values.pop("extends")
-        if str(parent).endswith(".toml"):
-            parent = path.parent / parent
-        values = merge(_read_recipe_file(parent, depth + 1), values)
-    return values
