@@ -10,6 +10,7 @@ The sub-packages are imported on first use, so that ``import noiseproof`` is ins
 * :mod:`noiseproof.train` – recipes and the training loop
 * :mod:`noiseproof.bench` – grids of recipes and the tables made from them
 * :mod:`noiseproof.report` – plots and pages from finished runs
+* :mod:`noiseproof.theory` – which losses are proved to tolerate a noise, and with what parameters
 """
 
 from __future__ import annotations
@@ -21,10 +22,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from noiseproof import bench, data, losses, methods, models, noise, report, train
+    from noiseproof import bench, data, losses, methods, models, noise, report, theory, train
 
 __version__ = version("noiseproof")
-__all__ = ["__version__", "bench", "data", "losses", "methods", "models", "noise", "report", "train"]
+__all__ = ["__version__", "bench", "data", "losses", "methods", "models", "noise", "report", "theory", "train"]
 
 
 def __getattr__(name: str) -> ModuleType:

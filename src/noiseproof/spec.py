@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
@@ -43,13 +44,13 @@ def parse_call(text: str) -> Call:
     Raises:
         SpecError: the text is something else.
     """
-    match = re.fullmatch(r"\s*([A-Za-z][\w+-]*)\s*(\(.*\))?\s*", text, re.DOTALL)
+    match = re.fullmatch(r"\s*([A-Za-z][\w+-]*)\s*(\(.*\))?\s*", text, re.DOTALL | re.ASCII)
     if match is None:
-        raise SpecError(f"cannot read {text!r}: expected a name or name(parameter=value, …)")
+        raise SpecError(f"cannot read {_short(text)}: expected a name or name(parameter=value, …)")
     inner = parse_expression(f"x{match[2] or ''}")
     (_, call), *rest = inner.terms
     if rest or not isinstance(call, Call) or call.operands:
-        raise SpecError(f"cannot read {text!r}: expected a name or name(parameter=value, …)")
+        raise SpecError(f"cannot read {_short(text)}: expected a name or name(parameter=value, …)")
     return Call(match[1].lower(), call.parameters)
 
 
@@ -133,11 +134,16 @@ class Parameter:
             if not isinstance(value, bool):
                 raise SpecError(f"{owner}: {key} must be true or false, got {value!r}")
             return value
-        if isinstance(value, bool) or not isinstance(value, int | float):
+        if isinstance(value, bool) or not isinstance(value, numbers.Real):
             raise SpecError(f"{owner}: {key} must be a number, got {value!r}")
-        if value not in self.domain:
-            raise SpecError(f"{owner}: {key} must lie in {self.domain}, got {format_value(value)}")
-        return value
+        try:
+            number = int(value) if isinstance(value, numbers.Integral) else float(value)
+            float(number)
+        except (OverflowError, ValueError):
+            raise SpecError(f"{owner}: {key} is a number beyond what a float holds") from None
+        if number not in self.domain:
+            raise SpecError(f"{owner}: {key} must lie in {self.domain}, got {format_value(number)}")
+        return number
 
 
 def check_parameters(owner: str, declared: dict[str, Parameter], given: Mapping[str, object]) -> dict[str, float]:
@@ -156,8 +162,23 @@ def check_parameters(owner: str, declared: dict[str, Parameter], given: Mapping[
 _TOKEN = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
     r"|(?P<name>[A-Za-z]\w*(?:-[A-Za-z]\w*)*)"
-    r"|(?P<sign>\S)"
+    r"|(?P<sign>\S)",
+    re.ASCII,
 )
+
+_DEEPEST = 50
+"""Brackets in brackets that are read; more would exhaust the interpreter's stack before anybody could read them."""
+
+_EXACT_DIGITS = 18
+"""Integers of more digits are read as floats; Python refuses to convert thousands of digits."""
+
+_SHOWN = 200
+
+
+def _short(text: str) -> str:
+    """A text in quotes as an error shows it; the middle of a long one is left out."""
+    shown = text if len(text) <= _SHOWN else f"{text[: _SHOWN // 2]} … {text[-_SHOWN // 2 :]}"
+    return repr(shown)
 
 
 class _Parser:
@@ -168,6 +189,7 @@ class _Parser:
         self.tokens = [(str(match.lastgroup), match.group()) for match in _TOKEN.finditer(text)]
         self.tokens.append(("end", ""))
         self.index = 0
+        self.depth = 0
 
     @property
     def kind(self) -> str:
@@ -184,14 +206,18 @@ class _Parser:
         return result
 
     def _sum(self) -> Sum:
+        if self.depth > _DEEPEST:
+            self._fail(f"more than {_DEEPEST} brackets in brackets")
+        self.depth += 1
         terms = [self._product()]
         while self._take("+"):
             terms.append(self._product())
+        self.depth -= 1
         return Sum(tuple(terms))
 
     def _product(self) -> tuple[float, Call | Sum]:
         if self.kind == "number":
-            coefficient = float(self._next())
+            coefficient = float(self._number())
             self._expect("*")
             return coefficient, self._atom()
         return 1.0, self._atom()
@@ -229,8 +255,15 @@ class _Parser:
         sign = -1 if self._take("-") else 1
         if self.kind != "number":
             self._fail(f"expected a number in {place}")
-        digits = self._next()
-        return sign * (int(digits) if digits.isdigit() else float(digits))
+        return sign * self._number()
+
+    def _number(self) -> int | float:
+        digits = self.token
+        value = int(digits) if digits.isdigit() and len(digits) <= _EXACT_DIGITS else float(digits)
+        if math.isinf(value):
+            self._fail("a number beyond what a float holds")
+        self._next()
+        return value
 
     def _next(self) -> str:
         self.index += 1
@@ -247,8 +280,8 @@ class _Parser:
             self._fail(f"expected {sign!r}")
 
     def _fail(self, reason: str) -> NoReturn:
-        found = repr(self.token) if self.token else "the end"
+        found = _short(self.token) if self.token else "the end"
         raise SpecError(
-            f"cannot read {self.text!r} at {found}: {reason}. "
+            f"cannot read {_short(self.text)} at {found}: {reason}. "
             "Write a name, name(parameter=value, …) or a sum such as 'nce + 0.5*amse(a=10)'."
         )

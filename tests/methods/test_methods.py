@@ -43,6 +43,20 @@ TABLE_2: dict[str, tuple[tuple[str, ...], list[tuple[float, ...] | None]]] = {
 }
 
 
+def test_label_smoothing_makes_another_method() -> None:
+    specs = ["ce", "ce(label_smoothing=0.1)", "ce(label_smoothing=0.9)", "mae(label_smoothing=0.1)",
+             "nce+rce(label_smoothing=0.1)", "nce(label_smoothing=0.1) + mae(label_smoothing=0.1)"]  # fmt: skip
+    for source in ("code", "anl-code"):  # where MAE is another loss
+        methods = [resolve_method(spec, "cifar10", source) for spec in specs]
+        for what in ("name", "title", "loss"):
+            assert len({getattr(method, what) for method in methods}) == len(specs)
+        assert [make_loss(method.loss).label_smoothing for method in methods] == [0, 0.1, 0.9, 0.1, 0.1, 0.1]
+    assert methods[1].title == "CE(label_smoothing=0.1)"
+    assert methods[3].loss == "0.5*mae(label_smoothing=0.1)"
+    with pytest.raises(SpecError, match="reduction has no place in the text"):
+        resolve_method("ce(reduction=sum)", "cifar10")
+
+
 @pytest.mark.parametrize("column", range(4))
 @pytest.mark.parametrize("title", TABLE_2)
 def test_the_table_of_the_supplement(title: str, column: int) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -11,6 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from loss_cases import CASES, case_name
+from noiseproof.errors import SpecError
 from noiseproof.losses import REGISTRY, Active, Loss, make_loss, parameter
 from noiseproof.noise import asymmetric_matrix, symmetric_matrix
 from noiseproof.theory import (
@@ -50,7 +53,7 @@ def test_verdicts_agree_with_brute_force(loss: Loss, w: np.ndarray) -> None:
     if ordered[0] - ordered[1] < 0.05:
         return
     heaviest = int(np.argmax(w))
-    whole = expected(loss)
+    whole, _ = expected(loss, w)
     verdict = is_asymmetric(whole, w) if len(w) == 2 and loss.name not in _SEARCHED else None
     proved = guaranteed(whole, w)
     if verdict is not None and verdict.asymmetric is not None:
@@ -140,6 +143,29 @@ def test_normalised_losses_alone_do_not_single_out_the_heaviest_class() -> None:
         assert is_asymmetric(spec, w).asymmetric is True
 
 
+def test_label_smoothing_is_a_noise_of_its_own() -> None:
+    w, share = np.array([0.5, 0.3, 0.2]), 0.4
+    met = (1 - share) * w + share / 3
+    for spec in ("mae", "gce", "amse(a=8)", "amse(a=9)", "jal-ce(a=9)", "nlnl(sampled=false)"):
+        smoothed = make_loss(spec, label_smoothing=share)
+        assert is_asymmetric(smoothed, w) == is_asymmetric(spec, met)
+        assert guaranteed(smoothed, w) == guaranteed(spec, met)
+        assert noisy_risk(smoothed, [0.2, 0.5, 0.3], w) == pytest.approx(noisy_risk(spec, [0.2, 0.5, 0.3], met))
+        np.testing.assert_allclose(risk_minimizer(smoothed, w).p, risk_minimizer(spec, met).p)
+    assert needed_a("amse(label_smoothing=0.4)", w) == pytest.approx(1 / 0.12)
+    assert is_symmetric("mae(label_smoothing=0.4)")
+    assert asymmetry_ratio("mae(label_smoothing=0.4)") is None
+    with pytest.raises(SpecError, match="without class weights"):
+        is_asymmetric(make_loss("mae", weight=torch.ones(3)), w)
+
+
+def test_nothing_depends_on_assertions() -> None:
+    code = "import noiseproof; print(noiseproof.theory.is_asymmetric('ce-eps', [0.5, 0.3, 0.2]).asymmetric)"
+    for flags in ([], ["-O"]):
+        done = subprocess.run([sys.executable, *flags, "-c", code], capture_output=True, text=True, check=True)
+        assert done.stdout == "False\n"
+
+
 def test_what_is_symmetric() -> None:
     symmetric = {name for name in REGISTRY if is_symmetric(name, 7)}
     assert symmetric == {
@@ -150,7 +176,7 @@ def test_what_is_symmetric() -> None:
 @pytest.mark.parametrize("loss", CASES, ids=case_name)
 def test_minimisers_are_no_worse_than_brute_force(loss: Loss) -> None:
     w = np.array([0.5, 0.3, 0.2])
-    whole = expected(loss)
+    whole, _ = expected(loss, w)
     found = risk_minimizer(whole, w)
     assert found.p.sum() == pytest.approx(1)
     assert found.risk <= risks(whole, SIMPLEX[3], w).min().item() + 2e-3 * max(1.0, abs(found.risk))

@@ -13,13 +13,14 @@ from typing_extensions import Self, dataclass_transform
 
 from noiseproof.errors import SpecError
 from noiseproof.losses._evaluate import evaluate
+from noiseproof.losses._rows import LargestUnknownError, Probabilities
 from noiseproof.spec import Domain, Parameter, check_name, check_parameters, format_call, format_value
 from noiseproof.user_code import is_reloaded
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from noiseproof.losses._rows import Probabilities, Rows
+    from noiseproof.losses._rows import Rows
     from noiseproof.losses.papers import Citation
 
 REGISTRY: dict[str, type[Loss]] = {}
@@ -164,8 +165,15 @@ class Loss(_Declared):
 
     @property
     def spec(self) -> str:
-        """The canonical text of the definition, which :func:`make_loss` reads back."""
-        return format_call(self.name, dict(self.hyperparameters))
+        """The canonical text of the definition and of its label smoothing, which :func:`make_loss` reads back.
+
+        The other options belong to where a loss is used, not to what it is, and have no place in a text.
+        """
+        return self.text(self.label_smoothing)
+
+    def text(self, label_smoothing: float) -> str:
+        """The canonical text with the label smoothing of the loss that this one is a part of."""
+        return format_call(self.name, {**self.hyperparameters, **smoothing_argument(label_smoothing)})
 
     def with_options(self, **options: Any) -> Self:
         """The same definition with other options, such as ``reduction="none"``."""
@@ -221,6 +229,15 @@ class Active(Loss):
     LaTeX of :math:`s`.
     """
 
+    @property
+    def asks_for_the_largest(self) -> bool:
+        """Whether the loss depends on which class is its row's largest too (:attr:`Probabilities.top`)."""
+        try:
+            self.value(Probabilities(torch.full((1, 1), -1.0, dtype=torch.float64)))
+        except LargestUnknownError:
+            return True
+        return False
+
     def value(self, label: Probabilities) -> Tensor:
         """The loss where the label has these probabilities, elementwise."""
         raise NotImplementedError
@@ -259,7 +276,9 @@ class Combination(Loss):
 
     def __init__(self, **arguments: Any) -> None:
         super().__init__(**arguments)
-        object.__setattr__(self, "_parts", self.expression())
+        parts = self.expression()
+        refuse_nothing(parts, self)
+        object.__setattr__(self, "_parts", parts)
 
     def expression(self) -> Loss:
         """The expression, from the parameters of this instance."""
@@ -280,11 +299,12 @@ class Sum(Loss):
     """A weighted sum of losses.
 
     Args:
-        terms: pairs of a weight ≥ 0 and a loss. Sums inside are unfolded.
+        terms: pairs of a weight in [0, 1e30] and a loss. Sums inside are unfolded.
         options: as for every :class:`Loss`; by default those that all terms have.
 
     Raises:
-        SpecError: a weight that is negative or not finite, or terms whose options differ.
+        SpecError: a weight that is negative or too large, or terms whose options differ. A sum whose weights are all
+            0 is refused where it is called, or made from text.
     """
 
     terms: tuple[tuple[float, Loss], ...]
@@ -292,8 +312,7 @@ class Sum(Loss):
     def __init__(self, terms: list[tuple[float, Loss]], **options: Any) -> None:
         shared = terms[0][1].options
         for weight, loss in terms:
-            if weight not in Domain("[0, inf)"):
-                raise SpecError(f"weight {weight} of {loss.spec}: expected a number in [0, inf)")
+            _check_weight(weight, loss)
             differing = [key for key, value in loss.options.items() if not _same(value, shared[key])]
             if differing:
                 raise SpecError(
@@ -304,21 +323,43 @@ class Sum(Loss):
         flat: list[tuple[float, Loss]] = []
         for weight, loss in terms:
             inside = loss.terms if isinstance(loss, Sum) else ((1.0, loss),)
-            flat += [(weight * inner, term) for inner, term in inside]
+            flat += [(_check_weight(weight * inner, term), term) for inner, term in inside]
         object.__setattr__(self, "terms", tuple(flat))
 
-    @property
-    def spec(self) -> str:
-        """The terms, each with its weight."""
-        return " + ".join(f"{format_value(weight)}*{loss.spec}" for weight, loss in self.terms)
+    def text(self, label_smoothing: float) -> str:
+        """The terms, each with its weight and the label smoothing of them all.
+
+        A published combination whose name has a plus is written as its parts: in a sum, the plus is the sum's.
+        """
+        written = []
+        for weight, loss in self.terms:
+            parts: tuple[tuple[float, Loss], ...] = ((weight, loss),)
+            if isinstance(loss, Combination) and "+" in loss.name:
+                parts = Sum([(weight, loss.parts)]).terms
+            written += [f"{format_value(inner)}*{part.text(label_smoothing)}" for inner, part in parts]
+        return " + ".join(written)
 
     def with_options(self, **options: Any) -> Self:
         """The same sum with other options."""
         plain = [(weight, loss.with_options(**{**self.options, **options})) for weight, loss in self.terms]
         return type(self)(plain)
 
+    def with_parameters(self, **parameters: float) -> Self:
+        """A sum has none of its own.
+
+        Raises:
+            SpecError: always, if there are parameters to change.
+        """
+        if parameters:
+            raise SpecError(
+                f"a sum has no parameter {', '.join(map(repr, parameters))}: make it anew from terms that have the "
+                f"values, such as make_loss({self.spec!r})"
+            )
+        return self
+
     def accumulate(self, rows: Rows, scale: float) -> None:
         """Add ``scale`` times every term."""
+        refuse_nothing(self, self)
         for weight, loss in self.terms:
             if weight:
                 loss.accumulate(rows, scale * weight)
@@ -326,6 +367,31 @@ class Sum(Loss):
     def extra_repr(self) -> str:
         """The expression."""
         return self.spec
+
+
+def smoothing_argument(share: float) -> dict[str, float]:
+    """The label smoothing as an argument in a text; none where there is no smoothing."""
+    return {"label_smoothing": float(share)} if share else {}
+
+
+def refuse_nothing(loss: Loss, whole: Loss) -> None:
+    """Refuse a sum in which every term has the weight 0.
+
+    Raises:
+        SpecError: it is one; the message names the loss that it is the whole of.
+    """
+    if isinstance(loss, Sum) and not any(weight for weight, _ in loss.terms):
+        raise SpecError(f"{whole.spec}: all weights are 0, so that nothing is left of the loss")
+
+
+_WEIGHTS = Domain("[0, 1e30]")
+"""Beyond, a float32 cannot hold the weighted loss."""
+
+
+def _check_weight(weight: float, loss: Loss) -> float:
+    if weight not in _WEIGHTS:
+        raise SpecError(f"weight {weight:g} of {loss.spec}: expected a number in {_WEIGHTS}")
+    return weight
 
 
 def _same(first: object, second: object) -> bool:

@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import torch
 from torch import Tensor
 
+from noiseproof.errors import SpecError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -31,6 +33,10 @@ _MANY_CLASSES = 512
 
 _NEAR = 32.0
 """Up to here, logits and their sums keep enough digits to subtract the normaliser only after summing them."""
+
+
+class LargestUnknownError(SpecError):
+    """A loss asked for :attr:`Probabilities.top` where there is one probability and no row that it belongs to."""
 
 
 class Probabilities:
@@ -64,7 +70,8 @@ class Probabilities:
     @property
     def top(self) -> Tensor:
         """Whether an entry is the largest of its row (the first of equal ones)."""
-        assert self._top is not None  # noqa: S101 - rows give it
+        if self._top is None:
+            raise LargestUnknownError("which class is the largest is known in a row of logits only")
         return self._top
 
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from noiseproof.errors import SpecError
-from noiseproof.losses._base import Active, Loss, Passive
+from noiseproof.losses._base import Active, Loss, Passive, parameter, smoothing_argument
 from noiseproof.losses._rows import Probabilities
-from noiseproof.spec import Domain, format_value
+from noiseproof.spec import format_value
 
 if TYPE_CHECKING:
     from typing_extensions import Self
@@ -35,18 +35,21 @@ class Normalized(Loss):
     inner: Active
 
     def __init__(self, inner: Loss, **options: Any) -> None:
-        _check_inner("normalized", inner)
+        active = _checked("normalized", inner)
         super().__init__(**{**inner.options, **options})
-        object.__setattr__(self, "inner", inner)
+        object.__setattr__(self, "inner", active)
 
-    @property
-    def spec(self) -> str:
+    def text(self, label_smoothing: float) -> str:
         """``normalized(…)``."""
-        return f"normalized({self.inner.spec})"
+        return _call("normalized", self.inner, smoothing_argument(label_smoothing))
 
     def with_options(self, **options: Any) -> Self:
         """The same definition with other options."""
         return type(self)(self.inner, **{**self.options, **options})
+
+    def with_parameters(self, **parameters: float) -> Self:
+        """The same operator on the inner loss with other values of some of its parameters."""
+        return type(self)(self.inner.with_parameters(**parameters), **self.options)
 
     def accumulate(self, rows: Rows, scale: float) -> None:
         """Add ``scale`` times the ratio."""
@@ -58,8 +61,8 @@ class Normalized(Loss):
         rows.add_everywhere(share.every, ratio * inverse, -scale)
 
     def extra_repr(self) -> str:
-        """The inner loss."""
-        return self.inner.spec
+        """What is inside of the brackets of the text."""
+        return self.spec.removeprefix("normalized(").removesuffix(")")
 
 
 class Negative(Loss):
@@ -70,7 +73,8 @@ class Negative(Loss):
 
     Args:
         inner: a loss of the label's probability alone.
-        p_min: the floor, in (0, 1/K).
+        p_min: the floor, in (0, 1/K) for K classes: with all probabilities below it nothing would be left to divide
+            by. K is known, and the floor compared with it, when the loss is called.
         options: as for every :class:`Loss`; by default those of ``inner``.
 
     Raises:
@@ -78,29 +82,44 @@ class Negative(Loss):
     """
 
     inner: Active
-    p_min: float
+    p_min: float = parameter(default=1e-8, domain="(0, 0.5)")
 
     def __init__(self, inner: Loss, p_min: float = 1e-8, **options: Any) -> None:
-        _check_inner("negative", inner)
-        if p_min not in Domain("(0, 0.5)"):
-            raise SpecError(f"negative: p_min must lie in (0, 0.5), got {p_min:g}")
-        super().__init__(**{**inner.options, **options})
-        object.__setattr__(self, "inner", inner)
-        object.__setattr__(self, "p_min", float(p_min))
+        active = _checked("negative", inner)
+        if active.asks_for_the_largest:
+            raise SpecError(
+                f"negative({inner.spec}): the loss has no value at p_min, since it depends on which class is the "
+                "largest; expected a loss of the label's probability alone, such as ce"
+            )
+        super().__init__(**{**inner.options, **options}, p_min=p_min)
+        object.__setattr__(self, "inner", active)
 
-    @property
-    def spec(self) -> str:
+    def text(self, label_smoothing: float) -> str:
         """``negative(…, p_min=…)``."""
-        return f"negative({self.inner.spec}, p_min={format_value(self.p_min)})"
+        return _call("negative", self.inner, {**self.hyperparameters, **smoothing_argument(label_smoothing)})
 
     def with_options(self, **options: Any) -> Self:
         """The same definition with other options."""
-        return type(self)(self.inner, self.p_min, **{**self.options, **options})
+        return type(self)(self.inner, **{**self.hyperparameters, **self.options, **options})
+
+    def with_parameters(self, **parameters: float) -> Self:
+        """The same operator with another ``p_min``, on the inner loss with other values of its parameters."""
+        own = {key: parameters.pop(key) for key in self.declared if key in parameters}
+        inner = self.inner.with_parameters(**parameters)
+        return type(self)(inner, **{**self.hyperparameters, **self.options, **own})
 
     def accumulate(self, rows: Rows, scale: float) -> None:
-        """Add ``scale`` times the complement of the ratio."""
+        """Add ``scale`` times the complement of the ratio.
+
+        Raises:
+            SpecError: ``p_min`` is 1/K or more.
+        """
+        if self.p_min * rows.num_classes >= 1:
+            raise SpecError(
+                f"negative: p_min must lie below 1/K, got p_min={self.p_min:g} with K={rows.num_classes} classes"
+            )
         floor = math.log(self.p_min)
-        at_floor = torch.full_like(rows.logits[:1, :1], floor)
+        at_floor = rows.logits.new_full((1, 1), floor)
         highest = self.inner.value(Probabilities(at_floor)).reshape(())
 
         def value(label: Probabilities) -> Tensor:
@@ -118,13 +137,19 @@ class Negative(Loss):
         rows.add_everywhere(share.every, ratio * inverse, scale)
 
     def extra_repr(self) -> str:
-        """The inner loss and the floor."""
-        return f"{self.inner.spec}, p_min={format_value(self.p_min)}"
+        """What is inside of the brackets of the text."""
+        return self.spec.removeprefix("negative(").removesuffix(")")
 
 
-def _check_inner(operator: str, inner: Loss) -> None:
+def _call(operator: str, inner: Loss, arguments: dict[str, float]) -> str:
+    """The text of an operator; label smoothing is written at the operator, whatever the inner loss has."""
+    return ", ".join([f"{operator}({inner.text(0.0)}", *(f"{k}={format_value(v)}" for k, v in arguments.items())]) + ")"
+
+
+def _checked(operator: str, inner: Loss) -> Active:
     if not isinstance(inner, Active) or isinstance(inner, Passive):
         raise SpecError(f"{operator}({inner.spec}): expected a loss of the label's probability alone, such as ce")
+    return inner
 
 
 def normalized(loss: Loss) -> Normalized:

@@ -170,9 +170,9 @@ def origins(name: str, preset: str, source: str) -> dict[str, tuple[float, str]]
 def _loss(name: str, preset: str, source: str, given: dict[str, Any]) -> str:
     entry, loss = table()["methods"][name], loss_name(name)
     if source in entry.get("instead", {}):
-        if given:
+        if given.keys() - {"label_smoothing"}:
             raise SpecError(f"{name} of source {source} is {entry['instead'][source]}, which takes no parameters")
-        return make_loss(entry["instead"][source]).spec
+        return make_loss(entry["instead"][source], **given).spec
     declared = REGISTRY[loss].declared
     if declared and declared.keys() <= given.keys():
         return make_loss(format_call(loss, given)).spec

@@ -55,12 +55,12 @@ def is_asymmetric(loss: Loss | str, weights: ArrayLike) -> Verdict:
 
     Raises:
         LabelError: weights that are none.
+        SpecError: a text that is no loss.
     """
-    array = check_weights(weights)
+    loss, array = expected(loss, check_weights(weights))
     _, most, second, rest = dominant(array)
     if most <= second:
         return Verdict(asymmetric=False, reason="no class is heavier than all others")
-    loss = expected(loss)
     if rest == 0:
         return Verdict(asymmetric=True, reason="there is no noise", weak=True)
     verdict = _judge(loss, array)
@@ -72,9 +72,9 @@ _UNDECIDED = Verdict(asymmetric=None, reason="no lower risk was found, which is 
 
 def guaranteed(loss: Loss | str, weights: ArrayLike) -> bool:
     """Whether :func:`is_asymmetric` can prove that the loss is, which takes no search."""
-    array = check_weights(weights)
+    loss, array = expected(loss, check_weights(weights))
     _, most, second, rest = dominant(array)
-    return most > second and (rest == 0 or _judge(expected(loss), array).asymmetric is True)
+    return most > second and (rest == 0 or _judge(loss, array).asymmetric is True)
 
 
 def _judge(loss: Loss, weights: NDArray[np.float64]) -> Verdict:
@@ -83,13 +83,13 @@ def _judge(loss: Loss, weights: NDArray[np.float64]) -> Verdict:
     if function is not None:
         return _judge_separable(loss, function, weights)
     if isinstance(loss, Combination):
-        return _judge(expected(loss.parts), weights)
+        return _judge(loss.parts.with_options(reduction="none"), weights)
     if isinstance(loss, Normalized):
         return _judge_normalized(loss, weights)
     if isinstance(loss, Negative) and _falls(loss.inner):
         return Verdict(asymmetric=True, reason=f"a normalised negative loss, up to p_min = {loss.p_min:g}", weak=True)
     if isinstance(loss, Sum):
-        terms = [_judge(expected(term), weights) for weight, term in loss.terms if weight]
+        terms = [_judge(term.with_options(reduction="none"), weights) for weight, term in loss.terms if weight]
         if all(term.weak for term in terms) and any(term.asymmetric for term in terms):
             return Verdict(asymmetric=True, reason="one term is, and no other term objects", weak=True)
     return _UNDECIDED
@@ -152,10 +152,10 @@ def is_symmetric(loss: Loss | str, num_classes: int = 10) -> bool:
 
     It is compared at 200 predictions from flat to nearly certain, to 9 digits.
     """
-    loss = expected(loss)
+    loss, weights = expected(loss, np.ones(num_classes))
     random = torch.Generator().manual_seed(0)
     logits = torch.randn(200, num_classes, generator=random, dtype=torch.float64) * torch.linspace(0, 6, 200)[:, None]
-    sums = risks(loss, logits, np.ones(num_classes))
+    sums = risks(loss, logits, weights)
     return bool(sums.isfinite().all() and (sums.max() - sums.min()) <= 1e-9 * sums.abs().max())
 
 
@@ -167,10 +167,11 @@ def asymmetry_ratio(loss: Loss | str, num_classes: int = 10) -> float | None:
     :math:`e^{-1/a}` for AEL.
 
     Returns:
-        The ratio, in [0, 1]; ``None`` for a loss of more than the label's probability.
+        The ratio, in [0, 1]; ``None`` for a loss of more than the label's probability, as one with label smoothing is.
     """
-    function = separable(expected(loss), num_classes)
-    if function is None or not _label_alone(function):
+    made = make_loss(loss)
+    function = separable(made, num_classes)
+    if made.label_smoothing or function is None or not _label_alone(function):
         return None
     return _ratio(function)
 

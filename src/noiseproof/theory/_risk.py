@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from noiseproof.errors import SpecError
 from noiseproof.losses import Loss, make_loss
 from noiseproof.theory._separable import Separable, curvatures, separable
 from noiseproof.theory._weights import check_weights
@@ -45,7 +46,8 @@ def noisy_risk(loss: Loss | str, p: ArrayLike, weights: ArrayLike) -> float:
         weights: ``(classes,)``, how likely each noisy label is.
     """
     point = np.asarray(p, dtype=np.float64)[None]
-    return float(risks(expected(loss), _logits_of(point), check_weights(weights)))
+    loss, array = expected(loss, check_weights(weights))
+    return float(risks(loss, _logits_of(point), array))
 
 
 def risk_minimizer(loss: Loss | str, weights: ArrayLike) -> RiskMinimum:
@@ -61,14 +63,13 @@ def risk_minimizer(loss: Loss | str, weights: ArrayLike) -> RiskMinimum:
     Raises:
         LabelError: weights that are none.
     """
-    array = check_weights(weights)
-    loss = expected(loss)
+    loss, array = expected(loss, check_weights(weights))
     function = separable(loss, len(array))
     if function is not None:
         shapes = curvatures(function, array)
         if shapes <= {"convex", "linear"}:
             p = _fill(function, array)
-            return RiskMinimum(p, noisy_risk(loss, p, array), exact=True)
+            return RiskMinimum(p, float(risks(loss, _logits_of(p[None]), array)), exact=True)
         if shapes <= {"concave", "linear"}:
             found = corner_risks(loss, array)
             best = int(found.argmin())
@@ -81,9 +82,23 @@ def risk_minimizer(loss: Loss | str, weights: ArrayLike) -> RiskMinimum:
     return RiskMinimum(torch.softmax(logits, -1).numpy(), risk, exact=False)
 
 
-def expected(loss: Loss | str) -> Loss:
-    """The loss of each prediction, as theory has it."""
-    return make_loss(loss, reduction="none")
+def expected(loss: Loss | str, weights: NDArray[np.float64]) -> tuple[Loss, NDArray[np.float64]]:
+    """The loss of each prediction, as theory has it, and the weights of the labels that it meets.
+
+    Label smoothing is a noise of its own: it takes a share of each label's weight and gives it to all labels alike.
+
+    Raises:
+        SpecError: the text is no loss, or the loss has class weights or ignores a class.
+    """
+    made = make_loss(loss)
+    if made.weight is not None or made.ignore_index >= 0:
+        raise SpecError(
+            f"{made.spec}: theory takes a loss without class weights and without an ignored class; "
+            "multiply the weights of the labels by them instead"
+        )
+    share = made.label_smoothing
+    smoothed = (1 - share) * weights + share * weights.mean() if share else weights
+    return made.with_options(reduction="none", label_smoothing=0.0), smoothed
 
 
 def risks(loss: Loss, logits: Tensor, weights: NDArray[np.float64]) -> Tensor:

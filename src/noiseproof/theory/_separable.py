@@ -66,7 +66,7 @@ def separable(loss: Loss, num_classes: int) -> Separable | None:
             lambda t: torch.stack([weight * part.h(t) for weight, part in known]).sum(0),
             lambda t: torch.stack([weight * part.h_slope(t) for weight, part in known]).sum(0),
         )
-    if not isinstance(loss, Active):
+    if not isinstance(loss, Active) or loss.asks_for_the_largest:
         return None
     per = loss.per(num_classes) if isinstance(loss, Passive) else 1.0
     power = loss.power() if isinstance(loss, Passive) else None
@@ -86,10 +86,6 @@ def separable(loss: Loss, num_classes: int) -> Separable | None:
     # A weight that code detaches from the graph still makes the value what it is.
     if loss.hyperparameters.get("detached"):
         return separable(loss.with_parameters(detached=False), num_classes)
-    try:
-        f(torch.tensor([0.5], dtype=torch.float64))
-    except AssertionError:
-        return None  # it asks which class is the largest
     return Separable(f, f_slope, h, h_slope)
 
 
