@@ -125,10 +125,10 @@ def run_recipes(
         RunError, DataError, KeyboardInterrupt: as :func:`noiseproof.train.train`; finished runs are kept.
     """
     state = _State(recipes, runs, choose, deadline, watch)
-    if machine.jobs == 1 or len(state.left) <= 1:
+    if machine.jobs == 1 or not state.left:
         _run_here(state, machine)
     else:
-        _run_in_workers(state, machine)
+        _run_in_workers(state, machine, len(recipes))
     return state.records
 
 
@@ -216,11 +216,13 @@ def _run_here(state: _State, machine: Machine) -> None:
         state.note_end(recipe)
 
 
-def _run_in_workers(state: _State, machine: Machine) -> None:
+def _run_in_workers(state: _State, machine: Machine, count: int) -> None:
     cores = os.cpu_count() or 1
-    most = min(machine.jobs or cores, len(state.left))
+    jobs = min(cores, count) if machine.jobs is None else machine.jobs
+    # By what was asked for and not by what is left of it: the bytes of a run depend on its threads.
+    share = max(1, cores // jobs)
+    most = min(jobs, len(state.left))
     filling = Filling(most, begin_with=1 if machine.jobs is None else most)
-    share = max(1, cores // most)
     options = machine.arguments()
     if machine.workers is None:
         options["workers"] = share

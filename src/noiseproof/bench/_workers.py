@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import os
+import select
 import signal
 import sys
 import threading
@@ -74,8 +75,9 @@ class Workers:
     ) -> None:
         self._count = count
         self._context = multiprocessing.get_context("spawn")
-        self._stopping = self._context.Event()
-        self._arguments = self._stopping, threads, options
+        # Nothing that processes lock: one that is killed while it holds a lock would stop all others for good.
+        self._stopping = False
+        self._arguments = threads, options
         self._connections: list[Connection[Any, Any]] = []
         self._processes: list[Any] = []
         self._load = load
@@ -115,7 +117,7 @@ class Workers:
 
         Raises:
             DataError: its data are missing or damaged.
-            RunError: there is no room for them.
+            RunError: there is no room for them, or the worker has ended.
         """
         if recipe.data not in self._data:
             self._data[recipe.data] = SharedDataset(self._load(recipe.data))
@@ -124,15 +126,21 @@ class Workers:
         self._work[connection] = recipe
         number = self._connections.index(connection)
         data_follow = recipe.data not in self._has_data[number]
-        connection.send((recipe.model_dump(mode="json"), folder, data_follow))
-        if data_follow:
-            self._data[recipe.data].send(connection, self._processes[number].pid)
-            self._has_data[number].add(recipe.data)
+        try:
+            connection.send((recipe.model_dump(mode="json"), folder, data_follow))
+            if data_follow:
+                self._data[recipe.data].send(connection, self._processes[number].pid)
+                self._has_data[number].add(recipe.data)
+        except OSError as error:  # a broken pipe or a connection that was reset
+            raise _ended(recipe) from error
 
     def _add(self) -> Connection[Any, Any]:
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, *self._arguments))
-        process.start()
+        try:
+            process.start()
+        except OSError as error:
+            raise RunError(f"cannot start a process to train in: {error}. Run it again with fewer jobs") from error
         theirs.close()
         self._connections.append(ours)
         self._processes.append(process)
@@ -141,7 +149,11 @@ class Workers:
 
     def stop(self) -> None:
         """Tell all workers to save their state and stop; :meth:`wait` still says when they have."""
-        self._stopping.set()
+        if not self._stopping:
+            self._stopping = True
+            for connection in self._connections:
+                with contextlib.suppress(OSError):  # it has ended
+                    connection.send(None)
 
     def wait(self, deadline: float | None) -> list[Report]:
         """What workers have to say.
@@ -152,16 +164,13 @@ class Workers:
         """
         limit = None if deadline is None else max(0.0, deadline - time.monotonic())
         said: list[Report] = []
-        ready = wait_for_any(list(self._work), None if self._stopping.is_set() else limit)
+        ready = wait_for_any(list(self._work), None if self._stopping else limit)
         for connection in [each for each in self._work if each in ready]:
             recipe = self._work[connection]
             try:
                 message = connection.recv()
-            except EOFError as error:
-                raise RunError(
-                    f"a worker process ended while it ran {recipe.id} ({recipe.method.name}, seed {recipe.seed}), "
-                    "perhaps killed for its memory: run the same command again with fewer jobs; it goes on from there"
-                ) from error
+            except (EOFError, OSError) as error:  # reset, where it left unread what it was sent
+                raise _ended(recipe) from error
             if isinstance(message, Warning):
                 warnings.warn(message, stacklevel=2)
                 continue
@@ -172,6 +181,13 @@ class Workers:
             progress, memory = message or (None, None)
             said.append(Report(self._connections.index(connection), recipe, progress, memory))
         return said
+
+
+def _ended(recipe: Recipe) -> RunError:
+    return RunError(
+        f"a worker process ended while it ran {recipe.id} ({recipe.method.name}, seed {recipe.seed}), "
+        "perhaps killed for its memory: run the same command again with fewer jobs; it goes on from there"
+    )
 
 
 def _memory() -> Memory:
@@ -190,8 +206,8 @@ def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
     raise KeyboardInterrupt
 
 
-def _serve(connection: Connection[Any, Any], stopping: Any, threads: int, options: dict[str, Any]) -> None:
-    """Train what comes over the pipe until it is closed."""
+def _serve(connection: Connection[Any, Any], threads: int, options: dict[str, Any]) -> None:
+    """Train what comes over the pipe until it is closed, or nothing comes in the place of a recipe."""
     import torch
 
     # Ctrl-C reaches every process of a terminal; the parent alone decides what it means.
@@ -201,10 +217,12 @@ def _serve(connection: Connection[Any, Any], stopping: Any, threads: int, option
     parent = os.getppid()
     datasets: dict[DataRecipe, Dataset] = {}
     told = 0.0
+    coming = select.poll()
+    coming.register(connection, select.POLLIN)
 
     def send(message: object) -> None:
         # Where the parent is gone, the run is still to be saved: should_stop sees to it.
-        with contextlib.suppress(BrokenPipeError):
+        with contextlib.suppress(OSError):
             connection.send(message)
 
     def tell(progress: Progress) -> None:
@@ -214,12 +232,16 @@ def _serve(connection: Connection[Any, Any], stopping: Any, threads: int, option
             send((progress, _memory()))
 
     def should_stop() -> bool:
-        return stopping.is_set() or os.getppid() != parent
+        # While it trains, all that comes is the word to stop, or the end of the pipe.
+        return bool(coming.poll(0)) or os.getppid() != parent
 
     warnings.showwarning = lambda message, *_, **__: send(message)
     while True:
         try:
-            values, folder, data_follow = connection.recv()
+            message = connection.recv()
+            if message is None:
+                return
+            values, folder, data_follow = message
             recipe = make_recipe(values)
             if data_follow:
                 datasets[recipe.data] = receive_dataset(connection)
