@@ -1,14 +1,22 @@
 from __future__ import annotations
 
+import csv
+import hashlib
+import io
+import re
 import sys
+from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from noiseproof.bench import load_grid, run_grid
 from noiseproof.errors import RunError, RunWarning
+from noiseproof.formats import printable
 from noiseproof.report import write_report
 from noiseproof.train import Record
+from texts import HOSTILE
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +60,105 @@ def test_without_matplotlib_the_tables_are_written_all_the_same(
     monkeypatch.delitem(sys.modules, "noiseproof.report._curves", raising=False)
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    with pytest.warns(RunWarning, match=r"pip install 'noiseproof\[report\]'"):
-        assert write_report("Digits", records, tmp_path) == ["table.md", "table.tex", "table.csv", "runs.csv"]
+    tables = ["table.md", "table.tex", "table.csv", "runs.csv"]
+    with pytest.warns(RunWarning, match=r"no curves, since .* pip install 'noiseproof\[report\]'"):
+        assert write_report("Digits", records, tmp_path) == ["index.html", *tables]
+    assert "<img" not in (tmp_path / "index.html").read_text()
+    monkeypatch.setitem(sys.modules, "jinja2", None)
+    with (
+        pytest.warns(RunWarning, match="no curves"),
+        pytest.warns(RunWarning, match="no page, since jinja2 is missing"),
+    ):
+        assert write_report("Digits", records, tmp_path) == tables
+
+
+def named(record: Record, name: str, **changes: Any) -> Record:
+    """The record of a method of this name."""
+    recipe = {**record.recipe, "method": {**record.recipe["method"], "name": name}}
+    return Record(
+        **{
+            **vars(record),
+            "id": hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:12],
+            "recipe": recipe,
+            **changes,
+        }
+    )
+
+
+class Cells(HTMLParser):
+    """The texts of the cells of a page, and all its tags and addresses."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.texts: list[str] = []
+        self.tags: set[str] = set()
+        self.addresses: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.addresses += [value or "" for key, value in attrs if key in ("src", "href") or key.startswith("on")]
+        if tag in ("td", "th", "h1", "caption"):
+            self.texts.append("")
+
+    def handle_data(self, data: str) -> None:
+        if self.texts:
+            self.texts[-1] += data
+
+
+def test_names_are_text_in_every_file_of_a_report(records: list[Record], tmp_path: Path) -> None:
+    noise = {**(records[0].noise or {}), "description": "\x1b[31m<b>red</b>"}
+    runs = [named(records[0], name, noise=noise) for name in HOSTILE if name.strip()]
+    title = "<i>$a$</i> \x1b[2J | \\input{x}"
+    written = write_report(title, runs, tmp_path)
+    assert written[:2] == ["index.html", "curves.png"]
+    page = Cells()
+    page.feed((tmp_path / "index.html").read_text(encoding="utf-8"))
+    rows = (tmp_path / "table.csv").read_text(encoding="utf-8")
+    for run in runs:
+        assert printable(run.recipe["method"]["name"]) in page.texts
+    assert printable("\x1b[31m<b>red</b>") in page.texts
+    assert page.texts[0].startswith(printable(title))
+    assert not page.tags & {"b", "i", "script"}
+    assert page.addresses == ["curves.png"]
+    for file in tmp_path.glob("*.[cmth]*"):
+        assert not re.search("[\x00-\x09\x0b-\x1f\x7f-\x9f\u202e]", file.read_text(encoding="utf-8")), file
+    assert {row["method"].removeprefix("'") for row in csv.DictReader(io.StringIO(rows))} == {
+        printable(run.recipe["method"]["name"]) for run in runs
+    }
+
+
+def test_names_are_text_in_pictures(records: list[Record]) -> None:
+    """A formula that is none, a name that matplotlib would hide, one it has no letters for, one that is too long."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    from noiseproof.report._curves import add_legend, plain_text, png
+
+    names = ["[/x]", "$a$b$c", "$\\frac$", "_hidden", "\u4e2d\u6587", "x" * 500, "a\nb\x1b", "ε ± 1"]
+    with plain_text(), mpl.rc_context({"font.size": 8}):
+        figure = Figure()
+        axis = figure.subplots()
+        add_legend(figure, {name: axis.plot([0, 1])[0] for name in names})
+        assert png(figure).startswith(b"\x89PNG")
+    shown = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert shown == [
+        "[/x]", "$a$b$c", "$\\frac$", "_hidden", r"\u4e2d\u6587", f"{'x' * 19}…{'x' * 19}", r"a\nb\x1b", "ε ± 1"
+    ]  # fmt: skip
+
+
+def test_a_picture_or_page_that_fails_leaves_the_tables(
+    records: list[Record], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise ValueError("no such font")
+
+    monkeypatch.setattr("noiseproof.report._curves.draw_curves", fail)
+    with pytest.warns(RunWarning, match="no curves: ValueError: no such font"):
+        written = write_report("Digits", records, tmp_path)
+    assert written == ["index.html", "table.md", "table.tex", "table.csv", "runs.csv"]
+    monkeypatch.setattr("noiseproof.report._write._page", fail)
+    with pytest.warns(RunWarning, match="no curves"), pytest.warns(RunWarning, match="no page: ValueError"):
+        assert write_report("Digits", records, tmp_path)[0] == "table.md"
 
 
 def test_a_folder_that_cannot_be_written_is_named(records: list[Record], tmp_path: Path) -> None:

@@ -227,7 +227,7 @@ def test_several_jobs_give_what_one_gives(small: Reproduction, data: Path, tmp_p
 
     before = torch.get_num_threads()
     cores = os.cpu_count() or 1
-    torch.set_num_threads(max(1, cores // min(jobs or cores, len(small.recipes))))
+    torch.set_num_threads(max(1, cores // (jobs or min(cores, len(small.recipes)))))
     try:
         alone = run(small, data, tmp_path / "alone")
     finally:

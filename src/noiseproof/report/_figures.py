@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from noiseproof.losses import make_loss
-from noiseproof.report._curves import COLOURS, curves, png
+from noiseproof.report._curves import COLOURS, LINES, add_legend, curves, picture_text, plain_text, png
 from noiseproof.theory import amse_threshold_asymmetric, amse_threshold_symmetric
 
 if TYPE_CHECKING:
@@ -20,11 +20,6 @@ if TYPE_CHECKING:
     from noiseproof.bench import Comparison, Reproduced, Target
     from noiseproof.train import Recipe, Record
 
-_LINES = ("-", "--", ":")
-
-_LEGEND_ENTRY = 2.3
-"""Inches that the name of a method may take."""
-
 
 def draw(result: Reproduced) -> bytes | None:
     """A PNG of a reproduction, ``None`` as long as no run has an epoch."""
@@ -32,7 +27,8 @@ def draw(result: Reproduced) -> bytes | None:
     if not records:
         return None
     drawers = {"curves": _draw_curves, "amse": _draw_by_exponent, "against-a": _draw_against_a}
-    return png(drawers[result.reproduction.drawing](result, records))
+    with plain_text():
+        return png(drawers[result.reproduction.drawing](result, records))
 
 
 def _draw_curves(result: Reproduced, records: dict[str, Record]) -> Figure:
@@ -44,9 +40,9 @@ def _draw_curves(result: Reproduced, records: dict[str, Record]) -> Figure:
     for axis, column in zip(axes, columns, strict=False):
         for target in (target for target in targets if target.column == column):
             number = rows.index(target.row)
-            style = {"color": COLOURS[number % len(COLOURS)], "linestyle": _LINES[number // len(COLOURS) % 3]}
+            style = {"color": COLOURS[number % len(COLOURS)], "linestyle": LINES[number // len(COLOURS) % 3]}
             _draw_line(axis, target, records, target.row, style, mark_published=not result.reproduction.lite)
-        _finish(axis, column)
+        _finish(axis, picture_text(column, 48))
     _legend(figure, axes)
     return figure
 
@@ -86,7 +82,8 @@ def _draw_against_a(result: Reproduced, records: dict[str, Record]) -> Figure:
             f"a = {needed:.3g}", (needed, 0.02), xycoords=("data", "axes fraction"), xytext=(4, 0),
             textcoords="offset points", color="#D55E00", fontsize=9,
         )  # fmt: skip
-        axis.set(xscale="log", xlabel="a", ylabel="Test accuracy, last epoch (%)", title=column)
+        title = picture_text(column, 48)
+        axis.set(xscale="log", xlabel="a", ylabel="Test accuracy, last epoch (%)", title=title)
         ticks = sorted(_parameter(target.recipes[0], "a") for target, _ in pairs)
         axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axis.minorticks_off()
@@ -156,5 +153,4 @@ def _legend(figure: Figure, axes: Sequence[Axes]) -> None:
     for axis in axes:
         handles, labels = axis.get_legend_handles_labels()
         entries.update(zip(labels, handles, strict=True))
-    columns = int(figure.get_figwidth() / _LEGEND_ENTRY)
-    figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=columns, frameon=False)
+    add_legend(figure, entries)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from noiseproof.bench import make_tables, runs_csv, tables_csv
-from noiseproof.errors import RunError, RunWarning
+from noiseproof.errors import NoiseproofError, RunError, RunWarning
 from noiseproof.files import write_atomically, write_text
+from noiseproof.formats import printable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from noiseproof.bench import Reproduced
     from noiseproof.formats import TextTable
@@ -84,33 +86,46 @@ def _write(
     }
     for name, text in texts.items():
         write_text(folder / name, text)
-    try:
+    pages: list[str] = []
+    pictures: list[str] = []
+    with _told("no curves"):
         from noiseproof.report import _curves, _figures
 
         picture = _curves.draw_curves(records) if result is None else _figures.draw(result)
-        pictures = [] if picture is None else ["curves.png"]
         if picture is not None:
             write_atomically(folder / "curves.png", picture)
+            pictures.append("curves.png")
+    with _told("no page"):
         legend = _CURVES_OF_A_GRID if result is None else _CURVES_OF_A_REPRODUCTION
         page = _page(
             title=title, introduction=introduction, legend=legend, tables=tables, records=records, pictures=pictures
         )
         write_text(folder / "index.html", page)
+        pages.append("index.html")
+    return [*pages, *pictures, *texts]
+
+
+@contextlib.contextmanager
+def _told(what: str) -> Iterator[None]:
+    """Warn of what fails: the tables, which are written by then, must not be lost with their picture."""
+    try:
+        yield
     except ModuleNotFoundError as error:
-        warnings.warn(
-            f"no curves and no page, since {error.name} is missing: pip install 'noiseproof[report]' and run again",
-            RunWarning,
-            stacklevel=3,
-        )
-        return list(texts)
-    return ["index.html", *pictures, *texts]
+        text = f"{what}, since {error.name} is missing: pip install 'noiseproof[report]' and run again"
+        warnings.warn(text, RunWarning, stacklevel=5)
+    except NoiseproofError:
+        raise  # it cannot be written, and the user is to know why
+    except Exception as error:  # noqa: BLE001 - whatever it is that a library of pictures and pages does not take
+        warnings.warn(f"{what}: {type(error).__name__}: {error}. The tables are written", RunWarning, stacklevel=5)
 
 
 def _page(**content: object) -> str:
     import jinja2
 
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
-    template = environment.from_string(
-        resources.files("noiseproof.report").joinpath("page.html.j2").read_text(encoding="utf-8")
-    )
-    return template.render(**content)
+    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
+    text = resources.files("noiseproof.report").joinpath("page.html.j2").read_text(encoding="utf-8")
+    return environment.from_string(text).render(**content)
+
+
+def _shown(value: object) -> object:
+    return printable(value) if isinstance(value, str) else value
