@@ -189,6 +189,105 @@ def test_image_folder_refuses_what_is_no_data_set(tmp_path: Path) -> None:
         image_folder(tmp_path / "train" / "cat")
 
 
+def test_numbered_classes_are_in_numeric_order(tmp_path: Path) -> None:
+    for label in range(12):
+        for number in range(2):
+            image_sets.write_image(tmp_path / str(label) / f"{number}.png", label, number)
+    dataset = image_folder(tmp_path)
+    assert dataset.class_names == tuple(map(str, range(12)))
+    assert [name.split("/")[0] for name in names(dataset.train.inputs)[::2]] == list(dataset.class_names)
+    (tmp_path / "02").mkdir()
+    image_sets.write_image(tmp_path / "02" / "0.png", 0, 0)
+    with pytest.raises(DataError, match="'2' is the number '02' in another spelling"):
+        image_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("parts", "found"),
+    [
+        (("train", "valid"), ["test"]),
+        (("train", "validation"), ["test"]),
+        (("Train", "Test"), ["test"]),
+        (("TRAIN", "VAL", "TEST"), ["test", "val"]),
+        (("training", "testing"), ["test"]),
+        (("training_set", "test_set"), ["test"]),
+        (("TrainSet", "eval"), ["test"]),
+        (("train2017", "val2017"), ["test"]),
+        (("train-images", "dev", "testdata"), ["test", "val"]),
+        (("train", "__MACOSX"), []),
+        (("train", ".cache"), []),
+    ],
+)
+def test_parts_of_a_data_set_are_known_by_many_names(tmp_path: Path, parts: tuple[str, ...], found: list[str]) -> None:
+    write_folders(tmp_path, parts)
+    dataset = image_folder(tmp_path)
+    assert dataset.class_names == ("cat", "dog")
+    assert list(dataset.test_parts) == found
+    assert names(dataset.train.inputs)[0] == "cat/0.png"
+    assert dataset.train.inputs.root == tmp_path / parts[0]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        (("test", "val"), "test, val are called like parts of a data set, not like classes, and none is for training"),
+        (("my_train", "my_test"), "are called like parts of a data set"),
+        (("train", "training"), "both train and training could be its train set"),
+        (("train", "val", "valid"), "both val and valid could be its val set"),
+        (("train", "plane"), "train looks like its training set, and what plane is beside it is not clear"),
+        (("train", "test_of_others"), "what test_of_others is beside it is not clear"),
+        (("data",), r"data the data set\?"),
+    ],
+)
+def test_folders_that_may_be_parts_or_classes_are_refused(tmp_path: Path, parts: tuple[str, ...], message: str) -> None:
+    write_folders(tmp_path, parts)
+    with pytest.raises(DataError, match=message):
+        image_folder(tmp_path)
+
+
+def test_classes_called_like_parts_hold_no_folders(tmp_path: Path) -> None:
+    for label, name in enumerate(("train", "plane", "car")):
+        for number in range(2):
+            image_sets.write_image(tmp_path / name / f"{number}.png", label, number)
+    assert image_folder(tmp_path).class_names == ("car", "plane", "train")
+    for name in ("test", "val"):
+        image_sets.write_image(tmp_path / "flat" / name / "0.png", 0, 0)
+    with pytest.raises(DataError, match="test, val are called like parts of a data set"):
+        image_folder(tmp_path / "flat")
+    write_folders(tmp_path / "years", ("2019", "2020"))
+    with pytest.warns(DataWarning, match=r"classes 2019, 2020 hold the same folders \(cat, dog\)"):
+        image_folder(tmp_path / "years")
+    write_folders(tmp_path / "kaggle", ("train",))
+    image_sets.write_image(tmp_path / "kaggle" / "test" / "0.png", 0, 0)
+    with pytest.warns(DataWarning, match="test is left out beside train"):
+        assert image_folder(tmp_path / "kaggle").test is None
+
+
+def test_image_lists_with_names_of_classes(tmp_path: Path) -> None:
+    write_lists(tmp_path)
+    kinds = ("golden retriever", "cat", "2nd")
+    image_sets.write_lines(tmp_path / "named.txt", [f"images/image {i}.png {kinds[i % 3]}" for i in range(6)])
+    dataset = image_lists(tmp_path / "named.txt", test=tmp_path / "named.txt")
+    assert dataset.class_names == ("2nd", "cat", "golden retriever")
+    assert dataset.train.labels.tolist() == [2, 1, 0] * 2
+    image_sets.write_lines(tmp_path / "classes.txt", kinds)
+    for lists in ("named.txt", "train.txt"):
+        dataset = image_lists(tmp_path / lists, classes=tmp_path / "classes.txt")
+        assert dataset.class_names == kinds
+        assert dataset.train.labels.tolist() == [0, 1, 2] * 2
+    image_sets.write_lines(tmp_path / "gaps.txt", [f"images/image {i}.png {10**12 * (i % 3)}" for i in range(6)])
+    assert image_lists(tmp_path / "gaps.txt").class_names == ("0", "1000000000000", "2000000000000")
+    image_sets.write_lines(tmp_path / "classes.txt", ["cat", "dog", "cat"])
+    with pytest.raises(DataError, match="'cat' is there twice"):
+        image_lists(tmp_path / "train.txt", classes=tmp_path / "classes.txt")
+    image_sets.write_lines(tmp_path / "classes.txt", ["a", "b", "c", "d"])
+    with pytest.warns(DataWarning, match="no training label is 'd'"):
+        image_lists(tmp_path / "train.txt", classes=tmp_path / "classes.txt")
+    image_sets.write_lines(tmp_path / "twice.txt", ["images/image 0.png 0", "images/image 0.png 1"])
+    with pytest.warns(DataWarning, match="training inputs are there before with another label .such as images/image 0"):
+        image_lists(tmp_path / "twice.txt")
+
+
 def write_lists(root: Path, count: int = 6) -> None:
     for number in range(count):
         image_sets.write_image(root / "images" / f"image {number}.png", number % 3, number)
@@ -219,11 +318,7 @@ def test_image_lists(tmp_path: Path) -> None:
     [
         ("images/image 0.png", r"line 7: 'images/image 0.png': expected 'relative/path label'"),
         ("3", "expected 'relative/path label'"),
-        ("a.png -1", "expected 'relative/path label'"),
-        ("a.png 1.0", "expected 'relative/path label'"),
-        ("a.png ²", "expected 'relative/path label'"),
-        ("a.png 99999999999999999999", "expected 'relative/path label'"),
-        ("a.png 400", "label 400 in a list of 7 images"),
+        ("a.png 1.0", "'1.0' is the number '1' in another spelling"),
         ("/etc/a.png 1", "expected a path inside the data set's folder"),
         ("x/../../a.png 1", "expected a path inside the data set's folder"),
     ],
@@ -239,7 +334,7 @@ def test_malformed_lines_are_named(tmp_path: Path, line: str, message: str) -> N
 def test_labels_beyond_the_named_classes_are_refused(tmp_path: Path) -> None:
     write_lists(tmp_path)
     image_sets.write_lines(tmp_path / "classes.txt", ["a", "b"])
-    with pytest.raises(DataError, match=r"train.txt, line 3: .* label 2: expected 0 … 1"):
+    with pytest.raises(DataError, match=r"train.txt: label 2 at index 2 \(and 1 more\) is no class"):
         image_lists(tmp_path / "train.txt", classes=tmp_path / "classes.txt")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -19,6 +20,11 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     Bytes = NDArray[np.bytes_]
+
+IMAGE_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
+"""Of files that are images, in lower case."""
+
+_PAIR = re.compile(rf"(.*(?:{'|'.join(map(re.escape, IMAGE_ENDINGS))}))\s+(.*\S)", re.IGNORECASE)
 
 MISSING_SHARE = 0.01
 """So many of a part's images may be missing or empty; with more, the folder is probably not the right one."""
@@ -161,37 +167,43 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
         raise DataError(f"cannot read {path}: {error}") from error
 
 
-def read_list(path: Path, root: Path, classes: int | None = None, *, keep: int | None = None) -> Listing:
-    """A text file of lines ``relative/path label``.
+def read_pairs(path: Path) -> Iterator[tuple[str, str, str]]:
+    """The lines ``relative/path label`` of a list: where each is, for messages; its path, which is checked; its label.
+
+    A label may have spaces in it where the path ends as images do.
+
+    Raises:
+        DataError: a line of another form, or a path that leads out of the folder.
+    """
+    for number, line in text_lines(path):
+        where = f"{path}, line {number}: {line[:100]!r}"
+        match = _PAIR.fullmatch(line)
+        name, label = match.groups() if match else line.rpartition(" ")[::2]
+        name = name.rstrip()
+        if not name or label.lower().endswith(IMAGE_ENDINGS):
+            raise DataError(f"{where}: expected 'relative/path label', separated by a space")
+        yield where, checked_path(name, where), label
+
+
+def read_list(path: Path, root: Path, classes: int, *, keep: int | None = None) -> Listing:
+    """A published list of lines ``relative/path label``, whose labels are numbers.
 
     Args:
         path: the list.
         root: the folder that its paths start from.
-        classes: labels are 0 … ``classes`` - 1; ``None`` if nobody knows, then they are below the number of lines.
+        classes: labels are 0 … ``classes`` - 1.
         keep: only images with labels below this one are kept.
 
     Raises:
         DataError: a line of another form, a label out of range, or a path that leads out of ``root``.
     """
-    paths, labels, numbers = [], [], []
-    for number, line in text_lines(path):
-        where = f"{path}, line {number}: {line[:100]!r}"
-        name, _, label = line.rpartition(" ")
-        name = name.rstrip()
-        if not name or not label.isascii() or not label.isdigit() or len(label) > 9:
-            raise DataError(f"{where}: expected 'relative/path label' with a label from 0, separated by a space")
-        if classes is not None and int(label) >= classes:
-            raise DataError(f"{where}: label {label}: expected 0 … {classes - 1}")
+    paths, labels = [], []
+    for where, name, label in read_pairs(path):
+        if not label.isascii() or not label.isdigit() or len(label) > 9 or int(label) >= classes:
+            raise DataError(f"{where}: label {label[:60]}: expected 0 … {classes - 1}")
         if keep is None or int(label) < keep:
-            paths.append(checked_path(name, where))
+            paths.append(name)
             labels.append(int(label))
-            numbers.append(number)
-    if classes is None and labels and max(labels) >= len(labels):
-        worst = int(np.argmax(labels))
-        raise DataError(
-            f"{path}, line {numbers[worst]}: label {labels[worst]} in a list of {len(labels)} images: expected labels "
-            "0, 1, 2, … without large gaps; if this is right, name the classes in a file"
-        )
     return Listing(str(path), root, paths, labels)
 
 

@@ -7,10 +7,12 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noiseproof.data._dataset import Dataset, Part
+from noiseproof.classes import Classes, read_labels, sort_names
+from noiseproof.data._dataset import Dataset, Part, check_classes
 from noiseproof.data._decode import check_pillow
-from noiseproof.data._files import ImageFiles, Listing, find_files, read_list, text_lines
-from noiseproof.errors import DataError
+from noiseproof.data._files import IMAGE_ENDINGS, ImageFiles, Listing, find_files, read_pairs, text_lines
+from noiseproof.data._splits import find_splits
+from noiseproof.errors import DataError, LabelError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,15 +20,14 @@ if TYPE_CHECKING:
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
-_ENDINGS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".ppm")
-
 
 def image_folder(path: str | Path, *, image_size: int = 224, resize: int = 256) -> Dataset:
-    """Images in one folder per class, whose names in alphabetical order are the classes.
+    """Images in one folder per class, whose names are the classes: in numeric order if all are numbers, else sorted.
 
     Expected are the folders ``train`` and, optional, ``test`` and ``val`` with a folder per class in each (without
     ``test``, ``val`` is the test set; with both, it is a further one), or the folders of the classes themselves, which
-    are then all for training. Images are standardised by ImageNet's mean and deviation.
+    are then all for training. The three may be called ``Training``, ``validation_set``, ``test-images`` and so on, in
+    any case. Images are standardised by ImageNet's mean and deviation.
 
     Args:
         path: the folder.
@@ -34,30 +35,37 @@ def image_folder(path: str | Path, *, image_size: int = 224, resize: int = 256) 
         resize: the length of an image's short side before it is cropped.
 
     Raises:
-        DataError: no such folder, fewer than two classes, a class without images, or test classes that are not in
-            training.
+        DataError: no such folder, fewer than two classes, a class without images, test classes that are not in
+            training, or folders that are parts of a data set rather than classes, without one for training.
+
+    Warns:
+        DataWarning: folders that are left out, or classes that could be parts of a data set.
     """
     path = Path(path)
-    split = (path / "train").is_dir()
-    train_root = path / "train" if split else path
-    classes = _subfolders(train_root)
+    subfolders = {name: _subfolders(path / name) for name in _subfolders(path)}
+    splits = find_splits(path, subfolders)
+    train_root = path / splits.pop("train", "")
+    classes = sort_names(_subfolders(train_root))
     if len(classes) < 2:
+        inner = "".join(f"; is {train_root / name} the data set?" for name in classes if subfolders.get(name))
         raise DataError(
-            f"{train_root} holds {len(classes)} folders: expected one per class, at least two, with the images in them"
+            f"{train_root} holds {len(classes)} folders: expected one per class, at least two, with the images in "
+            f"them{inner}"
         )
     train = _folder_listing(train_root, classes)
     for number, name in enumerate(classes):
         if number not in train.labels:
-            raise DataError(f"{train_root / name} holds no images ({', '.join(_ENDINGS)})")
+            raise DataError(f"{train_root / name} holds no images ({', '.join(IMAGE_ENDINGS)})")
     tests = {}
-    for name in ("test", "val") if split else ():
-        root = path / name
-        if root.is_dir():
+    for part in ("test", "val"):
+        if part in splits:
+            root = path / splits[part]
             unknown = [found for found in _subfolders(root) if found not in classes]
             if unknown:
                 raise DataError(f"{root / unknown[0]} is no class of {train_root}, which has {', '.join(classes[:20])}")
             tests["val" if "test" in tests else "test"] = _folder_listing(root, classes)
-    return assemble(path.resolve().name, train, tests, classes, image_size=image_size, resize=resize)
+    dataset = assemble(path.resolve().name, train, tests, classes, image_size=image_size, resize=resize)
+    return check_classes(dataset)
 
 
 def image_lists(
@@ -69,28 +77,47 @@ def image_lists(
     image_size: int = 224,
     resize: int = 256,
 ) -> Dataset:
-    """Images that lists name: text files with a line ``relative/path label`` per image, labels from 0.
+    """Images that lists name: text files with a line ``relative/path label`` per image.
+
+    The classes are the labels that occur in both lists, numbers in numeric order.
 
     Args:
         train: the training list.
         test: the test list, if there is one.
-        classes: a file with a class name per line; without it the labels are the names.
+        classes: a file with a class name per line; labels are then these names or, unless they are numbers, count
+            them from 0.
         root: the folder that the paths start from; that of the training list, if not given.
         image_size: height and width of what a network gets.
         resize: the length of an image's short side before it is cropped.
 
     Raises:
-        DataError: a file that cannot be read, a line of another form, a label out of range, or images that are not
+        DataError: a file that cannot be read, a line of another form, a label that is no class, or images that are not
             there.
+
+    Warns:
+        DataWarning: a class has no training images, or an image has two labels.
     """
     train = Path(train)
     folder = train.parent if root is None else Path(root)
-    names = None if classes is None else [line for _, line in text_lines(Path(classes))]
-    listing = read_list(train, folder, None if names is None else len(names))
-    if names is None:
-        names = [str(label) for label in range(max(listing.labels, default=0) + 1)]
-    tests = {} if test is None else {"test": read_list(Path(test), folder, len(names))}
-    return assemble(train.stem, listing, tests, names, image_size=image_size, resize=resize)
+    lists = {"train": train} if test is None else {"train": train, "test": Path(test)}
+    pairs = {part: list(read_pairs(path)) for part, path in lists.items()}
+    try:
+        labels = {part: read_labels([label for _, _, label in lines]) for part, lines in pairs.items()}
+        if classes is None:
+            known = Classes.of(*labels.values())
+        else:
+            known = Classes.named([line for _, line in text_lines(Path(classes))])
+    except LabelError as error:
+        raise DataError(f"{train}: {error}") from error
+    found = {}
+    for part, path in lists.items():
+        try:
+            positions = (known.encode if classes is None else known.resolve)(labels[part])
+        except LabelError as error:
+            raise DataError(f"{path}: {error}") from error
+        found[part] = Listing(str(path), folder, [name for _, name, _ in pairs[part]], positions.tolist())
+    dataset = assemble(train.stem, found.pop("train"), found, known.names, image_size=image_size, resize=resize)
+    return check_classes(dataset)
 
 
 def assemble(
@@ -148,9 +175,10 @@ def assemble(
 def _subfolders(path: Path) -> list[str]:
     try:
         with os.scandir(path) as entries:
-            return sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
+            found = [entry.name for entry in entries if entry.is_dir()]
     except OSError as error:
         raise DataError(f"cannot read the image folder {path}: {error}") from error
+    return sorted(name for name in found if not name.startswith(".") and name != "__MACOSX")
 
 
 def _folder_listing(root: Path, classes: Sequence[str]) -> Listing:
@@ -168,5 +196,5 @@ def folder_images(root: Path, name: str) -> list[str]:
     return sorted(
         file.relative_to(root).as_posix()
         for file in (root / name).rglob("*")
-        if file.suffix.lower() in _ENDINGS and not file.name.startswith(".")
+        if file.suffix.lower() in IMAGE_ENDINGS and not file.name.startswith(".")
     )
