@@ -146,10 +146,11 @@ def test_runs_have_their_provenance() -> None:
 
 
 def test_methods_of_one_name_are_told_apart() -> None:
-    records = [record("gce", accuracy=0.4), record({"name": "gce", "source": "paper"}, accuracy=0.6), record("ce")]
+    paper = {"name": "GCE", "loss": "gce(q=0.9)", "source": "paper"}
+    records = [record("gce", accuracy=0.4), record(paper, accuracy=0.6), record("ce")]
     (table,) = make_tables("Title", records)
     names = [name for name, _ in table.rows]
-    assert names == ["GCE (code, L1 0, L2 0)", "GCE (paper, L1 0, L2 0)", "CE"]
+    assert names == ["GCE (default, L1 0, L2 0)", "GCE (paper, L1 0, L2 0)", "CE"]
     assert [cells[0].values for _, cells in table.rows] == [(40.0,), (60.0,), (50.0,)]
 
 

@@ -119,6 +119,34 @@ def test_the_step_is_the_published_one(tmp_path: Path) -> None:
         torch.testing.assert_close(trained[name], value, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("kind", "given"),
+    [
+        ("adam", {"optimizer": "adam", "method": {"loss": "ce", "l2": 1e-2}}),
+        ("adamw", {"optimizer": "adamw", "method": {"loss": "ce", "l2": 1e-2}}),
+        ("adamw", {"optimizer": "sgd", "method": {"loss": "ce", "l2": 1e-2, "optimizer": "adamw"}}),
+    ],
+)
+def test_the_optimizer_is_the_recipe_s_or_the_method_s_own(tmp_path: Path, kind: str, given: dict[str, Any]) -> None:
+    spec = recipe(**given, lr=1e-2, schedule="constant", noise={"kind": "none"})
+    train(spec, tmp_path / "run")
+    trained = load_file(tmp_path / "run" / "weights.safetensors")
+
+    digits = data.digits()
+    inputs = torch.from_numpy(digits.train.inputs).permute(0, 3, 1, 2).float() / 16
+    labels = torch.from_numpy(digits.train.labels)
+    network = models.make_model(spec.model, input_shape=(1, 8, 8), num_classes=10, seed=1)
+    make = torch.optim.Adam if kind == "adam" else torch.optim.AdamW
+    optimizer = make(network.parameters(), lr=1e-2, weight_decay=1e-2)
+    for epoch in range(2):
+        for batch in loop.epoch_order(len(labels), 64, loop.torch_stream(1, "order", epoch)):
+            optimizer.zero_grad()
+            make_loss("ce")(network(inputs[batch]), labels[batch]).backward()
+            optimizer.step()
+    for name, value in network.state_dict().items():
+        torch.testing.assert_close(trained[name], value, rtol=1e-3, atol=1e-4)
+
+
 def test_the_step_with_a_head_is_the_published_one(tmp_path: Path) -> None:
     """The margin in training only, the centre term in the clipped loss, Adam at its own rate: against a plain loop."""
     method = {"loss": "nce+rce(beta=10)", "head": "student(margin=0.3, center=0.2)", "optimizer": "adam", "lr": 1e-2}

@@ -101,8 +101,8 @@ def test_bad_heads_and_weights_are_named(changes: dict[str, object], message: st
 @pytest.mark.parametrize(
     ("changes", "identity"),
     [
-        ({}, "856d2183004c"),
-        ({"noise": {"kind": "none"}, "schedule": 0.97, "nesterov": True}, "ee17c333a126"),
+        ({}, "5b0a53129191"),
+        ({"noise": {"kind": "none"}, "schedule": 0.97, "nesterov": True}, "aeafe1835dc1"),
         (
             {"data": "cifar10", "model": "cnn8", "augment": ["crop", "flip"], "method": "jal-ce", "clip_norm": 5.0},
             "328540c460f4",

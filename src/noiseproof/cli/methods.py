@@ -87,7 +87,7 @@ def _list(rows: tuple[Row, ...]) -> None:
         for row in rows:
             if row.dataset == dataset:
                 method = row.method
-                own = [method.head, method.optimizer if method.optimizer != "sgd" else ""]
+                own = [method.head, method.optimizer]
                 regulariser = ", ".join([row.regulariser, *filter(None, own)])
                 shown.append((method.name, method.title, row.noise_text, method.loss, regulariser))
         say(f"Methods for {dataset}, values from {rows[0].method.source}:")

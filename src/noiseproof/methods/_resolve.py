@@ -34,9 +34,10 @@ class Method:
         loss: the canonical spec of the loss.
         l1: the weight of the L1 norm of all parameters, added to the loss and so inside the clipped gradient.
         l2: the weight decay of the optimiser, outside the clipped gradient.
-        source: one of :data:`SOURCES`, where the values come from; ``"user"`` where they are the user's.
+        source: one of :data:`SOURCES`, where the values come from; ``"user"`` where the loss is the user's,
+            ``"default"`` where nothing is published for the data.
         head: the spec of what takes the place of the network's linear classifier; empty for none.
-        optimizer: ``"sgd"`` or ``"adam"``.
+        optimizer: the method's own; ``None`` for the recipe's.
         lr: the method's own learning rate; ``None`` for the recipe's.
     """
 
@@ -47,7 +48,7 @@ class Method:
     l2: float
     source: str
     head: str = ""
-    optimizer: str = "sgd"
+    optimizer: str | None = None
     lr: float | None = None
 
 
@@ -71,7 +72,8 @@ def resolve_method(
         spec: a name (``"jal-ce"``) or a title of published tables (``"AGCE+MAE (1,10)"``); a name with parameters
             that replace the published ones (``"jal-ce(a=5)"``); or any expression that
             :func:`noiseproof.losses.make_loss` reads, which gets the L2 of the data set.
-        dataset: one of :data:`DATASETS`; any other name takes the parameters of CIFAR-10 and no regulariser.
+        dataset: one of :data:`DATASETS`. For any other data nothing is published: the parameters are the defaults that
+            :func:`noiseproof.losses.make_loss` has too, whatever the source, and there is no regulariser.
         source: one of :data:`SOURCES`.
         noise: the kind of the label noise, for which some methods have parameters of their own.
         rate: the rate of the noise. A rate that nobody published takes the values of its kind, or of the data set.
@@ -92,16 +94,17 @@ def resolve_method(
     entry = table()["methods"][name]
     given = {} if call is None else call.parameters
     inside = format_call("", given)
-    preset = preset_for(dataset, noise, rate)
+    published = dataset in DATASETS
+    preset = preset_for(dataset, noise, rate) if published else None
     return Method(
         name + inside,
         (entry["title"].split(" ")[0] + inside if given else entry["title"]) + suffix,
         _loss(name, preset, source, given),
         l1,
         l2,
-        source,
+        source if published else "default",
         _head(name, preset),
-        entry.get("optimizer", "sgd"),
+        entry.get("optimizer"),
         entry.get("lr"),
     )
 
@@ -141,8 +144,8 @@ def _weights(rule: str, dataset: str, source: str) -> tuple[float, float]:
 
 
 def preset_for(dataset: str, noise: str | None, rate: float | None) -> str:
-    """The preset of a data set, a noise and its rate; where nothing is published for the data, that of CIFAR-10."""
-    parts = [dataset if dataset in DATASETS else "cifar10", noise, None if rate is None else f"{rate:g}"]
+    """The preset of a data set, a noise and its rate."""
+    parts = [dataset, noise, None if rate is None else f"{rate:g}"]
     return "-".join(part for part in parts if part)
 
 
@@ -167,8 +170,10 @@ def origins(name: str, preset: str, source: str) -> dict[str, tuple[float, str]]
     return {**parameter_origins(loss_name(name), preset, source), **own}
 
 
-def _loss(name: str, preset: str, source: str, given: dict[str, Any]) -> str:
+def _loss(name: str, preset: str | None, source: str, given: dict[str, Any]) -> str:
     entry, loss = table()["methods"][name], loss_name(name)
+    if preset is None:
+        return make_loss(format_call(loss, {**entry.get("parameters", {}), **given})).spec
     if source in entry.get("instead", {}):
         if given.keys() - {"label_smoothing"}:
             raise SpecError(f"{name} of source {source} is {entry['instead'][source]}, which takes no parameters")
@@ -184,10 +189,10 @@ def _loss(name: str, preset: str, source: str, given: dict[str, Any]) -> str:
     return make_loss(format_call(loss, {**published, **given})).spec
 
 
-def _head(name: str, preset: str) -> str:
+def _head(name: str, preset: str | None) -> str:
     entry = table()["methods"][name]
-    if "head" not in entry:
-        return ""
+    if preset is None or "head" not in entry:
+        return str(entry.get("head", ""))
     presets = table()["heads"][entry["head"]]
     found = most_specific(presets, preset)
     if found is None:

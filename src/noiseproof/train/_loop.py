@@ -455,8 +455,10 @@ def _optimizer(recipe: Recipe, network: models.Network, device: torch.device) ->
         "weight_decay": recipe.method.l2,
         "fused": True if device.type in ("cpu", "cuda") else None,
     }
-    if recipe.method.optimizer == "adam":
-        return torch.optim.Adam(network.parameters(), **common)
+    kind = recipe.method.optimizer or recipe.optimizer
+    if kind != "sgd":
+        adam = torch.optim.Adam if kind == "adam" else torch.optim.AdamW
+        return adam(network.parameters(), **common)
     return torch.optim.SGD(network.parameters(), momentum=recipe.momentum, nesterov=recipe.nesterov, **common)
 
 

@@ -14,7 +14,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from noiseproof.errors import NoiseproofError, RecipeError, suggest
 from noiseproof.losses import make_loss
-from noiseproof.methods import REGULARISERS, regularisation, resolve_method
+from noiseproof.methods import DATASETS, REGULARISERS, regularisation, resolve_method
 from noiseproof.models import canonical_head, canonical_model, check_weights
 from noiseproof.noise import check_rate
 from noiseproof.train._recipe_file import as_table, merge, plain_table, read_recipe_file
@@ -228,6 +228,9 @@ NoiseRecipe = Annotated[
 ]
 
 
+_Optimizer = Literal["sgd", "adam", "adamw"]
+
+
 class MethodRecipe(_Value):
     """A loss and its regulariser; a text such as ``"jal-ce"`` stands for what :mod:`noiseproof.methods` has.
 
@@ -239,7 +242,7 @@ class MethodRecipe(_Value):
         source: where the values come from.
         head: what takes the place of the network's linear classifier, such as ``"student(margin=0.1, center=0.05)"``;
             empty for none.
-        optimizer: ``"sgd"``, or ``"adam"``, which takes no momentum.
+        optimizer: one of its own in place of the recipe's.
         lr: a learning rate of its own in place of the recipe's.
     """
 
@@ -249,7 +252,7 @@ class MethodRecipe(_Value):
     l2: _Real = Field(0.0, ge=0)
     source: str = "user"
     head: str = ""
-    optimizer: Literal["sgd", "adam"] = "sgd"
+    optimizer: _Optimizer | None = None
     lr: _Real | None = Field(None, gt=0)
 
     @field_validator("loss")
@@ -287,6 +290,8 @@ class Recipe(_Value):
         method: the loss and its regulariser.
         epochs: passes over the training data.
         batch_size: samples per step; a single sample that is left over joins the last step.
+        optimizer: ``"sgd"``, or ``"adam"`` or ``"adamw"``, which take no momentum; a method can have its own. Its
+            ``l2`` is a part of the gradient in the first two; in ``"adamw"`` weights shrink by it apart.
         lr: the learning rate at the start; a method can have its own.
         momentum: of SGD.
         nesterov: whether the momentum is Nesterov's.
@@ -312,6 +317,7 @@ class Recipe(_Value):
     method: MethodRecipe
     epochs: _Count
     batch_size: _Count = Field(gt=1)
+    optimizer: _Optimizer = "sgd"
     lr: _Real = Field(gt=0)
     momentum: _Real = Field(0.9, ge=0, lt=1)
     nesterov: _Flag = False
@@ -423,6 +429,11 @@ def _expand_method(method: dict[str, Any], dataset: str, noise: Any) -> dict[str
         raise ValueError(
             f"method: unknown keys {sorted(unknown)}; expected a text such as 'jal-ce', or the keys name, source, "
             "regulariser, l1, l2, head, optimizer and lr for a published method, or loss in place of source for another"
+        )
+    if "source" in method and dataset not in DATASETS:
+        raise ValueError(
+            f"method.source: nothing is published for {dataset}, so no source has values for it: leave it out; "
+            "parameters that are not to be the defaults come with the name, such as gce(q=0.9)"
         )
     kind, rate = _kind_and_rate(noise)
     resolved = asdict(
