@@ -26,7 +26,7 @@ LAYERS = {
     "data": BASE | {"noise"},
     "theory": BASE | {"losses", "noise"},
     "train": BASE | {"losses", "noise", "models", "methods", "data", "recipes"},
-    "bench": BASE | {"train", "data", "reproductions"},
+    "bench": BASE | {"losses", "train", "data", "reproductions"},
     "report": BASE | {"train", "bench", "losses", "theory"},
     "cli": BASE | {"train", "bench", "report", "noise", "methods", "theory", "data"},
     "recipes": set(),

@@ -108,7 +108,7 @@ def test_theory(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch:
     lost = run("theory", "--asymmetric", "0.5", "mae", capsys=capsys)
     assert "Clean labels do not dominate in 10 of 10 classes" in lost
     values = json.loads(
-        run("theory", "--asymmetric", "0.4", "--map", "cifar10", "mae", "--format", "json", capsys=capsys)
+        run("theory", "--asymmetric", "0.4", "--mapping", "cifar10", "mae", "--format", "json", capsys=capsys)
     )
     assert values["losses"][0]["share"] == 1.0
     assert values["lost"] == []
@@ -132,7 +132,7 @@ def test_noise(capsys: pytest.CaptureFixture[str]) -> None:
     assert both[0] == both[1]
     assert "realised 32.00%" in both[0] or "realised 28.00%" in both[0] or "realised 30.00%" in both[0]
     assert "-> 1" not in run(
-        "noise", "asymmetric", "--labels", "labels.npy", "--rate", "0.2", "--map", "0:1", capsys=capsys
+        "noise", "asymmetric", "--labels", "labels.npy", "--rate", "0.2", "--mapping", "0=1", capsys=capsys
     )
 
 
@@ -171,9 +171,9 @@ def test_instance_noise_and_comparing_lists(capsys: pytest.CaptureFixture[str]) 
         ("bench demo --set 'grid.methods=[\"jalce\"]'", "did you mean 'jal-ce'"),
         ("noise show absent.json", "cannot read the noise manifest absent.json"),
         ("noise asymmetric --data digits --rate 0.3", "unknown mapping 'digits'"),
-        ("noise asymmetric --data digits --rate 0.3 --map 3-5:x", "expected pairs such as 3:5,5:3"),
+        ("noise asymmetric --data digits --rate 0.3 --mapping 3-5:x", "expected pairs of classes such as 3=5, 5=3"),
         ("noise symmetric --labels absent.npy --rate 0.3", "cannot read labels from absent.npy"),
-        ("noise asymmetric --labels absent.npy --rate 0.3", "cannot read labels|--map is missing"),
+        ("noise asymmetric --labels absent.npy --rate 0.3", "cannot read labels|--mapping is missing"),
         ("recipes demos", "did you mean 'demo'"),
     ],
 )

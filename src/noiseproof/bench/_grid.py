@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import reprlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from noiseproof.errors import RecipeError, suggest
 from noiseproof.train import Recipe, as_table, make_recipe, merge, names_another, plain_table, read_recipe_file
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _AXES = ("methods", "noise", "rates", "seeds", "regulariser")
 
@@ -52,7 +54,8 @@ def load_grid(recipe: Recipe | str | Path | Mapping[str, Any], changes: Mapping[
     """
     if isinstance(recipe, Recipe):
         recipe = recipe.model_dump(mode="json")
-    where, name = ("recipe", "recipe") if isinstance(recipe, Mapping) else (str(recipe), Path(recipe).stem)
+    where = str(recipe) if isinstance(recipe, str | Path) else "recipe"
+    name = Path(where).stem
     values = changed(read_recipe_file(recipe), plain_table(changes or {}), where)
     title = values.pop("title", name)
     if not isinstance(title, str) or not title.strip():
@@ -88,9 +91,7 @@ def changed(values: dict[str, Any], changes: dict[str, Any], where: str) -> dict
                     f"{where}: {_shown(key, changes[key])} changes nothing, as the grid has {axis} of its own; change "
                     f"grid.{axis}"
                 )
-        if axis == "seeds":
-            entries = [change]
-        elif names_another(key, change) and axis == "methods":
+        if not isinstance(change, dict) or (axis == "methods" and names_another(key, change)):
             entries = [changes[key]]
         else:
             entries = [_with_change(key, entry, change) for entry in entries]

@@ -24,7 +24,9 @@ from typing_extensions import Self
 
 from noiseproof.bench._shared import SharedDataset, receive_dataset
 from noiseproof.errors import NoiseproofError, RunError
+from noiseproof.losses import loss_classes
 from noiseproof.train import DataRecipe, Recipe, keep_freed_memory, make_recipe, train
+from noiseproof.user_code import defining_modules, import_again
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +120,9 @@ class Workers:
         Raises:
             DataError: its data are missing or damaged.
             RunError: there is no room for them, or the worker has ended.
+            RecipeError: the loss was typed into a notebook or a console, where no other process finds it.
         """
+        modules = defining_modules(loss_classes(recipe.method.loss))
         if recipe.data not in self._data:
             self._data[recipe.data] = SharedDataset(self._load(recipe.data))
         idle = [each for each in self._connections if each not in self._work]
@@ -127,7 +131,7 @@ class Workers:
         number = self._connections.index(connection)
         data_follow = recipe.data not in self._has_data[number]
         try:
-            connection.send((recipe.model_dump(mode="json"), folder, data_follow))
+            connection.send((recipe.model_dump(mode="json"), modules, folder, data_follow))
             if data_follow:
                 self._data[recipe.data].send(connection, self._processes[number].pid)
                 self._has_data[number].add(recipe.data)
@@ -241,13 +245,15 @@ def _serve(connection: Connection[Any, Any], threads: int, options: dict[str, An
             message = connection.recv()
             if message is None:
                 return
-            values, folder, data_follow = message
-            recipe = make_recipe(values)
-            if data_follow:
-                datasets[recipe.data] = receive_dataset(connection)
+            values, modules, folder, data_follow = message
+            received = receive_dataset(connection) if data_follow else None
         except (EOFError, OSError):
             return
         try:
+            import_again(modules)
+            recipe = make_recipe(values)
+            if received is not None:
+                datasets[recipe.data] = received
             train(recipe, folder, dataset=datasets[recipe.data], watch=tell, should_stop=should_stop, **options)
             send(None)
         except KeyboardInterrupt:

@@ -130,21 +130,17 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def read_map(text: str | None) -> dict[int, int] | str:
-    """``"3:5,5:3"`` as a map of classes; a text without pairs is the name of one.
+def read_mapping(text: str | None) -> dict[int, int] | str:
+    """Pairs of classes, as :func:`noiseproof.noise.parse_mapping` reads them; the name of a data set stays one.
 
     Raises:
         LabelError: no text, or no such pairs.
     """
+    from noiseproof.noise import parse_mapping
+
     if text is None:
-        raise LabelError("--map is missing: expected pairs such as 3:5,5:3")
-    if ":" not in text:
-        return text
-    try:
-        pairs = [pair.split(":") for pair in text.split(",")]
-        return {int(source): int(target) for source, target in pairs}
-    except ValueError as error:
-        raise LabelError(f"--map {text}: expected pairs such as 3:5,5:3") from error
+        raise LabelError("--mapping is missing: expected pairs such as 3=5,5=3")
+    return text if re.fullmatch(r"[a-z]\w*", text) else parse_mapping(text)
 
 
 def recipe_changes(options: argparse.Namespace, named: dict[str, Any] | None = None) -> dict[str, Any]:

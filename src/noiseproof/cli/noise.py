@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from noiseproof.cli._options import add_data_dir, read_map
+from noiseproof.cli._options import add_data_dir, read_mapping
 from noiseproof.cli._streams import say
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ _EXAMPLES = """\
 examples:
   noiseproof noise symmetric --data digits --rate 0.6 --seed 1 --out noisy.json
   noiseproof noise show noisy.json
-  noiseproof noise asymmetric --data digits --rate 0.3 --map 3:5,5:3
+  noiseproof noise asymmetric --data digits --rate 0.3 --mapping 3=5,5=3
   noiseproof noise symmetric --data cifar10 --data-dir DIR --rate 0.8 --mode published
   noiseproof noise matrix --labels labels.npy --matrix T.csv --out noisy.json
   noiseproof noise instance --data cifar10 --data-dir DIR --rate 0.4 --variant pdn
@@ -42,7 +42,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     symmetric.add_argument("--rate", type=float, required=True, help="the share of wrong labels, such as 0.4")
     asymmetric = _add_kind(kinds, "asymmetric", "flips from some classes to one other each")
     asymmetric.add_argument("--rate", type=float, required=True, help="the share of wrong labels in a flipped class")
-    asymmetric.add_argument("--map", help="such as 3:5,5:3, or cifar10 or cifar100 (default: that of --data)")
+    asymmetric.add_argument("--mapping", help="such as 3=5,5=3, or cifar10 or cifar100 (default: that of --data)")
     asymmetric.add_argument("--source", default="published", choices=("published", "true"), help="of CIFAR-100's map")
     matrix = _add_kind(kinds, "matrix", "flips by a transition matrix")
     matrix.add_argument("--matrix", type=Path, required=True, help="T[true, noisy] as .csv or .npy")
@@ -112,7 +112,7 @@ def _make(options: argparse.Namespace) -> None:
     if options.kind == "symmetric":
         noisy = noise.symmetric(labels, options.rate, num_classes=classes, **common)
     elif options.kind == "asymmetric":
-        mapping = read_map(options.map or options.data)
+        mapping = read_mapping(options.mapping or options.data)
         number = None if isinstance(mapping, str) else classes
         noisy = noise.asymmetric(labels, options.rate, mapping, num_classes=number, source=options.source, **common)
     else:

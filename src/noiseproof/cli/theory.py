@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from noiseproof.cli._options import add_data_dir, add_import, read_map
+from noiseproof.cli._options import add_data_dir, add_import, read_mapping
 
 if TYPE_CHECKING:
     from noiseproof.theory import Guarantees
@@ -17,7 +17,7 @@ _EXAMPLES = """\
 examples:
   noiseproof theory --symmetric 0.6 --classes 10
   noiseproof theory --symmetric 0.8 --classes 10 jal-ce "jal-ce(a=5)" "nce + agce(a=6, q=1.5)"
-  noiseproof theory --asymmetric 0.4 --map cifar10
+  noiseproof theory --asymmetric 0.4 --mapping cifar10
   noiseproof theory --matrix T.csv --format json
   noiseproof theory --noise cifar10n-worst --data-dir DIR
   noiseproof theory --part-dependent 0.6
@@ -37,12 +37,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("losses", nargs="*", metavar="LOSS", help="losses or expressions (default: all)")
     kind = parser.add_mutually_exclusive_group(required=True)
     kind.add_argument("--symmetric", type=float, metavar="RATE", help="flips to all other classes alike")
-    kind.add_argument("--asymmetric", type=float, metavar="RATE", help="flips to one other class, see --map")
+    kind.add_argument("--asymmetric", type=float, metavar="RATE", help="flips to one other class, see --mapping")
     kind.add_argument("--matrix", type=Path, metavar="FILE", help="T[true, noisy] as .csv or .npy")
     kind.add_argument("--noise", metavar="NAME", help="human labels: cifar10n-aggre … cifar10n-worst, cifar100n-noisy")
     kind.add_argument("--part-dependent", type=float, metavar="RATE", help="a rate of its own for each instance (PDN)")
     parser.add_argument("--classes", type=int, default=10, help="the number of classes (default: 10)")
-    parser.add_argument("--map", help="cifar10, cifar100, or pairs such as 3:5,5:3 (default: every class to the next)")
+    parser.add_argument("--mapping", help="cifar10, cifar100, or pairs such as 3=5,5=3 (default: to the next class)")
     parser.add_argument("--format", default="table", choices=("table", "json"), help="default: table")
     parser.add_argument("--plots", type=Path, metavar="DIR", help="draw the thresholds of AMSE into this folder")
     add_data_dir(parser)
@@ -83,14 +83,14 @@ def _matrix(options: argparse.Namespace) -> tuple[Any, str]:
         return noise.symmetric_matrix(options.symmetric, options.classes), what
     if options.asymmetric is not None:
         what = f"asymmetric noise of {options.asymmetric:.1%}"
-        if options.map is None:
+        if options.mapping is None:
             ring = {label: (label + 1) % options.classes for label in range(options.classes)}
             return noise.asymmetric_matrix(options.asymmetric, ring, options.classes), f"{what}, to the next class"
-        mapping = read_map(options.map)
+        mapping = read_mapping(options.mapping)
         classes = options.classes
         if isinstance(mapping, str):
             mapping, classes = noise.published_mapping(mapping, "published")
-        return noise.asymmetric_matrix(options.asymmetric, mapping, classes), f"{what}, map {options.map}"
+        return noise.asymmetric_matrix(options.asymmetric, mapping, classes), f"{what}, map {options.mapping}"
     if options.matrix is not None:
         return read_matrix(options.matrix), f"noise of {options.matrix.name}"
     name, _, column = options.noise.partition("-")

@@ -19,6 +19,7 @@ from noiseproof.losses import (
     source_order,
 )
 from noiseproof.spec import Call, format_call, parse_call
+from noiseproof.user_code import HINT
 
 REGULARISERS = {"l1": "L1", "l2": "L2", "none": "no regulariser"}
 """What every method can be given in place of its own regulariser, and how tables say so."""
@@ -222,7 +223,7 @@ def _read(spec: str) -> tuple[str | None, Call | None]:
         return None, None
     name = call.name if call.name in methods else titles.get(call.name)
     if name is None and call.name not in {*REGISTRY, *OPERATORS}:
-        raise SpecError(f"no method and no loss is called {call.name!r}{suggest(call.name, methods)}")
+        raise SpecError(f"no method and no loss is called {call.name!r}{suggest(call.name, methods)}; {HINT}")
     return name, call
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from noiseproof.noise._generate import Mode, asymmetric, from_matrix, symmetric
 from noiseproof.noise._instance import InstanceVariant, instance_dependent
 from noiseproof.noise._labels import NoisyLabels, check_labels, load
-from noiseproof.noise._mappings import published_mapping
+from noiseproof.noise._mappings import parse_mapping, published_mapping
 from noiseproof.noise._matrices import asymmetric_matrix, check_matrix, check_rate, dominated, symmetric_matrix
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "from_matrix",
     "instance_dependent",
     "load",
+    "parse_mapping",
     "published_mapping",
     "symmetric",
     "symmetric_matrix",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from noiseproof.errors import LabelError, suggest
 
 _CIFAR10 = {9: 1, 2: 0, 4: 7, 3: 5, 5: 3}
@@ -29,6 +31,27 @@ _CIFAR100_SUPERCLASSES = (
     (8, 13, 48, 58, 90),  # vehicles 1
     (41, 69, 81, 85, 89),  # vehicles 2
 )
+
+
+def parse_mapping(text: str) -> dict[int, int]:
+    """A map of classes from pairs, as recipes and the command line write them.
+
+    Args:
+        text: ``"3=5, 5=3"``, ``"3:5,5:3"`` or ``"{3 = 5, 5 = 3}"``.
+
+    Raises:
+        LabelError: no such pairs, or a class that has two targets.
+    """
+    inside = re.fullmatch(r"\s*\{(.*)\}\s*", text, re.DOTALL)
+    mapping: dict[int, int] = {}
+    for pair in (text if inside is None else inside[1]).split(","):
+        numbers = re.fullmatch(r"\s*(\d{1,9})\s*[:=]\s*(\d{1,9})\s*", pair, re.ASCII)
+        if numbers is None:
+            raise LabelError(f"mapping {text!r:.200}: expected pairs of classes such as 3=5, 5=3")
+        source, target = int(numbers[1]), int(numbers[2])
+        if mapping.setdefault(source, target) != target:
+            raise LabelError(f"mapping {text!r:.200}: class {source} has two targets")
+    return mapping
 
 
 def published_mapping(name: str, source: str) -> tuple[dict[int, int], int]:

@@ -10,13 +10,23 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from noiseproof.errors import NoiseproofError, RecipeError, suggest
 from noiseproof.losses import make_loss
 from noiseproof.methods import DATASETS, REGULARISERS, regularisation, resolve_method
 from noiseproof.models import canonical_head, canonical_model, check_weights
-from noiseproof.noise import check_rate
+from noiseproof.noise import check_rate, parse_mapping
 from noiseproof.train._recipe_file import as_table, merge, plain_table, read_recipe_file
 
 
@@ -58,9 +68,20 @@ def _path(value: Any) -> Any:
     return value
 
 
+def _mapping(value: Any) -> Any:
+    return parse_mapping(value) if isinstance(value, str) else value
+
+
+def _class(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("expected the number of a class")
+    return value
+
+
 _LONGEST_PATH = 4000
 _MOST = 2**31 - 1
 _Count = Annotated[int, BeforeValidator(_number), Field(gt=0, le=_MOST)]
+_Class = Annotated[int, BeforeValidator(_class), Field(ge=0, le=_MOST)]
 _Real = Annotated[float, BeforeValidator(_number)]
 _Flag = Annotated[bool, BeforeValidator(_flag)]
 _Path = Annotated[str, BeforeValidator(_path)]
@@ -155,14 +176,14 @@ class AsymmetricNoise(_Value):
 
     Attributes:
         rate: the share of wrong labels in each flipped class.
-        mapping: ``{class: target}``; ``None`` for the published map of the data set.
+        mapping: ``{class: target}``, or a text such as ``"3=5, 5=3"``; ``None`` for the published map of the data set.
         mode: how labels are flipped.
         source: which map of CIFAR-100.
     """
 
     kind: Literal["asymmetric"]
     rate: _Rate
-    mapping: dict[int, int] | None = None
+    mapping: Annotated[dict[_Class, _Class], BeforeValidator(_mapping)] | None = Field(None, min_length=1)
     mode: _Mode = "exact"
     source: Literal["published", "true"] = "published"
 
@@ -278,6 +299,23 @@ class StepSchedule(_Value):
     after: tuple[_Count, ...] = Field(min_length=1)
 
 
+_SCHEDULES = ("schedule by name", "factor per epoch", "steps")
+
+
+def _kind_of_schedule(value: Any) -> str:
+    if isinstance(value, str):
+        return _SCHEDULES[0]
+    return _SCHEDULES[2] if isinstance(value, dict | StepSchedule) else _SCHEDULES[1]
+
+
+_Schedule = Annotated[
+    Annotated[Literal["cosine", "constant"], Tag(_SCHEDULES[0])]
+    | Annotated[_Real, Field(gt=0, le=1), Tag(_SCHEDULES[1])]
+    | Annotated[StepSchedule, Tag(_SCHEDULES[2])],
+    Discriminator(_kind_of_schedule),
+]
+
+
 class Recipe(_Value):
     """Everything that determines a run. Two equal recipes give the same bytes on the CPU of one machine.
 
@@ -321,7 +359,7 @@ class Recipe(_Value):
     lr: _Real = Field(gt=0)
     momentum: _Real = Field(0.9, ge=0, lt=1)
     nesterov: _Flag = False
-    schedule: Literal["cosine", "constant"] | Annotated[_Real, Field(gt=0, le=1)] | StepSchedule = "cosine"
+    schedule: _Schedule = "cosine"
     clip_norm: _Real | None = Field(None, gt=0)
     augment: tuple[Literal["crop", "resized-crop", "flip", "rotate", "jitter"], ...] = ()
     balanced: _Flag = False
@@ -482,16 +520,26 @@ def make_recipe(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
         raise RecipeError(str(error)) from error
 
 
+_PLAINER = {
+    "string_type": "expected text",
+    "tuple_type": "expected a list",
+    "dict_type": "expected a table",
+    "model_type": "expected a table",
+    "model_attributes_type": "expected a table",
+}
+"""What pydantic says in the words of Python, in those of a recipe."""
+
+
 def _explain(error: ValidationError) -> str:
     lines = []
     for problem in error.errors():
         place = ".".join(str(part) for part in problem["loc"] if part not in _UNION_TAGS)
-        text = problem["msg"].removeprefix("Value error, ")
+        text = _PLAINER.get(problem["type"], problem["msg"].removeprefix("Value error, "))
         if problem["type"] == "union_tag_invalid":
             known = problem["ctx"]["expected_tags"].replace("'", "").split(", ")
-            text = f"unknown kind {problem['ctx']['tag']!r}{suggest(problem['ctx']['tag'], known)}"
+            text = f"unknown kind {problem['ctx']['tag']!r:.100}{suggest(problem['ctx']['tag'][:100], known)}"
         given = problem["input"]
-        shown = f" (got {given!r})" if not isinstance(given, dict) and problem["type"] != "missing" else ""
+        shown = f" (got {reprlib.repr(given)})" if not isinstance(given, dict) and problem["type"] != "missing" else ""
         lines.append(f"{place or 'recipe'}: {text}{shown}")
     return "\n".join(lines)
 
@@ -505,7 +553,6 @@ _UNION_TAGS = {
     "human",
     "labels",
     "file",
-    "literal['cosine','constant']",
-    "constrained-float",
-    "StepSchedule",
+    *_SCHEDULES,
+    "[key]",
 }
