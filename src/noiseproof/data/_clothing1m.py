@@ -6,9 +6,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noiseproof.data._files import Listing, checked_path, read_list, text_lines
+from noiseproof.data._files import Inside, Listing, read_list
 from noiseproof.data._listed import assemble
 from noiseproof.errors import DataError, DataWarning
+from noiseproof.untrusted import read_lines
 
 if TYPE_CHECKING:
     from noiseproof.data._dataset import Dataset
@@ -90,7 +91,7 @@ def _listing(root: Path, keys: str, labels: str, pairs: str, skipped: dict[Path,
 def _keyed(key_list: Path, label_file: Path, root: Path, skipped: dict[Path, int]) -> Listing:
     known: dict[str, int] = {}
     odd = 0
-    for number, line in text_lines(label_file):
+    for number, line in read_lines(label_file, errors="surrogateescape"):
         fields = line.split()
         if len(fields) != 2:
             odd += 1
@@ -101,11 +102,12 @@ def _keyed(key_list: Path, label_file: Path, root: Path, skipped: dict[Path, int
         known[key] = int(label)
     if odd:
         skipped[label_file] = odd
+    inside = Inside(root)
     paths, values = [], []
-    for number, key in text_lines(key_list):
+    for number, key in read_lines(key_list, errors="surrogateescape"):
         where = f"{key_list}, line {number}: {key[:100]!r}"
         if key not in known:
             raise DataError(f"{where} has no label in {label_file.name}")
-        paths.append(checked_path(key, where))
+        paths.append(inside.path(key, where))
         values.append(known[key])
     return Listing(str(key_list), root, paths, values)

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import functools
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from noiseproof.classes import Classes, read_labels, sort_names
 from noiseproof.data._dataset import Dataset, Part, check_classes
 from noiseproof.data._decode import check_pillow
-from noiseproof.data._files import IMAGE_ENDINGS, ImageFiles, Listing, find_files, read_pairs, text_lines
+from noiseproof.data._files import (
+    IMAGE_ENDINGS,
+    ImageFiles,
+    Listing,
+    find_files,
+    folder_images,
+    read_pairs,
+    subfolders,
+    warn_of_left_out,
+)
 from noiseproof.data._splits import find_splits
 from noiseproof.errors import DataError, LabelError
+from noiseproof.untrusted import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,15 +51,15 @@ def image_folder(path: str | Path, *, image_size: int = 224, resize: int = 256) 
         DataWarning: folders that are left out, or classes that could be parts of a data set.
     """
     path = Path(path)
-    subfolders = {name: _subfolders(path / name) for name in _subfolders(path)}
-    splits = find_splits(path, subfolders)
+    inner = {name: subfolders(path / name) for name in subfolders(path)}
+    splits = find_splits(path, inner)
     train_root = path / splits.pop("train", "")
-    classes = sort_names(_subfolders(train_root))
+    classes = sort_names(subfolders(train_root))
     if len(classes) < 2:
-        inner = "".join(f"; is {train_root / name} the data set?" for name in classes if subfolders.get(name))
+        perhaps = "".join(f"; is {train_root / name} the data set?" for name in classes if inner.get(name))
         raise DataError(
             f"{train_root} holds {len(classes)} folders: expected one per class, at least two, with the images in "
-            f"them{inner}"
+            f"them{perhaps}"
         )
     train = _folder_listing(train_root, classes)
     for number, name in enumerate(classes):
@@ -60,7 +69,7 @@ def image_folder(path: str | Path, *, image_size: int = 224, resize: int = 256) 
     for part in ("test", "val"):
         if part in splits:
             root = path / splits[part]
-            unknown = [found for found in _subfolders(root) if found not in classes]
+            unknown = [found for found in subfolders(root) if found not in classes]
             if unknown:
                 raise DataError(f"{root / unknown[0]} is no class of {train_root}, which has {', '.join(classes[:20])}")
             tests["val" if "test" in tests else "test"] = _folder_listing(root, classes)
@@ -100,13 +109,13 @@ def image_lists(
     train = Path(train)
     folder = train.parent if root is None else Path(root)
     lists = {"train": train} if test is None else {"train": train, "test": Path(test)}
-    pairs = {part: list(read_pairs(path)) for part, path in lists.items()}
+    pairs = {part: read_pairs(path, folder) for part, path in lists.items()}
     try:
         labels = {part: read_labels([label for _, _, label in lines]) for part, lines in pairs.items()}
         if classes is None:
             known = Classes.of(*labels.values())
         else:
-            known = Classes.named([line for _, line in text_lines(Path(classes))])
+            known = Classes.named([line for _, line in read_lines(Path(classes))])
     except LabelError as error:
         raise DataError(f"{train}: {error}") from error
     found = {}
@@ -172,29 +181,13 @@ def assemble(
     )
 
 
-def _subfolders(path: Path) -> list[str]:
-    try:
-        with os.scandir(path) as entries:
-            found = [entry.name for entry in entries if entry.is_dir()]
-    except OSError as error:
-        raise DataError(f"cannot read the image folder {path}: {error}") from error
-    return sorted(name for name in found if not name.startswith(".") and name != "__MACOSX")
-
-
 def _folder_listing(root: Path, classes: Sequence[str]) -> Listing:
     paths: list[str] = []
     labels: list[int] = []
+    left_out: list[str] = []
     for label, name in enumerate(classes):
-        found = folder_images(root, name)
+        found = folder_images(root, name, left_out)
         paths += found
         labels += [label] * len(found)
+    warn_of_left_out(root, left_out)
     return Listing(str(root), root, paths, labels)
-
-
-def folder_images(root: Path, name: str) -> list[str]:
-    """The images anywhere under the folder ``name`` of ``root``, relative to ``root`` and sorted."""
-    return sorted(
-        file.relative_to(root).as_posix()
-        for file in (root / name).rglob("*")
-        if file.suffix.lower() in IMAGE_ENDINGS and not file.name.startswith(".")
-    )

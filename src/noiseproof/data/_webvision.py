@@ -8,9 +8,10 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from noiseproof.data._files import Listing, read_list, text_lines
-from noiseproof.data._listed import assemble, folder_images
+from noiseproof.data._files import Listing, folder_images, read_list
+from noiseproof.data._listed import assemble
 from noiseproof.errors import DataError, DataWarning
+from noiseproof.untrusted import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -101,7 +102,7 @@ def _synsets(path: Path) -> list[str] | None:
     if not path.is_file():
         return None
     wnids = []
-    for number, line in text_lines(path):
+    for number, line in read_lines(path):
         wnid = line.split()[0]
         if not _WNID.fullmatch(wnid):
             raise DataError(f"{path}, line {number}: {line[:100]!r}: expected a WordNet ID such as n01440764 first")
@@ -170,7 +171,7 @@ def _numbered(truth: Path, images: Path, place: Path, synsets: list[str] | None)
     wnid_of = _numbering(truth, place)
     label_of = {wnid: label for label, wnid in enumerate(_first_classes(wnid_of.values(), synsets, str(truth.parent)))}
     paths, labels = [], []
-    for image, (number, line) in enumerate(text_lines(truth), 1):
+    for image, (number, line) in enumerate(read_lines(truth), 1):
         if not line.isascii() or not line.isdigit() or len(line) > 9 or int(line) not in wnid_of:
             raise DataError(f"{truth}, line {number}: {line[:20]!r}: expected an ILSVRC2012_ID, 1 … {_ALL}")
         wnid = wnid_of[int(line)]
@@ -196,7 +197,7 @@ def _numbering(truth: Path, place: Path) -> dict[int, str]:
 
 def _read_ids(path: Path) -> dict[int, str]:
     pairs = []
-    for number, line in text_lines(path):
+    for number, line in read_lines(path):
         fields = line.split()
         if len(fields) < 2 or not fields[0].isdigit() or not _WNID.fullmatch(fields[1]):
             raise DataError(f"{path}, line {number}: {line[:100]!r}: expected 'ID wnid', such as '1 n02119789'")

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from noiseproof.data import ImageFiles, Reader
     from noiseproof.data._decode import Unreadable
 
-_GONE_COUNT, _GONE_SHARE = 10, 0.01
-
 
 class Files:
     """A part of the data as files. Those that cannot be read are skipped and noted.
@@ -66,7 +64,7 @@ class Files:
             self.unreadable[name] = reason.why
             if reason.gone:
                 self._gone.add(name)
-        if len(self._gone) > _GONE_COUNT + _GONE_SHARE * len(self):
+        if len(self._gone) > self.files.may_lose:
             raise RunError(
                 f"{len(self._gone)} images under {self.files.root} that were there when the run began cannot be opened "
                 f"(such as {name}: {reason.why}). Is the disk still there? The same command goes on from the last "

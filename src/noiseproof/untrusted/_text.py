@@ -25,7 +25,7 @@ def read_text(path: Path, *, errors: str = "strict") -> str:
     """
     content = read_bytes(path, MOST_TEXT)
     if b"\0" in content[:4096]:
-        raise DataError(f"{path} is no text: it has zero bytes (perhaps it is UTF-16; save it as UTF-8)")
+        raise DataError(f"{path} is no UTF-8 text: it has zero bytes (perhaps it is UTF-16; save it as UTF-8)")
     if (other := foreign(content[:200])) and content:
         raise DataError(f"cannot read {path}: {other}")
     try:
@@ -40,7 +40,7 @@ def read_lines(path: Path, *, errors: str = "strict") -> Iterator[tuple[int, str
     Raises:
         DataError: as :func:`read_text`, or there are too many.
     """
-    text = read_text(path, errors=errors)
+    text = read_text(path, errors=errors).replace("\r\n", "\n").replace("\r", "\n")
     if text.count("\n") > MOST_VALUES:
         raise DataError(f"{path} has {text.count(chr(10)):,} lines: expected at most {MOST_VALUES:,}")
     return _lines(text)
