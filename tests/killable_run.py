@@ -3,20 +3,27 @@
     python killable_run.py FOLDER DATA.npz [MOMENT]
 
 MOMENT is ``step:N`` (killed after N steps of this process), ``write:N`` (in the middle of its N-th file), ``rename:N``
-(the N-th file is whole but has not its name yet), ``renamed:N`` (right after), ``interrupt:N`` (Ctrl-C after N steps),
-``hang:N`` (says "hanging" after N steps and waits), or ``disk:BYTES`` (no file can be larger).
+(before the N-th renaming: a file is whole but has not its name yet), ``renamed:N`` (right after), ``interrupt:N``
+(Ctrl-C after N steps), ``hup:N`` (its terminal is closed after N steps), ``hang:N`` (says "hanging" after N steps and
+waits), or ``disk:BYTES`` (no file can be larger).
 """
 
 from __future__ import annotations
 
+import io
 import os
 import resource
 import signal
+import stat
 import sys
 import time
 from pathlib import Path
+from typing import Any
+
+import torch
 
 import noiseproof.files
+from noiseproof import container
 from noiseproof.errors import RunError
 from noiseproof.train import Progress, make_recipe, train
 from noiseproof.train import _loop as loop
@@ -35,6 +42,14 @@ RECIPE = {
 }
 
 
+def read_state(checkpoint: Path) -> dict[str, Any]:
+    """What a checkpoint holds."""
+    head, content = container.read_state(checkpoint.read_bytes(), "checkpoint")
+    assert {"run", "recipe", "environments"} == head.keys()
+    state: dict[str, Any] = torch.load(io.BytesIO(content), weights_only=True)
+    return state
+
+
 def kill() -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -46,7 +61,7 @@ def arrange(moment: str) -> dict[str, int]:
     sync, replace = os.fsync, Path.replace
 
     def fsync(descriptor: int) -> None:
-        counts["write"] += 1
+        counts["write"] += not stat.S_ISDIR(os.fstat(descriptor).st_mode)
         if counts["write"] == at.get("write"):
             os.ftruncate(descriptor, os.fstat(descriptor).st_size // 2)
             kill()
@@ -81,6 +96,8 @@ def main() -> int:
             kill()
         if steps == at.get("interrupt"):
             os.kill(os.getpid(), signal.SIGINT)
+        if steps == at.get("hup"):
+            os.kill(os.getpid(), signal.SIGHUP)
         if steps == at.get("hang"):
             print("hanging", flush=True)
             time.sleep(600)

@@ -34,11 +34,6 @@ def test_partial_files_are_removed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "file"]
 
 
-def test_json_has_no_nan(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="JSON"):
-        files.write_json(tmp_path / "file", float("nan"))
-
-
 def test_streams_depend_on_seed_and_name_only() -> None:
     assert seeding.derive(1, "order", 3) == seeding.derive(1, "order", 3)
     seeds = {seeding.derive(s, *names) for s in range(20) for names in [("order", 1), ("order", 2), ("noise",)]}

@@ -17,7 +17,18 @@ import noiseproof
 SOURCE = Path(noiseproof.__file__).parent
 ROOT = Path(__file__).resolve().parent.parent
 
-BASE = {"classes", "errors", "files", "formats", "provenance", "seeding", "spec", "untrusted", "user_code"}
+BASE = {
+    "classes",
+    "container",
+    "errors",
+    "files",
+    "formats",
+    "provenance",
+    "seeding",
+    "spec",
+    "untrusted",
+    "user_code",
+}
 LAYERS = {
     "losses": BASE,
     "noise": BASE,
@@ -26,7 +37,7 @@ LAYERS = {
     "data": BASE | {"noise"},
     "theory": BASE | {"losses", "noise"},
     "train": BASE | {"losses", "noise", "models", "methods", "data", "recipes"},
-    "bench": BASE | {"losses", "train", "data", "reproductions"},
+    "bench": BASE | {"losses", "train", "data", "models", "noise", "reproductions"},
     "report": BASE | {"train", "bench", "losses", "theory"},
     "cli": BASE | {"train", "bench", "report", "noise", "methods", "theory", "data"},
     "recipes": set(),
@@ -34,6 +45,7 @@ LAYERS = {
     "classes": {"errors"},
     "errors": set(),
     "formats": set(),
+    "container": {"errors", "untrusted"},
     "spec": {"errors"},
     "files": {"errors"},
     "untrusted": {"errors"},

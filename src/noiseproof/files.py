@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import json
+import errno
 import os
 import sys
 from importlib import resources
@@ -17,14 +17,26 @@ else:
     import tomli as tomllib
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
 
-def write_atomically(path: Path, content: bytes | memoryview) -> None:
+_CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR)
+"""How file systems and platforms say that a folder cannot be forced to disk."""
+
+
+def write_atomically(path: Path, *content: bytes | memoryview, keep: Path | None = None) -> None:
     """Put ``content`` in the place of ``path`` in one step.
 
     A process killed at any moment leaves the old file or the new one, never a part of one: the bytes go to a
-    neighbouring file, are forced to disk and only then take the name.
+    neighbouring file, are forced to disk and only then take the name. The name is forced to disk too, so that a power
+    cut does not bring the old file back.
+
+    Args:
+        path: the file.
+        content: its parts, one after another.
+        keep: the name that the old file gets, if there is one. Killed between the two steps, a process leaves it there
+            and nothing at ``path``.
 
     Raises:
         RunError: the disk is full or the folder cannot be written. The old file is untouched.
@@ -33,37 +45,67 @@ def write_atomically(path: Path, content: bytes | memoryview) -> None:
         raise RunError(f"could not write {path}: it is a folder, expected the name of a file")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
+        with guarded_write(path):
+            with partial.open("wb") as file:
+                for part in content:
+                    file.write(part)
+                file.flush()
+                os.fsync(file.fileno())
+            if keep is not None and path.exists():
+                path.replace(keep)
+            partial.replace(path)
+            _sync_folder(path.parent)
+    except BaseException:  # also Ctrl-C in the middle of a write
         with contextlib.suppress(OSError, ValueError):
             partial.unlink(missing_ok=True)
+        raise
+
+
+@contextlib.contextmanager
+def guarded_write(path: Path) -> Iterator[None]:
+    """Say what to do where ``path`` cannot be written.
+
+    Raises:
+        RunError: the disk is full, the folder cannot be written or is gone.
+    """
+    try:
+        yield
+    except (OSError, ValueError) as error:  # ValueError: a name with a NUL
         raise RunError(
             f"could not write {path}: {error}. What was there before is untouched. "
             "Make room (or the folder writable) and run the same command again: it goes on from there."
         ) from error
-    except BaseException:  # Ctrl-C in the middle of a write
-        partial.unlink(missing_ok=True)
-        raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Force the names in a folder to disk, where the system can do that."""
+    try:
+        descriptor = os.open(folder, os.O_RDONLY)
+    except OSError:
+        return
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno not in _CANNOT_SYNC:
+            raise
+    finally:
+        os.close(descriptor)
 
 
 def remove_partial_files(folder: Path) -> None:
-    """Delete what a killed process left half-written in ``folder``."""
+    """Delete what a killed process left half-written in ``folder``.
+
+    Raises:
+        RunError: it cannot be deleted.
+    """
     for path in folder.glob(".*.partial"):
-        path.unlink(missing_ok=True)
+        with guarded_write(path):
+            path.unlink(missing_ok=True)
 
 
 def write_text(path: Path, text: str) -> None:
     """Write ``text`` to ``path``, all or nothing."""
     write_atomically(path, text.encode())
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write ``value`` to ``path`` as JSON, all or nothing. NaN and infinities, which JSON lacks, are refused."""
-    write_text(path, json.dumps(value, indent=1, allow_nan=False) + "\n")
 
 
 def packaged_tables(package: str) -> dict[str, str]:

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from noiseproof.bench import GridProgress, folder_name, grid_status, load_grid, run_grid
+from noiseproof.bench import GridProgress, grid_status, load_grid, run_grid
 from noiseproof.errors import RecipeError
-from noiseproof.train import make_recipe, train
+from noiseproof.train import folder_name, make_recipe, train
 
 GRID = """
 title = "Small"
@@ -152,7 +152,8 @@ def test_finished_runs_are_kept_and_the_rest_goes_on(grid_file: Path, tmp_path: 
 
 def test_a_run_in_a_sweep_is_the_run_alone(grid_file: Path, tmp_path: Path) -> None:
     grid = load_grid(grid_file, {"grid": {"noise": ["symmetric"], "rates": [0.6]}})
-    run_grid(grid, tmp_path / "sweep")
+    sweep = run_grid(grid, tmp_path / "sweep")[-1].folder
+    assert sweep is not None
     recipe = grid.recipes[-1]
     train(recipe, tmp_path / "alone")
     code = (
@@ -163,7 +164,7 @@ def test_a_run_in_a_sweep_is_the_run_alone(grid_file: Path, tmp_path: Path) -> N
     subprocess.run([sys.executable, "-c", code], check=True)
     for name in ("weights.safetensors", "selected.safetensors", "record.json"):
         alone = (tmp_path / "alone" / name).read_bytes()
-        assert (tmp_path / "sweep" / folder_name(recipe) / name).read_bytes() == alone
+        assert (sweep / name).read_bytes() == alone
         assert (tmp_path / "elsewhere" / name).read_bytes() == alone
 
 

@@ -246,9 +246,12 @@ def test_several_jobs_give_what_one_gives(small: Reproduction, data: Path, tmp_p
 def test_an_error_in_a_worker_reaches_the_user(small: Reproduction, data: Path, tmp_path: Path) -> None:
     import filelock
 
-    from noiseproof.bench import folder_name
+    from noiseproof.train import folder_name, identify, load_dataset
 
-    folder = tmp_path / "runs" / folder_name(small.recipes[0])
+    recipe = small.recipes[0]
+    identity = identify(recipe, load_dataset(recipe.data, data).fingerprint)
+    assert identity.id.startswith(recipe.id)
+    folder = tmp_path / "runs" / f"{folder_name(recipe)}{identity.id[len(recipe.id) :]}"
     folder.mkdir(parents=True)
     with filelock.FileLock(folder / ".lock"), pytest.raises(RunError, match="is being used by another process"):
         run(small, data, tmp_path / "runs", jobs=2)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noiseproof import noise
+from noiseproof import container, noise
 from noiseproof.errors import LabelError, RunError
 
 
@@ -44,17 +44,38 @@ def manifest(tmp_path: Path) -> Path:
     [
         ({"seed": 7}, "was changed after it was written"),
         ({"labels": [0] * 100}, "was changed after it was written"),
-        ({"labels": [9] * 100}, "label 9 at index 0"),
-        ({"labels": [0]}, "1 noisy labels for 100 clean ones"),
-        ({"labels": "abc"}, "labels are"),
-        ({"format": "other"}, "format 'other', expected"),
-        ({"matrix": [[1.0]]}, "shape"),
-        ({"sha256": None}, "is no noise manifest: sha256 None"),
+        ({"rate": 0.3}, "was changed after it was written"),
+        ({"labels": "abc"}, "was changed after it was written"),
+        ({"format": "noiseproof-noise-1"}, "is of format 'noiseproof-noise-1', and this version of noiseproof reads"),
+        ({"holds": "record"}, "it holds 'record': expected 'noise'"),
+        ({"sha256": None}, "was changed after it was written"),
     ],
 )
 def test_a_changed_manifest_is_refused(manifest: Path, change: dict[str, object], message: str) -> None:
     values = json.loads(manifest.read_text())
     manifest.write_text(json.dumps({**values, **change}))
+    with pytest.raises(LabelError, match=message):
+        noise.load(manifest)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"labels": [9] * 100}, "label 9 at index 0"),
+        ({"labels": [0]}, "1 noisy labels for 100 clean ones"),
+        ({"labels": "abc"}, "labels are"),
+        ({"labels": [10**400] * 100}, "an integer of 401 digits"),
+        ({"matrix": [[1.0]]}, "shape"),
+        ({"matrix": [[10**99]]}, "transition matrix"),
+        ({"matrix": None}, "shape"),
+        ({"seed": "7"}, "seed"),
+    ],
+)
+def test_a_manifest_of_somebody_elses_making_is_checked(
+    manifest: Path, change: dict[str, object], message: str
+) -> None:
+    values = container.read_document(manifest, "noise", line_per_key=True)
+    manifest.write_text(container.write_document("noise", {**values, **change}, line_per_key=True))
     with pytest.raises(LabelError, match=message):
         noise.load(manifest)
 

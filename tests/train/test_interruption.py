@@ -53,7 +53,7 @@ def reference(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
 
 def contents(folder: Path) -> dict[str, bytes]:
     assert not list(folder.glob("*.partial"))
-    assert not (folder / "checkpoint.pt").exists()
+    assert not list(folder.glob("checkpoint*"))
     return {name: (folder / name).read_bytes() for name in FILES}
 
 
@@ -63,12 +63,13 @@ def test_two_undisturbed_runs_are_the_same_bytes(data: Path, reference: dict[str
 
 
 # The files of a fresh process are, in this order: the noise (once), the record, then a checkpoint and a record per
-# epoch, and at the end the last weights, the selected weights and the record.
+# epoch, and at the end the last weights, the selected weights and the record. From the second checkpoint on, the one
+# before it is renamed first: "renamed:2" leaves that one alone.
 @pytest.mark.parametrize(
     "moments",
     [
         ["step:1", "step:7", "step:15", "step:22"],
-        ["write:1", "rename:2", "write:3", "renamed:3", "rename:2", "write:2"],
+        ["write:1", "rename:2", "write:3", "renamed:3", "rename:2", "renamed:2", "write:2"],
         ["renamed:9", "write:3", "rename:4", "renamed:4"],
     ],
     ids=["between steps", "in the files of an epoch", "at the end"],
@@ -85,15 +86,27 @@ def test_kill_9_and_start_again_gives_the_same_bytes(
 
 
 def test_ctrl_c_keeps_the_place_in_the_epoch(data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
-    import torch
-
     folder = tmp_path / "run"
     for steps, (epoch, step) in ((20, (1, 5)), (3, (1, 8))):
         assert run(folder, data, f"interrupt:{steps}").returncode == 130
-        state = torch.load(folder / "checkpoint.pt", weights_only=True)
+        state = killable_run.read_state(folder / "checkpoint.pt")
         assert (state["epoch"], state["step"]) == (epoch, step)
     assert run(folder, data).returncode == 0
     assert contents(folder) == reference
+
+
+def test_a_closed_terminal_saves_the_place(data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
+    assert run(tmp_path / "run", data, "hup:20").returncode == 130
+    assert killable_run.read_state(tmp_path / "run" / "checkpoint.pt")["step"] == 5
+    assert run(tmp_path / "run", data).returncode == 0
+    assert contents(tmp_path / "run") == reference
+
+
+def test_under_nohup_a_run_outlives_its_terminal(data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
+    command = [sys.executable, killable_run.__file__, str(tmp_path / "run"), str(data), "hup:20"]
+    ignore = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command]
+    assert subprocess.run(ignore, timeout=300, check=False, env=ENVIRONMENT).returncode == 0
+    assert contents(tmp_path / "run") == reference
 
 
 def test_ctrl_c_in_the_last_step_stops_what_comes_after(

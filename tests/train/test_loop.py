@@ -528,7 +528,7 @@ def test_a_damaged_checkpoint_is_named(tmp_path: Path, damage: str) -> None:
         train(recipe(), tmp_path / "run", watch=stop)
     checkpoint = tmp_path / "run" / "checkpoint.pt"
     if damage == "cut":
-        checkpoint.write_bytes(checkpoint.read_bytes()[:1000])
+        checkpoint.write_bytes(checkpoint.read_bytes()[:-1000])
     elif damage == "text":
         checkpoint.write_text("hello")
     else:

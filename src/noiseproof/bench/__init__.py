@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from noiseproof.bench._compare import Comparison, Order
-from noiseproof.bench._grid import Grid, folder_name, load_grid
+from noiseproof.bench._grid import Grid, load_grid
 from noiseproof.bench._published import PublishedFigure, published_figures
 from noiseproof.bench._reproduce import (
     Reproduced,
@@ -14,7 +14,7 @@ from noiseproof.bench._reproduce import (
     reproduced,
     reproductions,
 )
-from noiseproof.bench._run import GridProgress, Machine, grid_status, read_records, run_grid, run_recipes
+from noiseproof.bench._run import GridProgress, Machine, grid_status, known_runs, read_records, run_grid, run_recipes
 from noiseproof.bench._tables import (
     Cell,
     Table,
@@ -40,8 +40,8 @@ __all__ = [
     "Table",
     "Target",
     "TextTable",
-    "folder_name",
     "grid_status",
+    "known_runs",
     "load_grid",
     "load_reproduction",
     "make_tables",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import reprlib
 from dataclasses import dataclass
 from pathlib import Path
@@ -181,7 +180,7 @@ def multiply(values: dict[str, Any], where: str) -> tuple[Recipe, ...]:
                     one = make_recipe({**run, "noise": noise, "method": method, "seed": seed})
                 except RecipeError as error:
                     raise RecipeError(f"{where}: {error}") from error
-                recipes.setdefault(one.id, one)
+                recipes.setdefault(one.model_dump_json(), one)
     return tuple(recipes.values())
 
 
@@ -246,21 +245,3 @@ def _noises(axes: dict[str, Any], default: Any, where: str) -> list[dict[str, An
 def _takes_rate(noise: dict[str, Any], *, alone: bool) -> bool:
     """Whether a noise takes the rates of the grid: not if it has none, nor an entry of the grid with one of its own."""
     return noise.get("kind", "none") not in _WITHOUT_RATE and (alone or "rate" not in noise)
-
-
-def folder_name(recipe: Recipe) -> str:
-    """A name for a run's folder that a person can read and that no other recipe has."""
-    noise = recipe.noise
-    parts: list[str] = [recipe.data.name, noise.kind]
-    parts += [f"{noise.rate:g}"] if noise.rate else []
-    if noise.kind == "human":
-        parts.append(noise.column)
-    elif noise.kind == "instance":
-        parts.append(noise.variant)
-    elif noise.kind == "labels":
-        parts += [_for_a_path(text) for text in (Path(noise.path).stem, noise.column) if text is not None]
-    return "-".join([*parts, _for_a_path(recipe.method.name), f"seed{recipe.seed}", recipe.id])
-
-
-def _for_a_path(text: str) -> str:
-    return re.sub(r"[^a-z0-9+.-]+", "_", text.lower()).strip("_")[:40]

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.bench._compare import Comparison, Order, compare_order
-from noiseproof.bench._grid import changed, folder_name, multiply
+from noiseproof.bench._grid import changed, multiply
 from noiseproof.bench._published import PublishedFigure, check_source, published_figure
 from noiseproof.bench._tables import Cell, data_notes
 from noiseproof.errors import RecipeError, suggest
 from noiseproof.files import packaged_tables, parse_toml
 from noiseproof.formats import TextTable, csv_text
-from noiseproof.train import read_recipe_file
+from noiseproof.train import Runs, folder_name, read_recipe_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -356,7 +356,10 @@ def reproduced(reproduction: Reproduction, records: Mapping[str, Record]) -> Rep
 
 
 def planned_runs(reproduction: Reproduction, records: Mapping[str, Record], runs: Path) -> list[dict[str, Any]]:
-    """Every run in the order in which it would be made now, with its recipe, its cells and its status."""
+    """Every run in the order in which it would be made now, with its recipe, its cells and its status.
+
+    A recipe that was run on several inputs is there once for each of them.
+    """
     left = [r for r in reproduction.recipes if r.id not in records or records[r.id].status == "running"]
     waiting = {recipe.id for recipe in left}
     ordered = [recipe for recipe in reproduction.recipes if recipe.id not in waiting]
@@ -367,16 +370,20 @@ def planned_runs(reproduction: Reproduction, records: Mapping[str, Record], runs
     for target in reproduction.targets:
         for recipe in target.recipes:
             cells.setdefault(recipe.id, []).append(target.key)
-    return [
-        {
-            "run": recipe.id,
-            "status": records[recipe.id].status if recipe.id in records else "missing",
-            "folder": str(runs / folder_name(recipe)),
-            "cells": cells[recipe.id],
-            "recipe": recipe.model_dump(mode="json"),
-        }
-        for recipe in ordered
-    ]
+    planned = []
+    for recipe in ordered:
+        known: list[Record | None] = [*Runs(runs).of(recipe)]
+        planned += [
+            {
+                "run": recipe.id,
+                "status": "missing" if record is None else record.status,
+                "folder": str(record.folder if record and record.folder else runs / folder_name(recipe)),
+                "cells": cells[recipe.id],
+                "recipe": recipe.model_dump(mode="json"),
+            }
+            for record in known or [records.get(recipe.id)]
+        ]
+    return planned
 
 
 def _overview_text(one: Comparison) -> str:

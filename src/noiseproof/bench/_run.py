@@ -2,24 +2,39 @@
 
 from __future__ import annotations
 
-import functools
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.bench._filling import Filling
-from noiseproof.bench._grid import Grid, folder_name
 from noiseproof.bench._workers import Workers
-from noiseproof.errors import RecipeError
-from noiseproof.train import Progress, Record, load_dataset, read_record, train
+from noiseproof.errors import DataError, LabelError, RecipeError, RunError
+from noiseproof.models import read_weights
+from noiseproof.train import (
+    Progress,
+    Record,
+    Runs,
+    ended_without_inputs,
+    folder_name,
+    identify,
+    load_dataset,
+    make_noise,
+    noise_fingerprint,
+    read_record,
+    reads_noise,
+    several_runs,
+    train,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from noiseproof.bench._grid import Grid
     from noiseproof.data import Dataset
-    from noiseproof.train import DataRecipe, Recipe
+    from noiseproof.noise import NoisyLabels
+    from noiseproof.train import DataRecipe, Identity, Recipe
 
     Choose = Callable[[Sequence[Recipe], Mapping[str, Record]], Recipe]
     """Which of the recipes that are left to run next, knowing the records so far by the recipes' ids."""
@@ -87,7 +102,8 @@ def run_grid(
 ) -> list[Record]:
     """Run what is missing of a grid and return the records of all its runs, in its order.
 
-    Runs that are finished are not run again, and an interrupted one goes on.
+    Runs that are finished are not run again, and an interrupted one goes on. Recipes that differ in their titles only
+    are one run, whose record is there once for each of them, under its title.
 
     Args:
         grid: what to run.
@@ -99,7 +115,7 @@ def run_grid(
         RunError, DataError, KeyboardInterrupt: as :func:`noiseproof.train.train`; finished runs are kept.
     """
     records = run_recipes(grid.recipes, Path(runs), machine or Machine(), watch=watch)
-    return [records[recipe.id] for recipe in grid.recipes]
+    return [_under_title(records[recipe.id], recipe) for recipe in grid.recipes]
 
 
 def run_recipes(
@@ -124,12 +140,69 @@ def run_recipes(
     Raises:
         RunError, DataError, KeyboardInterrupt: as :func:`noiseproof.train.train`; finished runs are kept.
     """
-    state = _State(recipes, runs, choose, deadline, watch)
+    different = {recipe.id: recipe for recipe in reversed(recipes)}
+    state = _State(list(reversed(different.values())), _Inputs(machine, recipes), Runs(runs), choose, deadline, watch)
     if machine.jobs == 1 or not state.left:
         _run_here(state, machine)
     else:
-        _run_in_workers(state, machine, len(recipes))
-    return state.records
+        _run_in_workers(state, machine, len(different))
+    return {identity: _under_title(record, different[identity]) for identity, record in state.records.items()}
+
+
+def _under_title(record: Record, recipe: Recipe) -> Record:
+    """The record of a run as that of a recipe, which may have another title or path than the one that was run."""
+    return replace(record, recipe=recipe.model_dump(mode="json"))
+
+
+class _Inputs:
+    """What recipes read, each once."""
+
+    def __init__(self, machine: Machine, recipes: Sequence[Recipe]) -> None:
+        self._machine = machine
+        self._datasets: dict[DataRecipe, Dataset] = {}
+        self._fingerprints: dict[object, str | None] = {}
+        self._labels_are_needed = any(reads_noise(recipe) for recipe in recipes)
+
+    def load(self, data: DataRecipe) -> Dataset:
+        """A data set."""
+        if data not in self._datasets:
+            self._datasets[data] = self._machine.load(data)
+        return self._datasets[data]
+
+    def hand_over(self, data: DataRecipe) -> Dataset:
+        """A data set for somebody who keeps it: here it stays only if it is needed again."""
+        dataset = self.load(data)
+        self._fingerprint(data, lambda: dataset.fingerprint)
+        if not self._labels_are_needed:
+            del self._datasets[data]
+        return dataset
+
+    def identity(self, recipe: Recipe) -> Identity:
+        """The identity of a recipe's run.
+
+        Raises:
+            DataError, LabelError: something that it reads is missing or damaged.
+        """
+        data = self._fingerprint(recipe.data, lambda: self.load(recipe.data).fingerprint)
+        assert data is not None  # noqa: S101 - all data have one
+        noise = weights = None
+        if reads_noise(recipe):
+            key = (recipe.data, recipe.noise.model_dump_json())
+            noise = self._fingerprint(key, lambda: noise_fingerprint(recipe, self._noise(recipe)))
+        if (name := recipe.weights) is not None:
+            weights = self._fingerprint((recipe.model, name), lambda: self._weights(recipe.model, name))
+        return identify(recipe, data, noise, weights)
+
+    def _fingerprint(self, key: object, find: Callable[[], str | None]) -> str | None:
+        if key not in self._fingerprints:
+            self._fingerprints[key] = find()
+        return self._fingerprints[key]
+
+    def _noise(self, recipe: Recipe) -> NoisyLabels | None:
+        return make_noise(recipe, self.load(recipe.data), self._machine.data_dir)
+
+    def _weights(self, model: str, name: str) -> str:
+        return read_weights(model, name, self._machine.data_dir, download=self._machine.download).sha256
 
 
 class _State:
@@ -138,13 +211,15 @@ class _State:
     def __init__(
         self,
         recipes: Sequence[Recipe],
-        runs: Path,
+        inputs: _Inputs,
+        runs: Runs,
         choose: Choose,
         deadline: float | None,
         watch: Callable[[GridProgress], None],
     ) -> None:
-        self.runs = runs
+        self.inputs = inputs
         self.deadline = deadline
+        self._runs = runs
         self._choose = choose
         self._watch = watch
         self._total = sum(recipe.epochs for recipe in recipes)
@@ -152,17 +227,35 @@ class _State:
         self._ended = 0
         self._begun: dict[str, float] = {}
         self._start_up = 0.0
-        self.records = read_records(recipes, runs)
+        self.records: dict[str, Record] = {}
         self.left: list[Recipe] = []
         for recipe in recipes:
-            record = self.records.get(recipe.id)
+            record = self._find(recipe)
+            if record is not None:
+                self.records[recipe.id] = record
             if record is None or record.status == "running":
                 self.left.append(recipe)
             else:
-                self.note_end(recipe)
+                self._note_done(recipe)
+
+    def _find(self, recipe: Recipe) -> Record | None:
+        """The record that there is of a recipe's run on the inputs that there are."""
+        if not self._runs.has(recipe):
+            return None  # and its inputs need not be read yet
+        try:
+            identity = self.inputs.identity(recipe)
+        except (DataError, LabelError) as error:
+            return ended_without_inputs(recipe, self._runs.of(recipe), error)
+        return self._runs.with_identity(recipe, identity)
 
     def folder(self, recipe: Recipe) -> Path:
-        return self.runs / folder_name(recipe)
+        """Where to run a recipe.
+
+        Raises:
+            RunError: it was begun on other inputs.
+            DataError, LabelError: something that it reads is missing or damaged.
+        """
+        return self._runs.place(recipe, self.inputs.identity(recipe))
 
     def is_late(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
@@ -183,14 +276,17 @@ class _State:
         self._shares[recipe.id] = recipe.epochs * progress.share
         self._report(recipe, progress)
 
-    def note_end(self, recipe: Recipe) -> None:
-        record = read_record(self.folder(recipe))
+    def note_end(self, recipe: Recipe, folder: Path) -> None:
+        record = read_record(folder)
         if record is not None:
             self.records[recipe.id] = record
         if record is not None and record.status != "running":
-            self._shares[recipe.id] = recipe.epochs
-            self._ended += 1
-            self._report(recipe, None)
+            self._note_done(recipe)
+
+    def _note_done(self, recipe: Recipe) -> None:
+        self._shares[recipe.id] = recipe.epochs
+        self._ended += 1
+        self._report(recipe, None)
 
     def _report(self, recipe: Recipe, progress: Progress | None) -> None:
         done = min(sum(self._shares.values()) / self._total, 1.0)
@@ -199,21 +295,21 @@ class _State:
 
 
 def _run_here(state: _State, machine: Machine) -> None:
-    datasets = functools.cache(machine.load)
     while (recipe := state.next()) is not None:
+        folder = state.folder(recipe)
 
         def watch(progress: Progress, recipe: Recipe = recipe) -> None:
             state.note_step(recipe, progress)
 
         train(
             recipe,
-            state.folder(recipe),
-            dataset=datasets(recipe.data),
+            folder,
+            dataset=state.inputs.load(recipe.data),
             watch=watch,
             should_stop=state.is_late,
             **machine.arguments(),
         )
-        state.note_end(recipe)
+        state.note_end(recipe, folder)
 
 
 def _run_in_workers(state: _State, machine: Machine, count: int) -> None:
@@ -226,15 +322,17 @@ def _run_in_workers(state: _State, machine: Machine, count: int) -> None:
     options = machine.arguments()
     if machine.workers is None:
         options["workers"] = share
-    with Workers(filling.workers, share, options, machine.load) as workers:
+    folders: dict[str, Path] = {}
+    with Workers(filling.workers, share, options, state.inputs.hand_over) as workers:
         while True:
             while workers.busy < filling.workers and (recipe := state.next()) is not None:
-                workers.start(recipe, state.folder(recipe))
+                folders[recipe.id] = state.folder(recipe)
+                workers.start(recipe, folders[recipe.id])
             if not workers.busy:
                 return
             for report in workers.wait(state.deadline):
                 if report.progress is None:
-                    state.note_end(report.recipe)
+                    state.note_end(report.recipe, folders[report.recipe.id])
                 else:
                     state.note_step(report.recipe, report.progress)
                     filling.note(report)
@@ -242,24 +340,38 @@ def _run_in_workers(state: _State, machine: Machine, count: int) -> None:
                 workers.stop()
 
 
-def read_records(recipes: Sequence[Recipe], runs: Path) -> dict[str, Record]:
-    """The records that there are of some recipes, by their ids.
+def read_records(recipes: Sequence[Recipe], runs: str | Path) -> dict[str, Record]:
+    """The records that there are of some recipes, by their ids, whatever their data are now.
+
+    Raises:
+        RunError: a record is damaged, or there are several runs of one recipe on different inputs.
+    """
+    found = known_runs(recipes, runs)
+    for known in found.values():
+        if len(known) > 1:
+            raise RunError(f"{several_runs(known)}: delete those that you do not want, or move them elsewhere")
+    return {recipe.id: _under_title(found[recipe.id][0], recipe) for recipe in recipes if found[recipe.id]}
+
+
+def known_runs(recipes: Sequence[Recipe], runs: str | Path) -> dict[str, list[Record]]:
+    """The records that there are of some recipes, by their ids: several where a recipe was run on several inputs.
 
     Raises:
         RunError: a record is damaged.
     """
-    found = {recipe.id: read_record(runs / folder_name(recipe)) for recipe in recipes}
-    return {identity: record for identity, record in found.items() if record is not None}
+    return {recipe.id: Runs(runs).of(recipe) for recipe in recipes}
 
 
 def grid_status(grid: Grid, runs: str | Path) -> list[tuple[Recipe, Path, str]]:
-    """Each recipe of a grid, its folder, and the status of its record.
+    """Each recipe of a grid with its folder and the status of its record, without a look at its data.
 
-    ``"missing"`` where there is none; a run that was interrupted is ``"running"``.
+    ``"missing"`` where there is none, and then the folder's name ends where what it reads would have its say; a run
+    that was interrupted is ``"running"``. A recipe that was run on several inputs is there once for each of them.
     """
     runs = Path(runs)
-    records = read_records(grid.recipes, runs)
-    return [
-        (recipe, runs / folder_name(recipe), records[recipe.id].status if recipe.id in records else "missing")
-        for recipe in grid.recipes
-    ]
+    found: list[tuple[Recipe, Path, str]] = []
+    for recipe, known in zip(grid.recipes, map(Runs(runs).of, grid.recipes), strict=True):
+        found += [(recipe, record.folder or runs, record.status) for record in known]
+        if not known:
+            found.append((recipe, runs / folder_name(recipe), "missing"))
+    return found

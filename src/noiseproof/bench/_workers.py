@@ -25,7 +25,7 @@ from typing_extensions import Self
 from noiseproof.bench._shared import SharedDataset, receive_dataset
 from noiseproof.errors import NoiseproofError, RunError
 from noiseproof.losses import loss_classes
-from noiseproof.train import DataRecipe, Recipe, keep_freed_memory, make_recipe, train
+from noiseproof.train import DataRecipe, Recipe, keep_freed_memory, make_recipe, stop_signals, train
 from noiseproof.user_code import defining_modules, import_again
 
 if TYPE_CHECKING:
@@ -88,9 +88,10 @@ class Workers:
         self._work: dict[Connection[Any, Any], Recipe] = {}
 
     def __enter__(self) -> Self:
-        self._term = None
+        self._handlers: dict[signal.Signals, Any] = {}
         if threading.current_thread() is threading.main_thread():
-            self._term = signal.signal(signal.SIGTERM, _interrupt)
+            for number in {*stop_signals()} - {signal.SIGINT}:
+                self._handlers[number] = signal.signal(number, _interrupt)
         for _ in range(self._count):
             self._add()
         return self
@@ -106,8 +107,8 @@ class Workers:
             process.join(max(0.0, end - time.monotonic()))
         for shared in self._data.values():
             shared.close()
-        if self._term is not None:
-            signal.signal(signal.SIGTERM, self._term)
+        for number, handler in self._handlers.items():
+            signal.signal(number, handler)
 
     @property
     def busy(self) -> int:
@@ -214,8 +215,9 @@ def _serve(connection: Connection[Any, Any], threads: int, options: dict[str, An
     """Train what comes over the pipe until it is closed, or nothing comes in the place of a recipe."""
     import torch
 
-    # Ctrl-C reaches every process of a terminal; the parent alone decides what it means.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Ctrl-C and the end of a terminal reach each of its processes; the parent alone decides what they mean.
+    for number in {*stop_signals()} - {signal.SIGTERM}:
+        signal.signal(number, signal.SIG_IGN)
     torch.set_num_threads(threads)
     keep_freed_memory()
     parent = os.getppid()

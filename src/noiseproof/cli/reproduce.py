@@ -52,9 +52,9 @@ def run(options: argparse.Namespace) -> None:
     """Run what is missing, print the comparison and write the report."""
     deadline = None if options.budget is None else time.monotonic() + parse_duration(options.budget)
     from noiseproof.bench import (
+        known_runs,
         load_reproduction,
         planned_runs,
-        read_records,
         reproduced,
         reproductions,
         run_recipes,
@@ -75,8 +75,9 @@ def run(options: argparse.Namespace) -> None:
         seeds=options.seeds,
         changes=recipe_changes(options),
     )
-    records = read_records(reproduction.recipes, options.runs)
     if options.dry_run:
+        known = known_runs(reproduction.recipes, options.runs)
+        records = {identity: found[0] for identity, found in known.items() if found}
         planned = planned_runs(reproduction, records, options.runs)
         if options.format == "json":
             print(json.dumps(planned, indent=1))

@@ -47,7 +47,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train and say what came out and where it is."""
-    from noiseproof.bench import folder_name, run_grid, unreadable_note
+    from noiseproof.bench import run_grid, unreadable_note
     from noiseproof.cli._display import GridDisplay
     from noiseproof.cli._streams import say
     from noiseproof.train import keep_freed_memory
@@ -72,12 +72,15 @@ def run(options: argparse.Namespace) -> None:
         anew = f"; {left_out} are of another classifier and start anew" if left_out else ""
         say(f"weights: {record.weights['file']} (SHA-256 {record.weights['sha256'][:12]}…){anew}")
     if record.status == "diverged":
-        say(f"diverged after {len(record.epochs)} epochs: the loss became infinite or undefined")
+        say(
+            f"diverged after {len(record.epochs)} epochs: the loss, the weights or the outputs became infinite or "
+            "undefined"
+        )
     if record.last is not None:
         say(f"last epoch: {_accuracies(record.last)}")
     if record.selected is not None:
         say(f"epoch chosen on noisy validation: {_accuracies(record.selected)}")
-    say(f"record and weights: {options.runs / folder_name(recipe)}")
+    say(f"record and weights: {record.folder}")
 
 
 def asked_for(options: argparse.Namespace) -> Grid:

@@ -169,17 +169,25 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """The SHA-256 of all inputs, labels and class names: two data sets of one name differ in it.
+        """The SHA-256 of all that a run learns from and is measured by: inputs, labels, class names and scales.
 
-        Of image files, paths and sizes stand for the pixels: reading a million images would take an hour.
+        What files and folders are called is no part of it. Of image files, paths and sizes stand for the pixels:
+        reading a million images would take an hour.
         """
-        digest = hashlib.sha256(self.name.encode())
-        digest.update(json.dumps(self.class_names).encode())
+        scales = [*map(float, self.mean), *map(float, self.std)]
+        digest = hashlib.sha256(json.dumps([self.class_names, scales, list(self.test_parts)]).encode())
         for part in (self.train, *self.test_parts.values()):
             inputs = part.inputs
-            digest.update(str(inputs.shape).encode())
-            digest.update(inputs.listing() if isinstance(inputs, ImageFiles) else np.ascontiguousarray(inputs).data)
+            if isinstance(inputs, ImageFiles):
+                digest.update(f"files{inputs.shape}".encode())
+                digest.update(inputs.listing())
+            else:
+                digest.update(f"{inputs.dtype.str}{inputs.shape}".encode())
+                digest.update(np.ascontiguousarray(inputs).data)
             digest.update(np.ascontiguousarray(part.labels, "<i8").data)
+        if self.clean_labels is not None:
+            digest.update(b"clean")
+            digest.update(np.ascontiguousarray(self.clean_labels, "<i8").data)
         return digest.hexdigest()
 
 

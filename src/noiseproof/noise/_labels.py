@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.errors import DataError, LabelError
+from noiseproof.container import document_sha256, read_document, write_document
+from noiseproof.errors import LabelError
 from noiseproof.files import write_text
 from noiseproof.formats import printable
 from noiseproof.noise._matrices import check_classes, check_matrix
-from noiseproof.untrusted import read_json
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
 
-_FORMAT = "noiseproof-noise-1"
-
-_HEAD: dict[str, Any] = {
-    "kind": str, "mode": str, "requested_rate": int | float | None, "seed": int | None, "sha256": str
-}  # fmt: skip
+_HEAD: dict[str, Any] = {"kind": str, "mode": str, "requested_rate": int | float | None, "seed": int | None}
 """What a manifest holds besides its lists."""
 
 
@@ -130,39 +124,34 @@ class NoisyLabels:
 
     @property
     def checksum(self) -> str:
-        """The SHA-256 of everything that defines these labels."""
-        digest = hashlib.sha256(json.dumps(self._header(), sort_keys=True).encode())
-        for array, kind in ((self.labels, "<i8"), (self.clean, "<i8"), (self.matrix, "<f8")):
-            digest.update(np.ascontiguousarray(array, kind).tobytes())
-        return digest.hexdigest()
+        """The SHA-256 of everything that defines these labels: that of their manifest."""
+        return document_sha256("noise", self._contents(), line_per_key=True)
 
-    def _header(self) -> dict[str, Any]:
+    def _contents(self) -> dict[str, Any]:
         return {
-            "format": _FORMAT,
             "kind": self.kind,
             "mode": self.mode,
             "requested_rate": self.requested_rate,
             "seed": self.seed,
             "num_classes": self.num_classes,
-        }
-
-    def save(self, path: str | Path) -> None:
-        """Write a manifest: one JSON file with the labels, where they come from, and a checksum.
-
-        Raises:
-            RunError: the file cannot be written.
-        """
-        manifest = {
-            **self._header(),
             "rate": self.rate,
-            "sha256": self.checksum,
             "matrix": self.matrix.tolist(),
             "labels": self.labels.tolist(),
             "clean": self.clean.tolist(),
         }
+
+    def manifest(self) -> str:
+        """The text of a manifest: one JSON document with the labels, where they come from, and a checksum."""
         # A line per entry: the head stays readable, the lists stay compact.
-        lines = ",\n".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in manifest.items())
-        write_text(Path(path), "{\n" + lines + "\n}\n")
+        return write_document("noise", self._contents(), line_per_key=True)
+
+    def save(self, path: str | Path) -> None:
+        """Write :meth:`manifest` to a file.
+
+        Raises:
+            RunError: the file cannot be written.
+        """
+        write_text(Path(path), self.manifest())
 
 
 def load(path: str | Path) -> NoisyLabels:
@@ -172,16 +161,11 @@ def load(path: str | Path) -> NoisyLabels:
         LabelError: there is no such file, it is no manifest, or it was changed since it was written.
     """
     try:
-        manifest = read_json(Path(path))
-    except DataError as error:
-        raise LabelError(f"{path} is no noise manifest: {error}. NoisyLabels.save writes them.") from error
-    try:
-        if manifest["format"] != _FORMAT:
-            raise LabelError(f"{path}: format {manifest['format']!r:.60}, expected {_FORMAT!r}")
+        manifest = read_document(Path(path), "noise", line_per_key=True)
         for key, kinds in _HEAD.items():
             if isinstance(manifest[key], bool) or not isinstance(manifest[key], kinds):
                 raise TypeError(f"{key} {manifest[key]!r:.60}")
-        noisy = NoisyLabels(
+        return NoisyLabels(
             np.array(manifest["labels"]),
             np.array(manifest["clean"]),
             np.array(manifest["matrix"], float),
@@ -194,14 +178,10 @@ def load(path: str | Path) -> NoisyLabels:
         raise LabelError(f"{path}: {error}") from error
     except (ValueError, KeyError, TypeError, OverflowError) as error:
         what = f"{error} is missing" if isinstance(error, KeyError) else error
-        raise LabelError(f"{path} is no noise manifest: {what}. NoisyLabels.save writes them.") from error
-    checksum = manifest["sha256"]
-    if noisy.checksum != checksum:
         raise LabelError(
-            f"{path} was changed after it was written: its contents have SHA-256 {noisy.checksum[:12]}…, "
-            f"the manifest says {str(checksum)[:12]}…. Make the noise again, or restore the file."
-        )
-    return noisy
+            f"{path} is no noise manifest that can be read: {what}. NoisyLabels.save writes them: restore the file, "
+            "or make the noise again."
+        ) from error
 
 
 def check_labels(labels: ArrayLike, num_classes: int, *, what: str = "label") -> NDArray[np.int64]:

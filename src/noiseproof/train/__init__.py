@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from noiseproof.train._loop import Progress, train
+from noiseproof.train._identity import Identity, identify, noise_fingerprint, reads_noise, recipe_of
+from noiseproof.train._loop import Progress, stop_signals, train
 from noiseproof.train._memory import keep_freed_memory
-from noiseproof.train._prepare import Task, instance_noise, listed_noise, load_dataset, prepare, read_matrix
+from noiseproof.train._prepare import Task, instance_noise, listed_noise, load_dataset, make_noise, prepare, read_matrix
 from noiseproof.train._recipe import DataRecipe, Recipe, make_recipe
 from noiseproof.train._recipe_file import (
     as_table,
@@ -17,24 +18,32 @@ from noiseproof.train._recipe_file import (
     read_recipe_file,
 )
 from noiseproof.train._record import Epoch, Record, RunFolder, read_record
+from noiseproof.train._runs import Runs, ended_without_inputs, folder_name, several_runs
 
 __all__ = [
     "DataRecipe",
     "Epoch",
+    "Identity",
     "Progress",
     "Recipe",
     "Record",
     "RunFolder",
+    "Runs",
     "Task",
     "as_table",
+    "ended_without_inputs",
+    "folder_name",
+    "identify",
     "instance_noise",
     "is_recipe_file",
     "keep_freed_memory",
     "listed_noise",
     "load_dataset",
+    "make_noise",
     "make_recipe",
     "merge",
     "names_another",
+    "noise_fingerprint",
     "packaged_recipe_text",
     "packaged_recipes",
     "plain_table",
@@ -42,5 +51,9 @@ __all__ = [
     "read_matrix",
     "read_recipe_file",
     "read_record",
+    "reads_noise",
+    "recipe_of",
+    "several_runs",
+    "stop_signals",
     "train",
 ]

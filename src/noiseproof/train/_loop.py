@@ -17,14 +17,16 @@ from lightning_fabric import Fabric
 
 from noiseproof import models
 from noiseproof.data import ImageFiles, Reader, default_workers
-from noiseproof.errors import DataWarning, RunError, RunWarning, shorten
+from noiseproof.errors import DataError, DataWarning, LabelError, RunError, RunWarning, shorten
 from noiseproof.losses import make_loss
 from noiseproof.provenance import environment
 from noiseproof.seeding import derive, torch_stream
 from noiseproof.train._batches import check_balanced, epoch_order, in_order, make_inputs
+from noiseproof.train._identity import identify, is_of_settings, noise_fingerprint, reads_noise
 from noiseproof.train._prepare import load_dataset, prepare
 from noiseproof.train._recipe import StepSchedule
-from noiseproof.train._record import Epoch, Record, RunFolder
+from noiseproof.train._record import Epoch, Record, RunFolder, read_record
+from noiseproof.train._runs import ended_without_inputs
 from noiseproof.train._steps import FastSteps, Steps, Training
 
 if TYPE_CHECKING:
@@ -96,21 +98,34 @@ def train(
             status ``"running"``, is returned.
 
     Raises:
-        RunError: the folder is in use or belongs to another recipe, the data are other data than before, the disk is
-            full, there is no such device, or ``fast`` cannot be had.
+        RunError: the folder is in use, belongs to another run, or was begun with other data, noise, weights or code of
+            the loss; a file in it was changed; the disk is full, there is no such device, or ``fast`` cannot be had.
         DataError: the data set is missing or damaged.
         KeyboardInterrupt: Ctrl-C or a termination signal, after the state was saved.
+
+    Warns:
+        RunWarning: the run is finished, but its data are not there any more to be compared with; or it goes on under
+            other circumstances than it began.
     """
-    with RunFolder(Path(folder), recipe) as run:
-        if run.record.status != "running":
-            return run.record
-        data_dir = Path(data_dir)
+    folder, data_dir = Path(folder), Path(data_dir)
+    try:
         dataset = dataset or load_dataset(recipe.data, data_dir, download=download)
         task = prepare(recipe, dataset, data_dir)
-        fabric = _fabric(device, recipe.precision)
         weights = None
         if recipe.weights is not None:
             weights = models.read_weights(recipe.model, recipe.weights, data_dir, download=download)
+    except (DataError, LabelError) as error:
+        record = read_record(folder)
+        known = [record] if record is not None and is_of_settings(record, recipe) else []
+        return ended_without_inputs(recipe, known, error)
+    identity = identify(
+        recipe, dataset.fingerprint, noise_fingerprint(recipe, task.noise), None if weights is None else weights.sha256
+    )
+    with RunFolder(folder, recipe, identity) as run:
+        _check_noise(run, recipe, task)
+        if run.record.status != "running":
+            return run.record
+        fabric = _fabric(device, recipe.precision)
         with (
             _own_random_state(recipe.seed, fabric.device),
             _tensor_cores(allowed=recipe.precision == "tf32-true"),
@@ -131,7 +146,7 @@ def train(
                     if interrupted.is_set():
                         raise KeyboardInterrupt
                     return run.record
-                if not math.isfinite(measures.train_loss):
+                if not job.is_finite:
                     run.close_run("diverged")
                     return run.record
                 # The checkpoint comes first and holds the measures too: the record can always be made from it.
@@ -147,6 +162,22 @@ def train(
                 run.save_weights("selected", job.selected)
             run.close_run("finished")
         return run.record
+
+
+def _check_noise(run: RunFolder, recipe: Recipe, task: Task) -> None:
+    """Refuse to go on where a generator does not draw the labels any more that it drew.
+
+    What comes from a file is a part of the run's identity.
+    """
+    before = run.record.noise
+    if before is None or task.noise is None or reads_noise(recipe) or before["checksum"] == task.noise.checksum:
+        return
+    raise RunError(
+        f"{run.path} was begun with other noisy labels than this version of noiseproof draws (SHA-256 "
+        f"{before['checksum'][:12]}…, now {task.noise.checksum[:12]}…): go on with the version it was begun with "
+        f"({run.record.environments[0]['environment']['noiseproof'] if run.record.environments else 'unknown'}), or "
+        "choose another folder"
+    )
 
 
 class _Job:
@@ -205,6 +236,7 @@ class _Job:
         self.augmentation = torch.Generator(device)
         self.history: list[dict[str, Any]] = []
         self.selected: dict[str, Tensor] | None = None
+        self.is_finite = True
         self.epoch = 0
         self._begin_epoch()
 
@@ -248,6 +280,7 @@ class _Job:
             raise RunError(f"no batch of epoch {self.epoch + 1} has two images that can be read")
         agreed, wrong_agreed, wrong = self.training.agreed.tolist()
         accuracies = {name: self._accuracy(*part) for name, part in self.tests.items()}
+        self.is_finite = self.is_finite and math.isfinite(float(self.training.loss_sum)) and _are_finite(self.network)
         validation, _ = accuracies.pop("validation", (None, None))
         test, top5 = accuracies.pop("test", (None, None))
         measures = Epoch(
@@ -274,16 +307,20 @@ class _Job:
         if self.fabric.device.type == "cuda":
             size = max(size, _EVALUATION_VALUES // math.prod(self.task.dataset.input_shape))
         hits = torch.zeros(best, dtype=torch.int64, device=labels.device)
+        finite = torch.ones((), dtype=torch.bool, device=labels.device)
         seen = 0
         self.model.eval()
         with torch.no_grad():
             for index, batch in inputs.batches(in_order(len(inputs), size)):
                 if len(index):
-                    first = self.model(batch).topk(best).indices
+                    outputs = self.model(batch)
+                    finite &= outputs.isfinite().all()
+                    first = outputs.topk(best).indices
                     hits += (first == labels[index, None]).sum(0)
                     seen += len(index)
         if not seen:
             return None, None
+        self.is_finite &= bool(finite)
         top = hits.cumsum(0).tolist()
         return top[0] / seen, top[4] / seen if self.task.dataset.num_classes > 5 else None
 
@@ -344,11 +381,11 @@ class _Job:
 
 
 def _begin(run: RunFolder, job: _Job, dataset: Dataset, *, fast: bool) -> None:
-    """Fill in the record's head, go back to the checkpoint if there is one, and check that both fit."""
+    """Fill in the record's head, and go back to the checkpoint if there is one: the record follows from the two."""
     record, task = run.record, job.task
     data: dict[str, Any] = {
         "name": dataset.name,
-        "fingerprint": dataset.fingerprint,
+        "fingerprint": run.identity.inputs["data"],
         "classes": dataset.num_classes,
         "train": len(task.train),
         "validation": len(task.validation),
@@ -357,19 +394,7 @@ def _begin(run: RunFolder, job: _Job, dataset: Dataset, *, fast: bool) -> None:
     }
     if dataset.also:
         data["also"] = {name: len(part) for name, part in dataset.also.items()}
-    if record.data and record.data != data:
-        raise RunError(
-            f"{run.path} was begun on other data of the name {dataset.name} (SHA-256 "
-            f"{record.data['fingerprint'][:12]}…, now {data['fingerprint'][:12]}…): choose another folder, or restore "
-            "the data"
-        )
-    record.data = data
-    if record.weights and record.weights != job.weights:
-        raise RunError(
-            f"{run.path} was begun from other weights (SHA-256 {record.weights['sha256'][:12]}…, now "
-            f"{job.weights['sha256'][:12] if job.weights else 'none'}…): choose another folder, or restore the file"
-        )
-    record.weights = job.weights
+    record.data, record.weights, record.files, record.unreadable = data, job.weights, {}, {}
     record.parameters = sum(parameter.numel() for parameter in job.network.parameters())
     if task.noise is not None:
         record.noise = {
@@ -379,8 +404,7 @@ def _begin(run: RunFolder, job: _Job, dataset: Dataset, *, fast: bool) -> None:
             "rate": task.noise.rate,
             "checksum": task.noise.checksum,
         }
-        if not (run.path / "noise.json").exists():
-            task.noise.save(run.path / "noise.json")
+        run.save_noise(task.noise)
     state = run.load_checkpoint()
     if state is not None:
         job.restore(state)
@@ -388,7 +412,8 @@ def _begin(run: RunFolder, job: _Job, dataset: Dataset, *, fast: bool) -> None:
         job.make_fast()
     record.epochs = [Epoch(**measures) for measures in job.history]
     _note_unreadable(run, job, told=True)
-    _note_environment(record, {**environment(job.fabric.device), "step": job.steps.name})
+    precision = _real_precision(job.recipe.precision, job.fabric.device)
+    _note_environment(record, {**environment(job.fabric.device), "precision": precision, "step": job.steps.name})
     run.save_record()
 
 
@@ -398,7 +423,7 @@ def _note_unreadable(run: RunFolder, job: _Job, *, told: bool = False) -> None:
     for name, names in job.unreadable.items():
         parts[name] = {**parts.get(name, {}), **names}
     counts = {name: len(names) for name, names in parts.items() if names}
-    if counts == run.record.unreadable and (not counts or (run.path / "unreadable.csv").exists()):
+    if counts == run.record.unreadable:
         return
     if not told:
         texts = [f"{path}: {why}" for found in job.unreadable.values() for path, why in found.items()]
@@ -431,9 +456,27 @@ def _note_environment(record: Record, now: dict[str, Any]) -> None:
 
 def _fabric(device: str, precision: Any) -> Fabric:
     try:
-        return Fabric(accelerator=device, devices=1, precision="32-true" if precision == "tf32-true" else precision)
+        fabric = Fabric(accelerator=device, devices=1, precision="32-true" if precision == "tf32-true" else precision)
     except Exception as error:  # Fabric raises its own and torch's errors
         raise RunError(f"cannot train on device {device!r} with precision {precision!r}: {error}") from error
+    if precision == "16-mixed" and fabric.device.type == "cpu":
+        raise RunError(
+            "precision '16-mixed' needs a GPU, since a CPU would compute in bfloat16: set precision to 'bf16-mixed' or "
+            "'32-true'"
+        )
+    return fabric
+
+
+def _real_precision(asked: str, device: torch.device) -> str:
+    """What a device makes of a precision: only newer CUDA devices have TF32."""
+    has_tf32 = device.type == "cuda" and torch.cuda.get_device_capability(device)[0] >= 8
+    return "32-true" if asked == "tf32-true" and not has_tf32 else asked
+
+
+def _are_finite(network: torch.nn.Module) -> bool:
+    """Whether all weights and buffers of a network are numbers."""
+    values = [value.isfinite().all() for value in network.state_dict().values()]
+    return not values or bool(torch.stack(values).all())
 
 
 @contextlib.contextmanager
@@ -498,9 +541,18 @@ def _tensor_cores(*, allowed: bool) -> Iterator[None]:
             switch.allow_tf32 = value
 
 
+def stop_signals() -> list[signal.Signals]:
+    """The signals that ask a run to save its place and stop: Ctrl-C, termination and the end of the terminal.
+
+    What is ignored stays so: under ``nohup`` a run outlives its terminal.
+    """
+    names = [name for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)]
+    return [signal.Signals[name] for name in names if signal.getsignal(signal.Signals[name]) is not signal.SIG_IGN]
+
+
 @contextlib.contextmanager
 def _interruptible() -> Iterator[threading.Event]:
-    """Turn the first Ctrl-C or termination signal into an event, so that the step at hand is finished."""
+    """Turn the first of the :func:`stop_signals` into an event, so that the step at hand is finished."""
     event = threading.Event()
     if threading.current_thread() is not threading.main_thread():
         yield event
@@ -511,7 +563,7 @@ def _interruptible() -> Iterator[threading.Event]:
         for known in before:
             signal.signal(known, before[known])  # a second signal acts at once
 
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, note) for number in stop_signals()}
     try:
         yield event
         if event.is_set():

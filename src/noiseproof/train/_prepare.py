@@ -100,7 +100,7 @@ def prepare(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> Task:
         LabelError: noise that these labels cannot have.
         RecipeError: so small a training set that a part of the split is empty.
     """
-    noisy = _make_noise(recipe, dataset, data_dir)
+    noisy = make_noise(recipe, dataset, data_dir)
     labels = dataset.train.labels if noisy is None else noisy.labels
     order = numpy_stream(recipe.seed, "split").permutation(len(labels))
     held_out = round(recipe.validation * len(labels))
@@ -112,7 +112,12 @@ def prepare(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> Task:
     return Task(dataset, noisy, labels, np.sort(order[held_out:]), np.sort(order[:held_out]))
 
 
-def _make_noise(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> noise.NoisyLabels | None:
+def make_noise(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> noise.NoisyLabels | None:
+    """The recipe's noise on the training labels; ``None`` where nobody knows which labels are right.
+
+    Raises:
+        DataError, LabelError: as for :func:`prepare`.
+    """
     spec, labels, classes = recipe.noise, dataset.train.labels, dataset.num_classes
     seed = recipe.seed
     if spec.kind == "none":

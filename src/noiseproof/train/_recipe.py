@@ -26,7 +26,7 @@ from noiseproof.errors import NoiseproofError, RecipeError, suggest
 from noiseproof.losses import make_loss
 from noiseproof.methods import DATASETS, REGULARISERS, regularisation, resolve_method
 from noiseproof.models import canonical_head, canonical_model, check_weights
-from noiseproof.noise import check_rate, parse_mapping
+from noiseproof.noise import check_rate, parse_mapping, published_mapping
 from noiseproof.train._recipe_file import as_table, merge, plain_table, read_recipe_file
 
 
@@ -411,12 +411,40 @@ class Recipe(_Value):
         return self
 
     def canonical(self) -> dict[str, Any]:
-        """What the hash is made of: all that differs from the defaults."""
-        return self.model_dump(mode="json", exclude_defaults=True)
+        """What the hash is made of: the values that change a run's bytes, each in one spelling.
+
+        Defaults are left out, and so are titles and what another value makes void.
+        """
+        values: dict[str, Any] = self.model_dump(
+            mode="json", exclude_defaults=True, exclude={"method": {"name", "source"}}
+        )
+        values["lr"] = values["method"].pop("lr", values["lr"])
+        values["optimizer"] = values["method"].pop("optimizer", self.optimizer)
+        if values["optimizer"] != "sgd":
+            values.pop("momentum", None)
+            values.pop("nesterov", None)
+        if self.schedule == 1.0:
+            values["schedule"] = "constant"
+        elif isinstance(self.schedule, StepSchedule):
+            values["schedule"]["after"] = sorted(self.schedule.after)
+        if self.augment:
+            values["augment"] = sorted({*self.augment})  # each has its place in the pipeline
+        if self.data.name in IMAGE_FILES:
+            values["data"]["image_size"], values["data"]["resize"] = self.data.size_and_resize
+        if self.noise.kind == "asymmetric":
+            mapping = self.noise.mapping
+            if mapping is None:
+                mapping = published_mapping(self.data.name, self.noise.source)[0]
+            values["noise"]["mapping"] = {str(label): target for label, target in mapping.items()}
+            values["noise"].pop("source", None)
+        return _without_signs_of_zero(values)
 
     @functools.cached_property
     def id(self) -> str:
-        """The identity of the run: the first 12 hexadecimal digits of the recipe's SHA-256."""
+        """The identity of the recipe: the first 12 hexadecimal digits of the SHA-256 of :meth:`canonical`.
+
+        A run's id depends on the contents of its inputs too; see :class:`noiseproof.train.Identity`.
+        """
         text = json.dumps(self.canonical(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
 
@@ -445,6 +473,15 @@ def _check_kind(noise: dict[str, Any]) -> None:
             f"noise.kind is {'none' if 'kind' in noise else 'missing'}, and labels that stay as they are have no "
             f"{settings}: name a noise too, such as noise.kind = 'symmetric' (--noise symmetric)"
         )
+
+
+def _without_signs_of_zero(value: Any) -> Any:
+    """Plain values with every -0.0 as 0.0."""
+    if isinstance(value, dict):
+        return {key: _without_signs_of_zero(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_without_signs_of_zero(each) for each in value]
+    return value + 0.0 if isinstance(value, float) else value
 
 
 def _expand_method(method: dict[str, Any], dataset: str, noise: Any) -> dict[str, Any]:

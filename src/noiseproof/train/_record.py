@@ -2,33 +2,47 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import hashlib
 import io
-import json
+import math
 import os
-import pickle
 import platform
+import warnings
 from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
 import filelock
 import torch
+from pydantic import TypeAdapter
 from safetensors.torch import save as to_safetensors
 from typing_extensions import Self
 
-from noiseproof.errors import RunError
-from noiseproof.files import remove_partial_files, write_atomically, write_json, write_text
+from noiseproof.container import (
+    ContainerError,
+    read_document,
+    read_state,
+    weights_metadata,
+    write_document,
+    write_state,
+)
+from noiseproof.errors import RunError, RunWarning
+from noiseproof.files import guarded_write, remove_partial_files, write_atomically, write_text
+from noiseproof.train._identity import differences
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
     from torch import Tensor
 
+    from noiseproof.noise import NoisyLabels
+    from noiseproof.train._identity import Identity
     from noiseproof.train._recipe import Recipe
 
-_FORMAT = "noiseproof-run-1"
-_TIMING = "timing.csv"
+_RECORD, _TIMING = "record.json", "timing.csv"
+_CHECKPOINT, _PREVIOUS = "checkpoint.pt", "checkpoint-previous.pt"
 
 
 @dataclass(frozen=True)
@@ -63,9 +77,10 @@ class Record:
     """All that is known about a run; the same recipe gives the same record, byte for byte, on the same machine.
 
     Attributes:
-        id: the hash of the recipe.
+        id: the run's id: a hash of the recipe without titles and paths, and one of what the run reads.
         recipe: all values of the recipe, defaults included.
-        status: ``"running"``, ``"finished"`` or ``"diverged"`` (the loss became infinite or undefined).
+        status: ``"running"``, ``"finished"`` or ``"diverged"`` (the loss, the weights or the outputs became infinite or
+            undefined).
         environments: versions and machine, with the epoch from which they held; one entry unless a run went on
             elsewhere.
         data: sizes, class count and fingerprint of the data set.
@@ -75,13 +90,18 @@ class Record:
         unreadable: how many images of which part were missing or could not be read, and were skipped.
         weights: the file that the network started from, its SHA-256, and the parameters that were not taken from it;
             ``None`` for random weights.
+        inputs: the SHA-256 of the contents of the ``"data"``, and of the ``"noise"`` and the ``"weights"`` where they
+            come from files.
+        code: the SHA-256 of the source of every module outside noiseproof that the loss is made of, by its name.
+        files: the SHA-256 of the files beside the record that do not change any more, by name.
         seconds: how long training and evaluation took, where :func:`read_record` found it; no part of the file, whose
             bytes are the same whenever the run is.
+        folder: where the record is; no part of the file either.
     """
 
     id: str
     recipe: dict[str, Any]
-    status: str = "running"
+    status: Literal["running", "finished", "diverged"] = "running"
     environments: list[dict[str, Any]] = field(default_factory=list)
     data: dict[str, Any] = field(default_factory=dict)
     noise: dict[str, Any] | None = None
@@ -89,7 +109,11 @@ class Record:
     epochs: list[Epoch] = field(default_factory=list)
     unreadable: dict[str, int] = field(default_factory=dict)
     weights: dict[str, Any] | None = None
+    inputs: dict[str, str] = field(default_factory=dict)
+    code: dict[str, str] = field(default_factory=dict)
+    files: dict[str, str] = field(default_factory=dict)
     seconds: float | None = field(default=None, compare=False)
+    folder: Path | None = field(default=None, compare=False)
 
     @property
     def last(self) -> Epoch | None:
@@ -103,55 +127,110 @@ class Record:
         return max(measured, key=lambda epoch: (epoch.validation_accuracy, -epoch.epoch), default=None)
 
     def to_json(self) -> dict[str, Any]:
-        """The record as :func:`read_record` reads it back."""
+        """The contents of the file that :func:`read_record` reads back."""
         values = asdict(self)
-        del values["seconds"]
-        return {"format": _FORMAT, **values}
+        del values["seconds"], values["folder"]
+        values["files"] = dict(sorted(self.files.items()))
+        return values
 
 
-def read_record(folder: Path) -> Record | None:
+def read_record(folder: str | Path) -> Record | None:
     """The record of a run folder, ``None`` if there is none yet.
 
+    Of a run that has ended, the files are compared with what the record says of them.
+
     Raises:
-        RunError: the file is damaged or of another version.
+        RunError: the record or a file was changed, or the folder is of another version of noiseproof.
+
+    Warns:
+        RunWarning: a file is not there any more.
     """
-    path = folder / "record.json"
+    folder = Path(folder)
+    path = folder / _RECORD
     try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-        if values.pop("format") != _FORMAT:
-            raise RunError(f"{path} was written by another version of noiseproof: expected {_FORMAT}")
-        values["epochs"] = [Epoch(**epoch) for epoch in values["epochs"]]
-        return Record(**values, seconds=_read_seconds(folder / _TIMING))
-    except FileNotFoundError:
-        return None
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(f"cannot read {path}: {error}. Delete the folder to run again from the start.") from error
+        if not path.exists():
+            return None
+        values = read_document(path, "record")
+        record = _RECORDS.validate_python({**values, "folder": folder, "seconds": _read_seconds(folder / _TIMING)})
+    except (OSError, ValueError) as error:
+        raise RunError(
+            f"cannot read {path}: {error}. Restore the file, or delete the folder (or move it elsewhere) to run again "
+            "from the start."
+        ) from error
+    if record.status != "running":
+        _check_files(record, folder)
+    return record
+
+
+_RECORDS = TypeAdapter(Record)
+
+
+def _check_files(record: Record, folder: Path) -> None:
+    """Compare the files of a run that has ended with its record."""
+    gone = []
+    for name, digest in record.files.items():
+        path = folder / name
+        try:
+            with path.open("rb") as file:
+                found = _digest_of(file)
+        except FileNotFoundError:
+            gone.append(name)
+            continue
+        except OSError as error:
+            raise RunError(f"cannot read {path}: {error}") from error
+        if found != digest:
+            raise RunError(
+                f"{path} was changed after the run had written it: its SHA-256 is {found[:12]}…, and {_RECORD} says "
+                f"{digest[:12]}…. Restore the file, or delete the folder to run again from the start."
+            )
+    if gone:
+        warnings.warn(
+            f"{folder} is of a run that has ended, but {', '.join(gone)} is not there any more",
+            RunWarning,
+            stacklevel=4,
+        )
+
+
+def _digest_of(file: io.BufferedReader) -> str:
+    digest = hashlib.sha256()
+    while block := file.read(1 << 20):
+        digest.update(block)
+    return digest.hexdigest()
 
 
 def _read_seconds(path: Path) -> float | None:
+    """The sum of the seconds that can be read: nothing depends on the file, whatever was done to it."""
     try:
-        with path.open(newline="", encoding="utf-8") as file:
-            return sum(float(row["seconds"]) for row in csv.DictReader(file))
-    except (OSError, ValueError, KeyError, TypeError):
-        return None  # a line was cut off, or somebody has deleted the file: nothing depends on it
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()[1:]
+    except OSError:
+        return None
+    total = 0.0
+    for line in lines:
+        with contextlib.suppress(ValueError, IndexError):
+            seconds = float(line.split(",")[1])
+            total += seconds if 0 <= seconds < math.inf else 0.0
+    return total if total < math.inf else None
 
 
 class RunFolder:
     """The folder of one run, owned by this process while it is open.
 
     It holds ``record.json``, ``noise.json`` (the labels), ``timing.csv`` (seconds per epoch, the one file that
-    differs from run to run), ``unreadable.csv`` where images could not be read, while running ``checkpoint.pt``, and
-    at the end ``weights.safetensors`` (last epoch) and ``selected.safetensors`` (the epoch chosen on noisy validation
-    data).
+    differs from run to run), ``unreadable.csv`` where images could not be read, while running ``checkpoint.pt`` and
+    the one before it, and at the end ``weights.safetensors`` (last epoch) and ``selected.safetensors`` (the epoch
+    chosen on noisy validation data). An error before the first step leaves no folder that was not there before.
 
     Raises:
-        RunError: another process uses the folder, it belongs to another recipe, or cannot be written.
+        RunError: another process uses the folder, it belongs to another run, or cannot be written.
     """
 
-    def __init__(self, path: Path, recipe: Recipe) -> None:
+    def __init__(self, path: Path, recipe: Recipe, identity: Identity) -> None:
         self.path = path
-        self.recipe = recipe
-        self.record = Record(recipe.id, recipe.model_dump(mode="json"))
+        self.identity = identity
+        self.record = Record(
+            identity.id, recipe.model_dump(mode="json"), inputs=identity.inputs, code=identity.code, folder=path
+        )
+        self._begun = True
 
     def __enter__(self) -> Self:
         try:
@@ -163,73 +242,158 @@ class RunFolder:
                 f"{self.path} is being used by another process ({self._owner()}). Wait for it, or choose another "
                 "folder."
             ) from error
-        except OSError as error:
+        except (OSError, NotImplementedError) as error:
             raise RunError(f"cannot use {self.path} as a run folder: {error}") from error
         try:
             self._open()
         except BaseException:
-            self._lock.release()
+            self._close()
             raise
         return self
 
     def _open(self) -> None:
-        remove_partial_files(self.path)
-        (self.path / ".owner").write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         existing = read_record(self.path)
+        self._begun = existing is not None or bool(self._checkpoints())
+        remove_partial_files(self.path)
+        with guarded_write(self.path / ".owner"):
+            (self.path / ".owner").write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
         if existing is not None:
-            if existing.id != self.record.id:
-                raise RunError(
-                    f"{self.path} holds run {existing.id}, but this recipe is run {self.record.id}: choose another "
-                    "folder"
-                )
+            self._check_identity(existing)
             self.record = existing
             if existing.status != "running":
-                (self.path / "checkpoint.pt").unlink(missing_ok=True)  # of a process killed in its last moment
+                self._delete_checkpoints()  # of a process killed in its last moment
+
+    def _check_identity(self, existing: Record) -> None:
+        if existing.id.partition("-")[0] != self.identity.settings:
+            raise RunError(
+                f"{self.path} holds run {existing.id}, but this recipe is run {self.identity.id}: choose another folder"
+            )
+        change = differences(existing, self.identity)
+        if change or existing.id != self.identity.id:
+            raise RunError(
+                f"{self.path} was begun {change or 'as run ' + existing.id}: choose another folder, or restore what it "
+                "was begun with"
+            )
 
     def __exit__(
         self, kind: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        (self.path / ".owner").unlink(missing_ok=True)
+        self._close()
+
+    def _close(self) -> None:
+        with contextlib.suppress(OSError):
+            (self.path / ".owner").unlink(missing_ok=True)
+            if not self._begun and not self._checkpoints() and self.record.status == "running":
+                for name in (_RECORD, "noise.json", "unreadable.csv", _TIMING, ".lock"):
+                    (self.path / name).unlink(missing_ok=True)
+                self.path.rmdir()  # if it holds nothing else
         self._lock.release()
 
     def _owner(self) -> str:
         try:
             return (self.path / ".owner").read_text(encoding="utf-8")
-        except OSError:
+        except (OSError, ValueError):
             return "of unknown name"
+
+    def _head(self) -> dict[str, Any]:
+        record = self.record
+        return {"run": record.id, "recipe": record.recipe, "environments": record.environments}
 
     def save_record(self) -> None:
         """Write the record as it stands."""
-        write_json(self.path / "record.json", self.record.to_json())
+        write_text(self.path / _RECORD, write_document("record", self.record.to_json()))
 
-    def save_checkpoint(self, state: dict[str, Any]) -> None:
-        """Write ``state`` (tensors and plain values) as the point to go on from."""
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        write_atomically(self.path / "checkpoint.pt", buffer.getbuffer())
-
-    def load_checkpoint(self) -> dict[str, Any] | None:
-        """The last state that was saved, ``None`` if there is none.
+    def save_noise(self, noise: NoisyLabels) -> None:
+        """Write the labels that the run learns from.
 
         Raises:
-            RunError: the file is damaged or holds more than tensors and plain values.
+            RunError: there is a file with others.
         """
-        path = self.path / "checkpoint.pt"
-        if not path.exists():
-            return None
+        path, manifest = self.path / "noise.json", noise.manifest()
         try:
-            state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:  # a damaged file can fail in any way
+            written = path.read_bytes()
+        except OSError:
+            write_text(path, manifest)
+            written = manifest.encode()
+        if written != manifest.encode():
+            raise RunError(
+                f"{path} was changed after the run had written it: delete it, and the same command writes it anew"
+            )
+        self._note_file(path.name, written)
+
+    def save_checkpoint(self, state: dict[str, Any]) -> None:
+        """Write ``state`` (tensors and plain values) as the point to go on from; the one before it is kept too."""
+        buffer = io.BytesIO()
+        torch.save(state, buffer)
+        parts = write_state("checkpoint", self._head(), buffer.getbuffer())
+        write_atomically(self.path / _CHECKPOINT, *parts, keep=self.path / _PREVIOUS)
+
+    def load_checkpoint(self) -> dict[str, Any] | None:
+        """The last state that was saved, ``None`` if there is none; the record takes its environments.
+
+        Raises:
+            RunError: all that there are, are damaged, of another run, or hold more than tensors and plain values.
+
+        Warns:
+            RunWarning: the last one is, and the one before it is used; or there is none any more.
+        """
+        problems = []
+        for path in self._checkpoints():
+            try:
+                head, state = self._read_checkpoint(path)
+            except (ContainerError, OSError) as error:
+                problems.append(f"cannot read {path}: {error}")
+                continue
+            if problems:
+                warnings.warn(
+                    f"{problems[0]}. The run goes on from the checkpoint before it, with the same result.",
+                    RunWarning,
+                    stacklevel=4,
+                )
+            if path.name == _PREVIOUS:
+                with guarded_write(self.path / _CHECKPOINT):
+                    path.replace(self.path / _CHECKPOINT)  # so that the next one does not take the place of this one
+            self.record.environments = head["environments"]
+            return state
+        if problems:
+            them = "it" if len(problems) == 1 else "both"
+            raise RunError(f"{'; '.join(problems)}. Delete {them} to run again from the start.")
+        if self.record.epochs:
+            warnings.warn(
+                f"{self.path} has a record of {len(self.record.epochs)} epochs but no checkpoint any more: the run "
+                "begins again from the start",
+                RunWarning,
+                stacklevel=4,
+            )
+        self.record.environments = []
+        return None
+
+    def _checkpoints(self) -> list[Path]:
+        """Those that there are, the last one first."""
+        return [path for path in (self.path / _CHECKPOINT, self.path / _PREVIOUS) if path.exists()]
+
+    def _delete_checkpoints(self) -> None:
+        for path in reversed(self._checkpoints()):
+            with guarded_write(path):
+                path.unlink(missing_ok=True)
+
+    def _read_checkpoint(self, path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+        head, content = read_state(path.read_bytes(), "checkpoint")
+        if head.get("run") != self.record.id:
+            raise ContainerError(f"it is of run {head.get('run')}, not of {self.record.id}")
+        try:
+            state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+        except Exception as error:  # what torch has not written can fail in any way
             # torch's own text tells people to turn the protection off.
-            foreign = isinstance(error, pickle.UnpicklingError)
-            why = "it is damaged, or holds more than tensors and plain values" if foreign else str(error)
-            raise RunError(f"cannot read {path}: {why}. Delete it to run again from the start.") from error
-        return state
+            raise ContainerError("it holds more than tensors and plain values, or is of another torch") from error
+        return head, state
 
     def save_weights(self, name: str, weights: dict[str, Tensor]) -> None:
         """Write weights in a format that cannot run code."""
         plain = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
-        write_atomically(self.path / f"{name}.safetensors", to_safetensors(plain))
+        content = to_safetensors(plain, weights_metadata("weights", self._head()))
+        write_atomically(self.path / f"{name}.safetensors", content)
+        self._note_file(f"{name}.safetensors", content)
 
     def save_unreadable(self, parts: dict[str, dict[str, str]]) -> None:
         """Write which images of which part could not be read, and why; their numbers go into the record."""
@@ -239,16 +403,20 @@ class RunFolder:
         for part, names in parts.items():
             writer.writerows([part, name, why] for name, why in sorted(names.items()))
         write_text(self.path / "unreadable.csv", out.getvalue())
+        self._note_file("unreadable.csv", out.getvalue().encode())
+
+    def _note_file(self, name: str, content: bytes) -> None:
+        self.record.files[name] = hashlib.sha256(content).hexdigest()
 
     def save_timing(self, epoch: int, seconds: float, samples: int) -> None:
         """Append the duration of an epoch, or of the part of one that was run in one go; no result depends on it."""
         path = self.path / _TIMING
-        head = "" if path.exists() else "epoch,seconds,samples_per_second\n"
-        with path.open("a", encoding="utf-8") as file:
+        with guarded_write(path), path.open("a", encoding="utf-8") as file:
+            head = "" if file.tell() else "epoch,seconds,samples_per_second\n"
             file.write(f"{head}{epoch},{seconds:.3f},{samples / seconds:.1f}\n")
 
-    def close_run(self, status: str) -> None:
-        """Mark the run as ended; the checkpoint is needed no more."""
+    def close_run(self, status: Literal["finished", "diverged"]) -> None:
+        """Mark the run as ended; the checkpoints are needed no more."""
         self.record.status = status
         self.save_record()
-        (self.path / "checkpoint.pt").unlink(missing_ok=True)
+        self._delete_checkpoints()

@@ -1,0 +1,162 @@
+"""What a result belongs to: the settings of a run, and the contents of everything that it reads.
+
+A run's identity is what changes its bytes. Titles are no part of it, and neither are paths: what is in the files is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from noiseproof.errors import RecipeError, RunError
+from noiseproof.losses import loss_classes
+from noiseproof.train._recipe import Recipe, make_recipe
+from noiseproof.train._source import source_hashes
+
+if TYPE_CHECKING:
+    from noiseproof.noise import NoisyLabels
+    from noiseproof.train._record import Record
+
+_PATHS = {"data": ("path", "test", "classes", "root"), "noise": ("path", "column")}
+"""The keys of a recipe that say where something is; its contents count in their place."""
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What a run's bytes depend on, but for the environment.
+
+    Attributes:
+        settings: the hash of the recipe without titles and paths.
+        inputs: the SHA-256 of the contents of the ``"data"``, of the ``"noise"`` if it comes from a file, and of the
+            file of ``"weights"`` that the network starts from.
+        code: the SHA-256 of the source of every module outside noiseproof that the loss is made of, by its name.
+    """
+
+    settings: str
+    inputs: dict[str, str]
+    code: dict[str, str]
+
+    @property
+    def id(self) -> str:
+        """The run's id: the settings' hash, and one of inputs and code, with which its folder's name ends."""
+        # Modules count by what is in them: a loss is the same whether its file is run or imported.
+        contents = json.dumps([self.inputs, sorted(set(self.code.values()))], sort_keys=True)
+        return f"{self.settings}-{_sha256(contents.encode())[:8]}"
+
+
+def identify(recipe: Recipe, data: str, noise: str | None = None, weights: str | None = None) -> Identity:
+    """The identity of the run that a recipe makes of its inputs.
+
+    Args:
+        recipe: what to run.
+        data: the fingerprint of its data set.
+        noise: the :func:`noise_fingerprint`.
+        weights: the SHA-256 of the file that the network starts from.
+    """
+    inputs = {"data": data, "noise": noise, "weights": weights}
+    known = {key: digest for key, digest in inputs.items() if digest is not None}
+    return Identity(settings_id(recipe), known, source_hashes(loss_classes(recipe.method.loss)))
+
+
+def noise_fingerprint(recipe: Recipe, noise: NoisyLabels | None) -> str | None:
+    """The SHA-256 of noise that comes from a file; ``None`` for noise that the recipe determines."""
+    if noise is None or not reads_noise(recipe):
+        return None
+    from_matrix = recipe.noise.kind == "matrix"
+    digest = hashlib.sha256()
+    for array in [noise.matrix] if from_matrix else [noise.labels, noise.clean, noise.matrix]:
+        digest.update(f"{array.dtype.str}{array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def settings_id(recipe: Recipe) -> str:
+    """The hash of a recipe without titles and paths: what is known of a run before anything is read."""
+    values = recipe.canonical()
+    values.pop("weights", None)
+    for table, keys in _PATHS.items():
+        if "path" in values.get(table, {}):
+            values[table] = {key: value for key, value in values[table].items() if key not in keys}
+    return _sha256(json.dumps(values, sort_keys=True).encode())[:12]
+
+
+def is_of_settings(record: Record, recipe: Recipe) -> bool:
+    """Whether a record is of this recipe, whatever its inputs."""
+    return record.id.partition("-")[0] == settings_id(recipe)
+
+
+def reads_noise(recipe: Recipe) -> bool:
+    """Whether the noise comes from a file."""
+    noise = recipe.noise
+    return noise.kind in ("matrix", "labels", "human", "file") or (
+        noise.kind == "instance" and noise.variant == "published"
+    )
+
+
+def places(recipe: dict[str, Any]) -> list[str | None]:
+    """Where a recipe, as plain values, says that its inputs are."""
+    named = [recipe.get(table, {}).get(key) for table, keys in _PATHS.items() for key in keys]
+    return [None if name is None else os.path.normpath(name) for name in (*named, recipe.get("weights"))]
+
+
+def inputs_are_gone(recipe: Recipe) -> bool:
+    """Whether a file that a recipe names is not there, or may not be: where published data are, it does not say."""
+    data = recipe.data
+    named = [data.path, data.test, data.classes, data.root, getattr(recipe.noise, "path", None), recipe.weights]
+    is_published = data.path is None and data.name != "digits"
+    return is_published or not all(Path(name).exists() for name in named if name is not None)
+
+
+def differences(record: Record, identity: Identity) -> str:
+    """In which inputs a run of the same settings differs, as in "was begun …"; empty if in none."""
+    before, now = record.inputs, identity.inputs
+    words = {
+        "data": f"on other data of the name {record.data.get('name', '?')}",
+        "noise": "on other labels in the file of its noise",
+        "weights": "from other weights",
+    }
+    texts = [
+        f"{text} ({_change(before.get(key), now.get(key))})"
+        for key, text in words.items()
+        if before.get(key) != now.get(key)
+    ]
+    if {*record.code.values()} != {*identity.code.values()}:
+        modules = [
+            name for name in {**record.code, **identity.code} if record.code.get(name) != identity.code.get(name)
+        ]
+        changes = "; ".join(f"{name}: {_change(record.code.get(name), identity.code.get(name))}" for name in modules)
+        texts.append(f"with other code of its loss ({changes})")
+    return " and ".join(texts)
+
+
+def _change(before: str | None, now: str | None) -> str:
+    first, second = (f"{digest[:12]}…" if digest else "none" for digest in (before, now))
+    return f"SHA-256 {first}, now {second}"
+
+
+def recipe_of(record: Record) -> Recipe:
+    """The recipe of a record.
+
+    Raises:
+        RunError: its loss is defined in a module that is not imported.
+    """
+    try:
+        return make_recipe(record.recipe)
+    except RecipeError as error:
+        if not record.code:
+            raise RunError(f"the recipe of run {record.id} cannot be read: {error}") from error
+        names = " ".join(f"--import {name}" for name in record.code)
+        loss = record.recipe["method"]["loss"]
+        raise RunError(
+            f"run {record.id} uses the loss {loss!r} of {', '.join(record.code)}, which is not imported: give {names}"
+        ) from error
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
