@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from noiseproof.bench import Machine, folder_name, load_grid, run_recipes
+from noiseproof.bench import Machine, load_grid, run_recipes
 from noiseproof.bench._workers import Workers
 from noiseproof.errors import RunError
 from noiseproof.train import Recipe
@@ -111,7 +111,8 @@ def test_a_command_whose_workers_die_at_once_fails(tmp_path: Path) -> None:
 def test_the_last_run_of_several_has_the_threads_of_the_others(tmp_path: Path) -> None:
     machine = Machine(device="cpu", jobs=2)
     both = run_recipes(recipes(), tmp_path, machine)
-    folder = tmp_path / folder_name(recipes()[1])
+    folder = both[recipes()[1].id].folder
+    assert folder is not None
     weights = (folder / "weights.safetensors").read_bytes()
     shutil.rmtree(folder)
     before = torch.get_num_threads()
