@@ -27,7 +27,9 @@ _PARTS = {
 }
 
 
-def clothing1m(root: str | Path, *, image_size: int = 224, resize: int = 256) -> Dataset:
+def clothing1m(
+    root: str | Path, *, image_size: int = 224, resize: int = 256, unreadable: float | None = None
+) -> Dataset:
     """Clothing1M: a million shop images of 14 kinds of clothes with noisy labels, and two small clean sets.
 
     The clean test set is the test set, the clean validation set a further one. Clean training images are not used, as
@@ -40,9 +42,11 @@ def clothing1m(root: str | Path, *, image_size: int = 224, resize: int = 256) ->
         root: the folder, or one that holds it under the name ``clothing1m``.
         image_size: height and width of what a network gets.
         resize: height and width before the crop.
+        unreadable: the share of a part's images that may be missing or empty, or gone in training; a hundredth, or ten
+            of a small set, if not given.
 
     Raises:
-        DataError: the training lists or more than a hundredth of the images are not there, a label that is no class,
+        DataError: the training lists or too many of the images are not there, a label that is no class,
             or an image without a label.
 
     Warns:
@@ -72,6 +76,7 @@ def clothing1m(root: str | Path, *, image_size: int = 224, resize: int = 256) ->
         _CLASSES,
         image_size=image_size,
         resize=resize,
+        unreadable=unreadable,
         square=True,
         mean=(0.6959, 0.6537, 0.6371),
         std=(0.3113, 0.3192, 0.3214),

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import functools
+import warnings
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from noiseproof.classes import Classes, read_labels, sort_names
 from noiseproof.data._dataset import Dataset, Part, check_classes
-from noiseproof.data._decode import check_pillow
+from noiseproof.data._decode import LOOKED_AT, check_pillow, used_depth
 from noiseproof.data._files import (
     IMAGE_ENDINGS,
     ImageFiles,
@@ -20,7 +24,7 @@ from noiseproof.data._files import (
     warn_of_left_out,
 )
 from noiseproof.data._splits import find_splits
-from noiseproof.errors import DataError, LabelError
+from noiseproof.errors import DataError, DataWarning, LabelError
 from noiseproof.untrusted import read_lines
 
 if TYPE_CHECKING:
@@ -30,7 +34,9 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-def image_folder(path: str | Path, *, image_size: int = 224, resize: int = 256) -> Dataset:
+def image_folder(
+    path: str | Path, *, image_size: int = 224, resize: int = 256, unreadable: float | None = None
+) -> Dataset:
     """Images in one folder per class, whose names are the classes: in numeric order if all are numbers, else sorted.
 
     Expected are the folders ``train`` and, optional, ``test`` and ``val`` with a folder per class in each (without
@@ -42,6 +48,8 @@ def image_folder(path: str | Path, *, image_size: int = 224, resize: int = 256) 
         path: the folder.
         image_size: height and width of what a network gets.
         resize: the length of an image's short side before it is cropped.
+        unreadable: the share of a part's images that may be missing or empty, or gone in training; a hundredth, or ten
+            of a small set, if not given.
 
     Raises:
         DataError: no such folder, fewer than two classes, a class without images, test classes that are not in
@@ -73,7 +81,9 @@ def image_folder(path: str | Path, *, image_size: int = 224, resize: int = 256) 
             if unknown:
                 raise DataError(f"{root / unknown[0]} is no class of {train_root}, which has {', '.join(classes[:20])}")
             tests["val" if "test" in tests else "test"] = _folder_listing(root, classes)
-    dataset = assemble(path.resolve().name, train, tests, classes, image_size=image_size, resize=resize)
+    dataset = assemble(
+        path.resolve().name, train, tests, classes, image_size=image_size, resize=resize, unreadable=unreadable
+    )
     return check_classes(dataset)
 
 
@@ -85,6 +95,7 @@ def image_lists(
     root: str | Path | None = None,
     image_size: int = 224,
     resize: int = 256,
+    unreadable: float | None = None,
 ) -> Dataset:
     """Images that lists name: text files with a line ``relative/path label`` per image.
 
@@ -98,6 +109,8 @@ def image_lists(
         root: the folder that the paths start from; that of the training list, if not given.
         image_size: height and width of what a network gets.
         resize: the length of an image's short side before it is cropped.
+        unreadable: the share of a part's images that may be missing or empty, or gone in training; a hundredth, or ten
+            of a small set, if not given.
 
     Raises:
         DataError: a file that cannot be read, a line of another form, a label that is no class, or images that are not
@@ -125,7 +138,9 @@ def image_lists(
         except LabelError as error:
             raise DataError(f"{path}: {error}") from error
         found[part] = Listing(str(path), folder, [name for _, name, _ in pairs[part]], positions.tolist())
-    dataset = assemble(train.stem, found.pop("train"), found, known.names, image_size=image_size, resize=resize)
+    dataset = assemble(
+        train.stem, found.pop("train"), found, known.names, image_size=image_size, resize=resize, unreadable=unreadable
+    )
     return check_classes(dataset)
 
 
@@ -137,6 +152,7 @@ def assemble(
     *,
     image_size: int,
     resize: int,
+    unreadable: float | None = None,
     square: bool = False,
     mean: tuple[float, ...] = IMAGENET_MEAN,
     std: tuple[float, ...] = IMAGENET_STD,
@@ -151,6 +167,8 @@ def assemble(
         class_names: one per class.
         image_size: height and width of what a network gets.
         resize: the length of an image's short side before it is cropped.
+        unreadable: the share of a part's images that may be missing or empty, or gone in training; a hundredth, or ten
+            of a small set, if not given.
         square: whether both sides get that length.
         mean: per channel, with 1 for white.
         std: likewise.
@@ -160,8 +178,13 @@ def assemble(
         DataError: too many files are missing.
     """
     check_pillow()
-    make = functools.partial(ImageFiles, image_size=image_size, resize=resize, square=square)
+    make = functools.partial(ImageFiles, image_size=image_size, resize=resize, square=square, unreadable=unreadable)
     files, labels, positions, lost = find_files(train, "training", make)
+    depth, dark = used_depth(files.root, files.names(np.arange(0, len(files), max(1, len(files) // LOOKED_AT))))
+    if dark:
+        warnings.warn(f"{train.source}: {dark}", DataWarning, stacklevel=3)
+    files = replace(files, depth=depth)
+    make = functools.partial(make, depth=depth)
     missing = {"train": lost}
     parts = {}
     for part, listing in tests.items():

@@ -43,6 +43,7 @@ class _Request(NamedTuple):
     names: list[str]
     resize: int
     square: bool
+    depth: int
 
 
 class Decoded(NamedTuple):
@@ -59,7 +60,7 @@ class _Decoder(torch.utils.data.Dataset[Any]):
 
     def __getitems__(self, request: _Request) -> Decoded:
         positions, canvas, sizes, failed = decode_batch(
-            request.root, request.names, request.resize, square=request.square
+            request.root, request.names, request.resize, square=request.square, depth=request.depth
         )
         return Decoded(
             torch.tensor(positions, dtype=torch.int64), torch.from_numpy(canvas), torch.from_numpy(sizes), failed
@@ -77,7 +78,7 @@ class _Requests:
         files = self.files
         assert files is not None  # noqa: S101 - set before every walk
         for batch in self.order:
-            yield _Request(files.root, files.names(batch.numpy()), files.resize, files.square)
+            yield _Request(files.root, files.names(batch.numpy()), files.resize, files.square, files.depth)
 
     def __len__(self) -> int:
         return len(self.order)

@@ -26,7 +26,12 @@ _IDS = "ilsvrc2012_ids.txt"
 
 
 def webvision_mini(
-    root: str | Path, *, ilsvrc12: str | Path | None = None, image_size: int = 224, resize: int = 256
+    root: str | Path,
+    *,
+    ilsvrc12: str | Path | None = None,
+    image_size: int = 224,
+    resize: int = 256,
+    unreadable: float | None = None,
 ) -> Dataset:
     """WebVision-mini: the first 50 classes of WebVision 1.0's Google subset, 65,944 images with the web's labels.
 
@@ -47,6 +52,8 @@ def webvision_mini(
         ilsvrc12: where ILSVRC12 is, if not there.
         image_size: height and width of what a network gets.
         resize: the length of an image's short side before it is cropped.
+        unreadable: the share of a part's images that may be missing or empty, or gone in training; a hundredth, or ten
+            of a small set, if not given.
 
     Raises:
         DataError: no training list, a malformed line, images that are not there, or ILSVRC12 files whose classes
@@ -81,7 +88,9 @@ def webvision_mini(
     for note in notes:
         warnings.warn(f"{folder}: {note}", DataWarning, stacklevel=2)
     classes = [str(label) for label in range(_KEPT)] if synsets is None else synsets[:_KEPT]
-    return assemble("webvision", train, tests, classes, image_size=image_size, resize=resize, notes=notes)
+    return assemble(
+        "webvision", train, tests, classes, image_size=image_size, resize=resize, unreadable=unreadable, notes=notes
+    )
 
 
 def _validation(folder: Path) -> Listing | None:

@@ -80,16 +80,15 @@ def load_dataset(recipe: DataRecipe, data_dir: Path, *, download: bool = False) 
 
 def _load_files(recipe: DataRecipe, data_dir: Path) -> datasets.Dataset:
     image_size, resize = recipe.size_and_resize
+    common: dict[str, Any] = {"image_size": image_size, "resize": resize, "unreadable": recipe.unreadable}
     if recipe.name == "webvision":
-        return datasets.webvision_mini(data_dir, image_size=image_size, resize=resize)
+        return datasets.webvision_mini(data_dir, **common)
     if recipe.name == "clothing1m":
-        return datasets.clothing1m(data_dir, image_size=image_size, resize=resize)
+        return datasets.clothing1m(data_dir, **common)
     assert recipe.path is not None  # noqa: S101 - DataRecipe sees to it
     if recipe.name == "folder":
-        return datasets.image_folder(recipe.path, image_size=image_size, resize=resize)
-    return datasets.image_lists(
-        recipe.path, test=recipe.test, classes=recipe.classes, root=recipe.root, image_size=image_size, resize=resize
-    )
+        return datasets.image_folder(recipe.path, **common)
+    return datasets.image_lists(recipe.path, test=recipe.test, classes=recipe.classes, root=recipe.root, **common)
 
 
 def prepare(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> Task:

@@ -112,6 +112,8 @@ class DataRecipe(_Value):
         image_size: height and width of what a network gets, of image files; 224 by default.
         resize: the length of an image's short side before it is cropped, of image files; 256 by default. Images of
             Clothing1M become squares of this size.
+        unreadable: the share of a part's image files that may be missing, empty or gone before that is an error; by
+            default a hundredth, or ten of a small set.
         train_size: the first so many training samples, as many of each class; ``None`` for all.
         shrink: every square of so many by so many pixels becomes one, their mean; 1 leaves images as they are.
     """
@@ -123,6 +125,7 @@ class DataRecipe(_Value):
     root: _Path | None = None
     image_size: _Pixels | None = None
     resize: _Pixels | None = None
+    unreadable: Annotated[float, Field(ge=0, lt=1)] | None = None
     train_size: _Count | None = None
     shrink: _Count = 1
 
@@ -134,7 +137,8 @@ class DataRecipe(_Value):
                 f"command line: noiseproof train {self.name} --set data.path={_EXAMPLE_OF_PATH[self.name]}"
             )
         for key, names in (("path", _AT_PATH), ("test", _LIST), ("classes", _LIST), ("root", _LIST),
-                           ("image_size", IMAGE_FILES), ("resize", IMAGE_FILES)):  # fmt: skip
+                           ("image_size", IMAGE_FILES), ("resize", IMAGE_FILES),
+                           ("unreadable", IMAGE_FILES)):  # fmt: skip
             if getattr(self, key) is not None and self.name not in names:
                 raise ValueError(f"{key} belongs to name = {', '.join(map(repr, names))}, not to {self.name!r}")
         if self.size_and_resize[0] > self.size_and_resize[1]:

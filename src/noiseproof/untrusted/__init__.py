@@ -7,7 +7,7 @@ They know numbers, strings, lists, dictionaries and arrays of numbers, and refus
 
 from __future__ import annotations
 
-from noiseproof.untrusted._bounds import read_bytes
+from noiseproof.untrusted._bounds import foreign, read_bytes
 from noiseproof.untrusted._json import parse_json, read_json
 from noiseproof.untrusted._npy import Npz, open_npz, read_npy
 from noiseproof.untrusted._pickle import read_pickle
@@ -18,6 +18,7 @@ from noiseproof.untrusted._torch import StoredTensor, read_torch
 __all__ = [
     "Npz",
     "StoredTensor",
+    "foreign",
     "open_npz",
     "parse_json",
     "read_bytes",
