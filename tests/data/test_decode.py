@@ -119,7 +119,11 @@ def test_images_are_bounded_by_the_bytes_they_take(tmp_path: Path) -> None:
     Image.new("L", (12000, 9000)).save(tmp_path / "large.jpg")
     Image.new("RGB", (10_000, 10_000)).save(tmp_path / "scans.jpg", progressive=True)
     tiles = tmp_path / "tiles.tiff"
-    Image.new("L", (64, 64)).save(tiles, tiffinfo={322: 60_000, 323: 60_000})
+    # Width, height, bits, deflate, black is zero, one channel; and tiles far larger than the image.
+    tags = {256: 64, 257: 64, 258: 8, 259: 8, 262: 1, 277: 1, 322: 60_000, 323: 60_000, 324: 8, 325: 20}
+    entries = b"".join(struct.pack("<HHII", tag, 4, 1, value) for tag, value in tags.items())
+    content = struct.pack("<2sHI20s", b"II", 42, 28, zlib.compress(bytes(64)).ljust(20, b"\0"))
+    tiles.write_bytes(content + struct.pack("<H", len(tags)) + entries + bytes(4))
     big = tmp_path / "big.png"
     with big.open("wb") as file:
         file.truncate(300 << 20)
