@@ -169,3 +169,31 @@ def test_files_are_utf_8_whatever_the_locale_says() -> None:
     paths = [path for folder in (SOURCE, ROOT / "benchmarks", ROOT / "docs") for path in folder.rglob("*.py")]
     found = {str(path.relative_to(ROOT)): lines for path in paths if (lines := texts_without_encoding(path))}
     assert not found
+
+
+def only_narrows(test: ast.expr) -> bool:
+    """Whether it tells the type checker what a value is, and nothing else."""
+    if isinstance(test, ast.BoolOp):
+        return all(map(only_narrows, test.values))
+    if isinstance(test, ast.Compare):
+        named = isinstance(test.left, ast.Name | ast.Attribute)
+        return named and isinstance(test.ops[0], ast.IsNot) and ast.unparse(test.comparators[0]) == "None"
+    return isinstance(test, ast.Call) and ast.unparse(test.func) == "isinstance"
+
+
+def test_assertions_can_be_left_out() -> None:
+    """Under ``python -O`` they are: nothing that somebody may get wrong is checked by one."""
+    for path in SOURCE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            assert not isinstance(node, ast.Assert) or only_narrows(node.test), f"{path}:{node.lineno}"
+            assert not (isinstance(node, ast.Name) and node.id in ("__debug__", "AssertionError")), path
+
+
+def test_tests_run_under_optimization(tmp_path: Path) -> None:
+    """Those in test modules hold there too."""
+    (tmp_path / "test_one.py").write_text(
+        "def test_one():\n    assert not __debug__\ndef test_two():\n    assert False\n"
+    )
+    pytest_ = [sys.executable, "-O", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml")]
+    done = subprocess.run([*pytest_, str(tmp_path)], capture_output=True, text=True, check=False)
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
