@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import csv
 import hashlib
 import io
 import math
@@ -30,6 +29,7 @@ from noiseproof.container import (
 )
 from noiseproof.errors import RunError, RunWarning
 from noiseproof.files import guarded_write, remove_partial_files, write_atomically, write_text
+from noiseproof.formats import csv_text
 from noiseproof.train._identity import differences
 
 if TYPE_CHECKING:
@@ -397,13 +397,10 @@ class RunFolder:
 
     def save_unreadable(self, parts: dict[str, dict[str, str]]) -> None:
         """Write which images of which part could not be read, and why; their numbers go into the record."""
-        out = io.StringIO()
-        writer = csv.writer(out, lineterminator="\n")
-        writer.writerow(["part", "path", "why"])
-        for part, names in parts.items():
-            writer.writerows([part, name, why] for name, why in sorted(names.items()))
-        write_text(self.path / "unreadable.csv", out.getvalue())
-        self._note_file("unreadable.csv", out.getvalue().encode())
+        rows = [[part, name, why] for part, names in parts.items() for name, why in sorted(names.items())]
+        text = csv_text([["part", "path", "why"], *rows])
+        write_text(self.path / "unreadable.csv", text)
+        self._note_file("unreadable.csv", text.encode())
 
     def _note_file(self, name: str, content: bytes) -> None:
         self.record.files[name] = hashlib.sha256(content).hexdigest()
