@@ -172,3 +172,88 @@ def test_the_real_labels(cifar_dir: Path) -> None:
     assert dataset.class_names[:3] == ("airplane", "automobile", "bird")
     mean = dataset.train.inputs.mean((0, 1, 2))
     np.testing.assert_allclose(mean, dataset.mean, atol=1.0)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_batches_saved_anew_are_read(tmp_path: Path, protocol: int) -> None:
+    """In any protocol of pickle, with labels as NumPy's integers or as an array, and keys as bytes."""
+    folder = write_small_cifar(tmp_path, "cifar10")
+    whole = data.cifar10(folder)
+    for number, path in enumerate(sorted(folder.glob("data_batch_*"))):
+        pixels = whole.train.inputs[40 * number : 40 * number + 40].transpose(0, 3, 1, 2).reshape(40, 3072).copy()
+        labels = whole.train.labels[40 * number : 40 * number + 40]
+        kept = [list(labels.astype(np.int32)), labels.astype(np.uint8), labels.tolist()][number % 3]
+        path.write_bytes(pickle.dumps({b"data": pixels, b"labels": kept, "batch_label": "x"}, protocol))
+    names = [name.encode() for name in whole.class_names]
+    (folder / "batches.meta").write_bytes(pickle.dumps({"label_names": names}, protocol))
+    again = data.cifar10(folder)
+    assert again.class_names == whole.class_names
+    assert (again.train.inputs == whole.train.inputs).all()
+    assert (again.train.labels == whole.train.labels).all()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:1\nsize 30\n", "it is a Git LFS pointer"),
+        (b"<!DOCTYPE html><title>404</title>", "it is a web page"),
+    ],
+)
+def test_what_a_file_is_instead_is_said(tmp_path: Path, content: bytes, message: str) -> None:
+    folder = write_small_cifar(tmp_path, "cifar10")
+    (folder / "data_batch_2").write_bytes(content)
+    with pytest.raises(DataError, match=f"data_batch_2: {message}"):
+        data.cifar10(folder)
+    (tmp_path / "x").mkdir()
+    (tmp_path / "x" / "cifar-10-python.tar.gz").write_bytes(content)
+    with pytest.raises(DataError, match=f"cifar-10-python.tar.gz: {message}"):
+        data.cifar10(tmp_path / "x")
+
+
+def test_members_that_are_not_needed_are_not_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import resource
+
+    from noiseproof.untrusted import _tar
+
+    folder = write_small_cifar(tmp_path, "cifar10")
+    (tmp_path / "large").write_bytes(b"")
+    with (tmp_path / "large").open("r+b") as file:
+        file.truncate(400 << 20)
+    archive = tmp_path / "a" / "cifar-10-python.tar.gz"
+    archive.parent.mkdir()
+    with tarfile.open(archive, "w:gz", compresslevel=1) as file:
+        file.add(tmp_path / "large", "cifar-10-batches-py/extra")
+        file.add(folder, folder.name)
+    whole = data.cifar10(folder).fingerprint
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    assert data.cifar10(archive).fingerprint == whole
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 150_000  # KiB
+    monkeypatch.setattr(_tar, "_MOST_TOTAL", 100 << 20)
+    with pytest.raises(DataError, match="it expands to more than 104,857,600 bytes"):
+        data.cifar10(archive)
+    monkeypatch.setattr(_tar, "MOST_MEMBER", 1000)
+    with tarfile.open(archive, "w:gz", compresslevel=1) as file:
+        file.add(folder, folder.name)
+    with pytest.raises(DataError, match="its .* has .* bytes: expected at most 1,000"):
+        data.cifar10(archive)
+
+
+def test_a_changed_archive_is_read_or_named(tmp_path: Path) -> None:
+    folder = write_small_cifar(tmp_path, "cifar10", size=10)
+    archive = tmp_path / "a.tar"
+    with tarfile.open(archive, "w") as file:
+        file.add(folder, folder.name)
+    content = archive.read_bytes()
+    random = np.random.default_rng(0)
+    for place in [*range(0, 1024, 7), *random.integers(0, len(content), 60).tolist()]:
+        changed = bytearray(content)
+        changed[place] ^= int(random.integers(1, 256))
+        archive.write_bytes(changed)
+        try:
+            data.cifar10(archive)
+        except DataError:
+            pass
+    for length in random.integers(0, len(content) - 2048, 20):
+        archive.write_bytes(content[:length])
+        with pytest.raises(DataError):
+            data.cifar10(archive)

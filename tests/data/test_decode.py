@@ -26,7 +26,7 @@ def png(path: Path, width: int, height: int, bits: int, colour: int, rows: bytes
 
     head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
-    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 9)) + chunk(b"IEND", b"")
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
     return path
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -133,3 +134,62 @@ def test_weights_that_do_not_exist_are_named(tmp_path: Path) -> None:
         read_weights("cnn8", str(tmp_path / "absent.pth"), tmp_path)
     with pytest.raises(DataError, match=r"no resnet50-11ad3fa6.pth in"):
         read_weights("resnet50", "imagenet-v2", tmp_path)
+
+
+@pytest.mark.parametrize("ending", [".pth", ".safetensors"])
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        ("features.0.weight", lambda w: w.to(torch.int8), "of another type: features.0.weight torch.int8 instead of"),
+        ("features.0.weight", lambda w: w.to(torch.complex64), "of another type: features.0.weight torch.complex64"),
+        ("features.0.weight", lambda w: w > 0, "of another type: features.0.weight torch.bool"),
+        ("features.0.weight", lambda w: w * float("nan"), "not finite: features.0.weight"),
+        ("features.0.weight", lambda w: w.double() + 1e300, "not finite: features.0.weight"),
+        ("classifier.weight", lambda w: w.to(torch.int8), "of another type: classifier.weight"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*complex")
+def test_weights_of_another_kind_are_refused(
+    tmp_path: Path, ending: str, key: str, value: Callable[[torch.Tensor], torch.Tensor], message: str
+) -> None:
+    state = network(seed=5).state_dict()
+    (torch.save if ending == ".pth" else save_file)({**state, key: value(state[key])}, tmp_path / f"w{ending}")
+    target = network(seed=3)
+    with pytest.raises(DataError, match=message):
+        read_weights("small-cnn", str(tmp_path / f"w{ending}"), tmp_path).load_into(target)
+    assert all(torch.equal(value, network(seed=3).state_dict()[key]) for key, value in target.state_dict().items())
+
+
+@pytest.mark.parametrize("archive", [True, False])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_weights_of_every_precision_and_format_are_taken(tmp_path: Path, dtype: torch.dtype, archive: bool) -> None:
+    state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in network(seed=5).state_dict().items()}
+    turned = {key: value.t().contiguous().t() if value.ndim == 2 else value for key, value in state.items()}
+    torch.save(turned, tmp_path / "w.pth", _use_new_zipfile_serialization=archive)
+    target = network()
+    read_weights("small-cnn", str(tmp_path / "w.pth"), tmp_path).load_into(target)
+    for key, value in target.state_dict().items():
+        assert torch.equal(value, state[key].to(value.dtype))
+
+
+@pytest.mark.parametrize("archive", [True, False])
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (lambda: {1: torch.zeros(2)}, "holds no state dictionary: expected tensors by their names"),
+        (lambda: {None: torch.zeros(2)}, "damaged|cannot read|holds no state"),
+        (lambda: {("a", "b"): torch.zeros(2)}, "a tuple as a key"),
+        (lambda: {b"a": torch.zeros(2)}, "holds no state dictionary"),
+        (lambda: {"a": torch.zeros(2, device="meta")}, "not plain and dense"),
+        (lambda: {"a": torch.eye(3).to_sparse()}, "not plain and dense"),
+        (lambda: {"a": torch.eye(3).to_sparse_csr()}, "not plain and dense"),
+        (lambda: {"a": 3.0}, "holds no state dictionary"),
+    ],
+)
+@pytest.mark.filterwarnings("ignore")
+def test_odd_keys_and_tensors_are_refused(
+    tmp_path: Path, content: Callable[[], object], message: str, archive: bool
+) -> None:
+    torch.save(content(), tmp_path / "w.pth", _use_new_zipfile_serialization=archive)
+    with pytest.raises(DataError, match=message):
+        read_weights("small-cnn", str(tmp_path / "w.pth"), tmp_path)

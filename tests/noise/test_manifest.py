@@ -107,3 +107,53 @@ def test_observed_noise_has_the_counted_matrix() -> None:
 def test_noise_needs_no_torch() -> None:
     code = "import sys, noiseproof.noise; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", 10**400), ("seed", "1"), ("seed", True), ("labels", [10**30] * 100), ("labels", [10**400] * 100),
+        ("labels", [[0]] * 100), ("labels", {}), ("labels", [0.5] * 100), ("matrix", [[10**400] * 5] * 5),
+        ("matrix", [[10**99] * 5] * 5), ("matrix", [[{}] * 5] * 5), ("matrix", None), ("matrix", [[1], [1, 2]]),
+        ("kind", 3), ("kind", None), ("mode", []), ("requested_rate", "x"), ("requested_rate", [0.1]), ("format", [1]),
+    ],
+)  # fmt: skip
+def test_manifests_with_odd_values_are_refused(manifest: Path, key: str, value: object) -> None:
+    values = {**json.loads(manifest.read_text()), key: value}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "set_int_max_str_digits", None, raising=False)
+        manifest.write_text(json.dumps(values))
+    with pytest.raises(LabelError, match=str(manifest)):
+        noise.load(manifest)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["null", "3", '"x"', "[" * 100_000, '{"a":' * 50_000, "", "\ufeff{}", "NaN", '{"format": 1, "format": 1}', "\0"],
+)
+def test_json_of_another_form_is_no_manifest(tmp_path: Path, text: str) -> None:
+    (tmp_path / "noise.json").write_text(text, encoding="utf-8")
+    with pytest.raises(LabelError, match="noise.json"):
+        noise.load(tmp_path / "noise.json")
+
+
+def test_noise_over_very_many_classes_is_refused_before_memory_is_taken(tmp_path: Path) -> None:
+    labels = np.arange(10_000)
+    message = r"10,000 classes: .*100,000,000 numbers; expected at most 2,000 classes"
+    with pytest.raises(LabelError, match=message):
+        noise.symmetric(labels, 0.2, num_classes=10_000)
+    with pytest.raises(LabelError, match=message):
+        noise.asymmetric(labels, 0.2, {0: 1}, num_classes=10_000)
+    with pytest.raises(LabelError, match=message):
+        noise.NoisyLabels.observed(labels, labels, 10_000, "given")
+    with pytest.raises(LabelError, match=r"10,000,000,000 classes"):
+        noise.symmetric([0, 1], 0.2, num_classes=10**10)
+    noisy = noise.symmetric(np.arange(2_000), 0.0, num_classes=2_000)
+    noisy.save(tmp_path / "noise.json")
+    assert noise.load(tmp_path / "noise.json").checksum == noisy.checksum
+
+
+@pytest.mark.parametrize("path", [".", "..", "", "a\0b", "x" * 5_000])
+def test_a_manifest_cannot_be_written_to_a_folder_or_an_odd_name(path: str) -> None:
+    with pytest.raises(RunError, match="could not write"):
+        noise.symmetric([0, 1], 0.0, num_classes=2).save(path)
