@@ -41,7 +41,7 @@ def write_atomically(path: Path, *content: bytes | memoryview, keep: Path | None
     Raises:
         RunError: the disk is full or the folder cannot be written. The old file is untouched.
     """
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112 - names that cannot be are told below
         raise RunError(f"could not write {path}: it is a folder, expected the name of a file")
     partial = path.with_name(f".{path.name}.{os.getpid()}.partial")
     try:

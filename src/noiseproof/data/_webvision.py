@@ -6,12 +6,12 @@ import os
 import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from noiseproof.data._files import Listing, folder_images, read_list
 from noiseproof.data._listed import assemble
 from noiseproof.errors import DataError, DataWarning
-from noiseproof.untrusted import read_lines
+from noiseproof.untrusted import read_lines, read_records
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _KEPT = 50
 _ALL = 1000
 _WNID = re.compile(r"n\d{8}")
+_ID = re.compile(r"[0-9]{1,6}")
 _TRUTH = "ILSVRC2012_validation_ground_truth.txt"
 _IDS = "ilsvrc2012_ids.txt"
 
@@ -208,23 +209,19 @@ def _read_ids(path: Path) -> dict[int, str]:
     pairs = []
     for number, line in read_lines(path):
         fields = line.split()
-        if len(fields) < 2 or not fields[0].isdigit() or not _WNID.fullmatch(fields[1]):
+        if len(fields) < 2 or not _ID.fullmatch(fields[0]) or not _WNID.fullmatch(fields[1]):
             raise DataError(f"{path}, line {number}: {line[:100]!r}: expected 'ID wnid', such as '1 n02119789'")
         pairs.append((int(fields[0]), fields[1]))
     return _checked_numbering(pairs, path)
 
 
 def _read_meta(path: Path) -> dict[int, str]:
-    from scipy.io import loadmat  # here: it takes a while, and only this file needs it
-
-    try:
-        synsets: Any = loadmat(path, squeeze_me=True, variable_names=["synsets"])["synsets"]
-        pairs = [(int(entry["ILSVRC2012_ID"]), str(entry["WNID"])) for entry in synsets.reshape(-1)]
-    except Exception as error:  # a damaged file can fail in any way
+    pairs = read_records(path, "synsets", ("ILSVRC2012_ID", "WNID"))
+    if not all(isinstance(number, float) and number.is_integer() and isinstance(wnid, str) for number, wnid in pairs):
         raise DataError(
-            f"cannot read {path}: {type(error).__name__}: {error}. Expected the meta.mat of the ILSVRC2012 kit."
-        ) from error
-    return _checked_numbering(pairs, path)
+            f"{path} is not the meta.mat of the ILSVRC2012 kit: its IDs are no numbers, or its WNIDs no texts"
+        )
+    return _checked_numbering([(int(number), str(wnid)) for number, wnid in pairs], path)
 
 
 def _checked_numbering(pairs: list[tuple[int, str]], path: Path) -> dict[int, str]:

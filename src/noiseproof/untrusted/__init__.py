@@ -1,6 +1,7 @@
 """Files from strangers, read without building an object that the file describes, and bounded before memory is taken.
 
-Every format has its one reader here: NumPy's ``.npy`` and ``.npz``, pickles and ``torch.save``'s files, JSON and text.
+Every format has its one reader here: NumPy's ``.npy`` and ``.npz``, pickles, ``torch.save``'s files, tar archives,
+MATLAB's records, JSON and text.
 They know numbers, strings, lists, dictionaries and arrays of numbers, and refuse all else. What each may take is in
 :mod:`noiseproof.untrusted._bounds` and in the documentation.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from noiseproof.untrusted._bounds import foreign, read_bytes
 from noiseproof.untrusted._json import parse_json, read_json
+from noiseproof.untrusted._mat import read_records
 from noiseproof.untrusted._npy import Npz, open_npz, read_npy
 from noiseproof.untrusted._pickle import read_pickle
 from noiseproof.untrusted._tar import read_tar
@@ -26,6 +28,7 @@ __all__ = [
     "read_lines",
     "read_npy",
     "read_pickle",
+    "read_records",
     "read_tar",
     "read_text",
     "read_torch",
