@@ -1,15 +1,19 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import io
 import math
 import statistics
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from noiseproof.bench import Cell, Table, make_tables, runs_csv, tables_csv
-from noiseproof.bench._tables import noise_label
-from noiseproof.train import Epoch, Record, make_recipe
+from noiseproof.bench._cells import noise_label
+from noiseproof.errors import RunError
+from noiseproof.train import Epoch, Record, make_recipe, merge
 
 
 def record(
@@ -150,7 +154,7 @@ def test_methods_of_one_name_are_told_apart() -> None:
     records = [record("gce", accuracy=0.4), record(paper, accuracy=0.6), record("ce")]
     (table,) = make_tables("Title", records)
     names = [name for name, _ in table.rows]
-    assert names == ["GCE (default, L1 0, L2 0)", "GCE (paper, L1 0, L2 0)", "CE"]
+    assert names == ["GCE (default)", "GCE (paper)", "CE"]
     assert [cells[0].values for _, cells in table.rows] == [(40.0,), (60.0,), (50.0,)]
 
 
@@ -161,3 +165,90 @@ def test_a_method_that_follows_the_noise_is_one_row() -> None:
         one.recipe["method"]["loss"] = f"ce-eps+mae(alpha={rate})"
         records.append(one)
     assert [name for name, _ in make_tables("Title", records)[0].rows] == ["CE_eps+MAE"]
+
+
+def of(name: str = "CE", seed: int = 1, accuracy: float = 0.5, status: str = "finished", **changes: Any) -> Record:
+    """A run of digits whose recipe has these changes."""
+    one = record("ce", seed=seed, accuracy=accuracy, status=status)
+    values = merge(one.recipe, {"method": {"name": name, **changes.pop("method", {})}, **changes})
+    recipe = make_recipe(values)
+    return dataclasses.replace(one, id=recipe.id, recipe=recipe.model_dump(mode="json"))
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "labels"),
+    [
+        ({"lr": 0.1}, {"lr": 1e-4}, ("lr 0.1", "lr 0.0001")),
+        ({"method": {"lr": 0.1}}, {"method": {"lr": 1e-4}}, ("lr 0.1", "lr 0.0001")),
+        ({"optimizer": "sgd"}, {"optimizer": "adam"}, ("sgd", "adam")),
+        (
+            {"method": {"head": ""}},
+            {"method": {"head": "student"}},
+            ("head none", "head student(margin=0.1, center=0.05)"),
+        ),
+        ({"method": {"l2": 0}}, {"method": {"l2": 1e-3}}, ("L2 0", "L2 0.001")),
+        ({"epochs": 2}, {"epochs": 3}, ("epochs 2", "epochs 3")),
+        ({"data": {"train_size": 100}}, {"data": {"train_size": 200}}, ("train_size 100", "train_size 200")),
+        ({"model": "mlp"}, {"model": "small-cnn"}, ("mlp(hidden=256, depth=2)", "small-cnn(width=1)")),
+        ({"augment": []}, {"augment": ["crop", "flip"]}, ("augment none", "augment crop+flip")),
+        ({"balanced": False}, {"balanced": True}, ("balanced no", "balanced yes")),
+    ],
+)
+def test_what_is_trained_otherwise_is_another_row(one: Any, other: Any, labels: tuple[str, str]) -> None:
+    records = [of(seed=seed, accuracy=a, **changes) for changes, a in ((one, 0.4), (other, 0.6)) for seed in (1, 2)]
+    (table,) = make_tables("t", records)
+    assert [name for name, _ in table.rows] == [f"CE ({label})" for label in labels]
+    assert [cells[0].values for _, cells in table.rows] == [(40.0, 40.0), (60.0, 60.0)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "labels"),
+    [
+        ({"mode": "exact"}, {"mode": "iid"}, ("symmetric noise 60% (exact)", "symmetric noise 60% (iid)")),
+        ({"rate": 0.4}, {"rate": 0.40000001}, ("symmetric noise 40%", "symmetric noise 40.000001%")),
+        ({"rate": 0.3}, {"rate": 0.1 + 0.2}, ("symmetric noise 30% (rate 0.3)",
+                                              "symmetric noise 30% (rate 0.30000000000000004)")),
+        (
+            {"kind": "asymmetric", "rate": 0.4, "mapping": {3: 5}},
+            {"kind": "asymmetric", "rate": 0.4, "mapping": {5: 3}},
+            ("asymmetric noise 40% (3→5)", "asymmetric noise 40% (5→3)"),
+        ),
+    ],
+)  # fmt: skip
+def test_another_noise_is_another_column(one: Any, other: Any, labels: tuple[str, str]) -> None:
+    records = [of(accuracy=a, noise=noise) for noise, a in ((one, 0.4), (other, 0.6))]
+    table = make_tables("t", records)[0]
+    assert table.columns == labels
+    assert [[cell.values for cell in cells] for _, cells in table.rows] == [[(40.0,), (60.0,)]]
+
+
+def test_losses_of_one_name_and_runs_on_other_data_are_told_apart() -> None:
+    losses = [of(method={"name": "mine", "loss": f"gce(q={q})"}) for q in (0.5, 0.7)]
+    (table,) = make_tables("t", losses)
+    assert [name for name, _ in table.rows] == ["mine (gce(q=0.5))", "mine (gce(q=0.7))"]
+    before, now = (dataclasses.replace(of(), id=f"x-{d}", inputs={"data": 12 * d}) for d in "ab")
+    (table,) = make_tables("t", [before, now])
+    assert [name for name, _ in table.rows] == ["CE (data aaaaaaaa)", "CE (data bbbbbbbb)"]
+    # A name that looks like what another row would be called stays another row.
+    several = [of(lr=0.1), of(lr=0.2), of(method={"name": "CE (lr 0.1)", "loss": "ce"}, lr=0.3)]
+    (table,) = make_tables("t", several)
+    assert [name for name, _ in table.rows] == ["CE (lr 0.1)", "CE (lr 0.2)", "CE (lr 0.1) (another)"]
+
+
+def test_two_runs_of_one_seed_are_refused() -> None:
+    twins = [dataclasses.replace(of(), folder=Path(name)) for name in ("one", "two")]
+    with pytest.raises(RunError, match=r"CE, symmetric noise 60%: one and two have the same seed \(1\)"):
+        make_tables("t", twins)
+    (table,) = make_tables("t", [twins[0], twins[0]])
+    assert table.rows[0][1][0].values == (50.0,)
+
+
+def test_without_a_test_set_noisy_validation_is_the_measure() -> None:
+    one = of()
+    one.epochs = [dataclasses.replace(epoch, test_accuracy=None, test_top5=None) for epoch in one.epochs]
+    (table,) = make_tables("t", [one])
+    assert table.columns[0] == "accuracy on noisy validation, last epoch (%)"
+    assert table.rows[0][1][0].values == (30.0,)
+    one.epochs = [dataclasses.replace(e, validation_accuracy=None, wrong_labels_learnt=None) for e in one.epochs]
+    (table,) = make_tables("t", [one])
+    assert table.text().rows == (("CE", "–", "0"),)

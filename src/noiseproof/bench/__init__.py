@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from noiseproof.bench._cells import cell_labels, cells_of
 from noiseproof.bench._compare import Comparison, Order
 from noiseproof.bench._grid import Grid, load_grid
 from noiseproof.bench._published import PublishedFigure, published_figures
@@ -19,8 +20,6 @@ from noiseproof.bench._tables import (
     Cell,
     Table,
     make_tables,
-    method_labels,
-    noise_label,
     runs_csv,
     tables_csv,
     unreadable_note,
@@ -40,13 +39,13 @@ __all__ = [
     "Table",
     "Target",
     "TextTable",
+    "cell_labels",
+    "cells_of",
     "grid_status",
     "known_runs",
     "load_grid",
     "load_reproduction",
     "make_tables",
-    "method_labels",
-    "noise_label",
     "planned_runs",
     "published_figures",
     "read_records",

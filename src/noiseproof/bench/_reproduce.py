@@ -197,6 +197,8 @@ def _targets(part: dict[str, Any], recipes: tuple[Recipe, ...], several: bool) -
         cells.setdefault((recipe.method.name, noise_key(recipe)), []).append(recipe)
     targets = []
     for (method, (kind, rate)), runs in cells.items():
+        if len({run.seed for run in runs}) < len(runs):
+            raise RecipeError(f"several runs of one seed are {method} under {kind} noise: give them other names")
         for test, further in tests.items():
             for metric in metrics:
                 figure = published_figure(sources, test, kind, rate, names.get(method, method), metric)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import statistics
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from noiseproof.bench._cells import cell_labels, cells_of
 from noiseproof.formats import TextTable, csv_text
 
 if TYPE_CHECKING:
@@ -80,6 +81,12 @@ _MEASURES: tuple[_Measure, ...] = (
 )
 
 
+_NOISY: _Measure = (
+    "accuracy on noisy validation, last epoch (%)",
+    lambda record: record.last.validation_accuracy if record.last else None,
+)
+
+
 def _further_measures(records: Sequence[Record]) -> list[_Measure]:
     """Where there are further test sets: their accuracies, and top-5 accuracies of all test sets."""
     names = _further_sets(records)
@@ -105,17 +112,23 @@ def _further_sets(records: Sequence[Record]) -> list[str]:
 def make_tables(title: str, records: Sequence[Record]) -> list[Table]:
     """Tables of a grid: with one noise a single table of all measures, else a table of noises per measure.
 
-    Only runs that are finished or diverged are counted; a cell without any shows a dash.
+    Only runs that are finished or diverged are counted; a cell without any shows a dash. Runs of one cell differ in
+    nothing but their seeds.
+
+    Raises:
+        RunError: a cell has two runs of one seed.
     """
     ended = [record for record in records if record.status != "running"]
     known = [*_MEASURES[:1], *_further_measures(ended), *_MEASURES[1:]]
-    measures = [measure for measure in known if any(measure[1](record) is not None for record in ended)]
-    labels = method_labels(records)
-    methods = list(dict.fromkeys(labels[record.id] for record in records))
-    noises = list(dict.fromkeys(noise_label(record.recipe) for record in records))
+    if not any(record.last and record.last.test_accuracy is not None for record in ended):
+        known = [_NOISY, *known]  # all that can be measured without a test set
+    measures = [measure for measure in known if any(measure[1](record) is not None for record in ended)] or known[:1]
+    cells = cells_of(records)
+    methods = list(dict.fromkeys(method for method, _ in cells))
+    noises = list(dict.fromkeys(noise for _, noise in cells))
 
     def cell(method: str, noise: str, measure: _Measure) -> Cell:
-        runs = [r for r in ended if labels[r.id] == method and noise_label(r.recipe) == noise]
+        runs = cells.get((method, noise), [])
         values = [measure[1](run) for run in runs if run.status == "finished"]
         diverged = sum(run.status == "diverged" for run in runs)
         return Cell(tuple(100 * value for value in values if value is not None), diverged)
@@ -136,46 +149,11 @@ def make_tables(title: str, records: Sequence[Record]) -> list[Table]:
     ]
 
 
-def method_labels(records: Sequence[Record]) -> dict[str, str]:
-    """The name of each run's method, by the run's id; methods of one name that differ get what tells them apart.
-
-    The loss is left out of it: some methods have other parameters for each noise, and are one row.
-    """
-
-    def kind(record: Record) -> tuple[str, str, float, float]:
-        method = record.recipe["method"]
-        return method["name"], method["source"], method["l1"], method["l2"]
-
-    kinds = {kind(record) for record in records}
-    ambiguous = {name for name, *_ in kinds if sum(other[0] == name for other in kinds) > 1}
-    labels = {}
-    for record in records:
-        name, source, l1, l2 = kind(record)
-        labels[record.id] = f"{name} ({source}, L1 {l1:g}, L2 {l2:g})" if name in ambiguous else name
-    return labels
-
-
-def noise_label(recipe: dict[str, Any]) -> str:
-    """The noise of a run's recipe in a few words."""
-    noise = recipe["noise"]
-    if noise["kind"] == "none":
-        return "labels as they are"
-    if noise["kind"] == "human":
-        return f"human labels, {noise['column']}"
-    if noise["kind"] == "instance":
-        return f"instance noise {100 * noise['rate']:g}% ({noise['variant']})"
-    if noise["kind"] == "labels":
-        return f"labels from {noise['path']}" + (f", {noise['column']}" if noise["column"] else "")
-    if "rate" not in noise:
-        return f"{noise['kind']} noise from {noise['path']}"
-    return f"{noise['kind']} noise {100 * noise['rate']:g}%"
-
-
 def _how(records: Sequence[Record]) -> str:
-    from noiseproof.train import make_recipe
+    from noiseproof.train import recipe_of
 
     seeds = sorted({record.recipe["seed"] for record in records})
-    protocols = dict.fromkeys(make_recipe(record.recipe).protocol for record in records)
+    protocols = dict.fromkeys(recipe_of(record).protocol for record in records)
     listed = ", ".join(str(seed) for seed in seeds)
     count = f"Mean ± sample standard deviation over {len(seeds)} seeds" if len(seeds) > 1 else "One seed"
     return f"{count} ({listed}). {'; '.join(protocols)}."
@@ -184,8 +162,10 @@ def _how(records: Sequence[Record]) -> str:
 def data_notes(records: Sequence[Record]) -> tuple[str, ...]:
     """What a reader must know about the data and the noise: realised rates, and whether data are the published ones."""
     notes = []
-    for label in dict.fromkeys(noise_label(record.recipe) for record in records):
-        rates = [r.noise["rate"] for r in records if noise_label(r.recipe) == label and r.noise]
+    found: dict[str, list[float]] = {}
+    for record, (_, label) in zip(records, cell_labels(records), strict=True):
+        found.setdefault(label, []).extend([record.noise["rate"]] if record.noise else [])
+    for label, rates in found.items():
         if rates:
             low, high = min(rates), max(rates)
             realised = f"{low:.2%}" if high - low < 5e-5 else f"{low:.2%} to {high:.2%}"
@@ -224,12 +204,12 @@ def runs_csv(records: Sequence[Record]) -> str:
          "epochs", "seed", "last_test", "chosen_epoch", "chosen_test", "wrong_learnt",
          *(f"last_{name}_{key}" for name, key in further), "data_sha256", "seconds", *environment]
     ]  # fmt: skip
-    for record in records:
+    for record, (_, label) in zip(records, cell_labels(records), strict=True):
         recipe, noise = record.recipe, record.noise or {}
         last, chosen = record.last, record.selected
         method, where = recipe["method"], record.environments[-1]["environment"] if record.environments else {}
         rows.append(
-            [record.id, record.status, recipe["data"]["name"], noise_label(recipe), noise.get("requested_rate"),
+            [record.id, record.status, recipe["data"]["name"], label, noise.get("requested_rate"),
              _rounded(noise.get("rate")), method["name"], method["loss"], method["l1"], method["l2"],
              method["source"], recipe["model"], recipe["epochs"], recipe["seed"],
              _rounded(last.test_accuracy if last else None), chosen.epoch if chosen else None,

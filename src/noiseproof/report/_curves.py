@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from noiseproof.bench import method_labels, noise_label
+from noiseproof.bench import cells_of
 from noiseproof.formats import printable, shortened
 
 if TYPE_CHECKING:
@@ -55,9 +55,9 @@ def draw_curves(records: Sequence[Record]) -> bytes:
 
     A dot marks, for each seed, the epoch chosen on noisy validation data and its test accuracy.
     """
-    noises = list(dict.fromkeys(noise_label(record.recipe) for record in records))
-    methods_of = method_labels(records)
-    methods = list(dict.fromkeys(methods_of[record.id] for record in records))
+    cells = cells_of(records)
+    methods = list(dict.fromkeys(method for method, _ in cells))
+    noises = list(dict.fromkeys(noise for _, noise in cells))
     panels = [panel for panel in _PANELS if any(getattr(e, panel[0]) is not None for r in records for e in r.epochs)]
     lines: dict[str, Artist] = {}
     with plain_text():
@@ -66,7 +66,7 @@ def draw_curves(records: Sequence[Record]) -> bytes:
         for row, noise in zip(axes, noises, strict=True):
             for axis, (measure, label) in zip(row, panels, strict=True):
                 for number, method in enumerate(methods):
-                    runs = [r for r in records if methods_of[r.id] == method and noise_label(r.recipe) == noise]
+                    runs = cells.get((method, noise), [])
                     style = {"color": COLOURS[number % len(COLOURS)], "linestyle": LINES[number // len(COLOURS) % 3]}
                     if (line := _draw_method(axis, runs, measure, style)) is not None:
                         lines[method] = line
