@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch.nn import functional
 
 from noiseproof.errors import SpecError
-from noiseproof.models import Judged, StudentHead, canonical_head, make_model
+from noiseproof.models import MODELS, Judged, ModelKind, Network, StudentHead, canonical_head, make_model
 
 
 def reference(
@@ -139,3 +139,18 @@ def test_resnet50_takes_the_head_under_the_name_of_its_classifier() -> None:
 def test_bad_heads_are_explained(head: str, message: str) -> None:
     with pytest.raises(SpecError, match=message):
         canonical_head(head)
+
+
+@pytest.mark.parametrize("has", ["nothing", "another layer", "a layer, and takes no labels"])
+def test_a_network_without_a_linear_classifier_takes_no_head(has: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Own(Network if has == "another layer" else torch.nn.Module):  # type: ignore[misc]
+        def __init__(self) -> None:
+            super().__init__()
+            if has != "nothing":
+                self.classifier = torch.nn.Linear(4, 3) if has != "another layer" else torch.nn.Identity()
+
+    kind = ModelKind(lambda shape, classes: Own(), {}, smallest_image=None)
+    monkeypatch.setitem(MODELS, "own", kind)
+    with pytest.raises(SpecError, match="the head 'student' takes the place of the linear layer .* own has no such"):
+        make_model("own", input_shape=(4,), num_classes=3, head="student")
+    assert make_model("own", input_shape=(4,), num_classes=3)

@@ -104,8 +104,12 @@ def make_model(spec: str, *, input_shape: tuple[int, ...], num_classes: int, see
         torch.default_generator.manual_seed(derive(seed, "model"))
         network = kind.build(input_shape, num_classes, **parameters)
         if head:
-            linear = network.classifier
-            assert isinstance(linear, nn.Linear)  # noqa: S101 - so are they all
+            linear = getattr(network, "classifier", None)
+            if not isinstance(network, Network) or not isinstance(linear, nn.Linear):
+                raise SpecError(
+                    f"the head {head!r} takes the place of the linear layer `classifier` of a models.Network, and "
+                    f"{name} has no such layer: choose another network, or a method without a head"
+                )
             torch.default_generator.manual_seed(derive(seed, "head"))
             student = StudentHead(linear.in_features, num_classes, **_read_head(head))
             setattr(network, network.classifier_name, student)

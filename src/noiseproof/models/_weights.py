@@ -56,7 +56,7 @@ class Weights:
                 say, which are quantised weights, or complex ones), or values that are not finite.
         """
         own = network.state_dict()
-        last = f"{network.classifier_name}."
+        last = f"{getattr(network, 'classifier_name', '')}."
         theirs = {key: tensor.shape for key, tensor in self.tensors.items() if key.startswith(last)}
         ours = {key: tensor.shape for key, tensor in own.items() if key.startswith(last)}
         left_out = tuple(ours) if theirs != ours else ()
