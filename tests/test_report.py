@@ -163,5 +163,5 @@ def test_a_picture_or_page_that_fails_leaves_the_tables(
 
 def test_a_folder_that_cannot_be_written_is_named(records: list[Record], tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(RunError, match="cannot write a report"):
+    with pytest.raises(RunError, match="cannot write into"):
         write_report("Digits", records, tmp_path / "file")

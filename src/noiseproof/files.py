@@ -108,6 +108,35 @@ def write_text(path: Path, text: str) -> None:
     write_atomically(path, text.encode())
 
 
+def check_folder(path: Path) -> None:
+    """See, before any work is done, that files can be put into a folder; where there is none yet, none is made.
+
+    Raises:
+        RunError: its name is that of a file, is no name, or it cannot be written.
+    """
+    try:
+        there = next(place for place in (path, *path.absolute().parents) if place.exists())
+        if not there.is_dir():
+            raise RunError(f"cannot write into {path}: {there} is a file; give the name of a folder")
+        if not os.access(there, os.W_OK | os.X_OK):
+            raise RunError(f"cannot write into {path}: there is no right to write into {there}; give another folder")
+    except (OSError, ValueError) as error:  # a name that is too long, for one
+        raise RunError(f"cannot write into {str(path)[:200]}: {error}") from error
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, where there is none.
+
+    Raises:
+        RunError: it cannot be made.
+    """
+    check_folder(path)
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RunError(f"cannot make the folder {path}: {error}") from error
+
+
 def packaged_tables(package: str) -> dict[str, str]:
     """The texts of the ``.toml`` files that come with a package of noiseproof, by their names without the ending."""
     files = sorted(resources.files(package).iterdir(), key=lambda file: file.name)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from noiseproof.cli._options import add_run_options, machine_of, recipe_changes
+from noiseproof.files import check_folder
 
 _EXAMPLES = """\
 examples:
@@ -58,6 +59,9 @@ def run(options: argparse.Namespace) -> None:
         for recipe, folder, status in grid_status(grid, options.runs):
             say(f"{status:<9} {folder}  {recipe.method.loss}")
         return
+    folder = (options.report or Path(f"report-{grid.name}")).resolve()
+    check_folder(folder)
+    check_folder(options.runs)
     keep_freed_memory()
     say(f"{grid.title}: {len(grid.recipes)} runs, kept in {options.runs}")
     with GridDisplay() as display:
@@ -69,7 +73,6 @@ def run(options: argparse.Namespace) -> None:
         )
     for table in make_tables(grid.title, records):
         show_table(table.text())
-    folder = (options.report or Path(f"report-{grid.name}")).resolve()
     written = write_report(grid.title, records, folder)
     say("", f"Report: {folder / written[0]}")
     say(f"  beside it: {', '.join(written[1:])}")

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 from noiseproof.cli._options import add_run_options, machine_of, recipe_changes
+from noiseproof.files import check_folder
 
 _EXAMPLES = """\
 examples:
@@ -87,6 +88,9 @@ def run(options: argparse.Namespace) -> None:
         for one in planned:
             say(f"{one['run']}  {json.dumps(one['recipe'])}")
         return
+    folder = (options.report or Path(f"report-{reproduction.name}{'-lite' * options.lite}")).resolve()
+    check_folder(folder)
+    check_folder(options.runs)
     keep_freed_memory()
     count = len(reproduction.recipes)
     say(f"{reproduction.title}: {len(reproduction.targets)} cells, {count} runs, kept in {options.runs}")
@@ -106,7 +110,6 @@ def run(options: argparse.Namespace) -> None:
     missing = sum(recipe.id not in records or records[recipe.id].status == "running" for recipe in reproduction.recipes)
     if missing:
         say(f"{missing} of {count} runs are not finished: the same command goes on with them")
-    folder = (options.report or Path(f"report-{reproduction.name}{'-lite' * options.lite}")).resolve()
     written = write_reproduction(result, folder)
     say("", f"Report: {folder / written[0]}")
     say(f"  beside it: {', '.join(written[1:])}")

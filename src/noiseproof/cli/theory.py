@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.cli._options import add_data_dir, add_import, read_mapping
+from noiseproof.files import check_folder, make_folder, write_atomically
 
 if TYPE_CHECKING:
     from noiseproof.theory import Guarantees
@@ -55,6 +56,8 @@ def run(options: argparse.Namespace) -> None:
     from noiseproof import theory
     from noiseproof.cli._streams import say
 
+    if options.plots is not None:
+        check_folder(options.plots)
     if options.part_dependent is not None:
         _show_part_dependent(options.part_dependent, options.format)
     else:
@@ -146,7 +149,6 @@ def _show_part_dependent(rate: float, form: str) -> None:
 
 def _draw(options: argparse.Namespace) -> list[Path]:
     from noiseproof.errors import NoiseproofError
-    from noiseproof.files import write_atomically
 
     try:
         from noiseproof.theory import figures
@@ -155,7 +157,7 @@ def _draw(options: argparse.Namespace) -> list[Path]:
     pictures = {"thresholds.png": figures.draw_thresholds(options.classes)}
     if options.symmetric is not None:
         pictures["minimizers.png"] = figures.draw_minimizers(options.symmetric, options.classes)
-    options.plots.mkdir(parents=True, exist_ok=True)
+    make_folder(options.plots)
     for name, picture in pictures.items():
         write_atomically(options.plots / name, picture)
     return [options.plots / name for name in pictures]

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from noiseproof.bench import make_tables, runs_csv, tables_csv
-from noiseproof.errors import NoiseproofError, RunError, RunWarning
-from noiseproof.files import write_atomically, write_text
+from noiseproof.errors import NoiseproofError, RunWarning
+from noiseproof.files import make_folder, write_atomically, write_text
 from noiseproof.formats import printable
 
 if TYPE_CHECKING:
@@ -74,10 +74,7 @@ def _write(
     records: Sequence[Record],
     result: Reproduced | None,
 ) -> list[str]:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise RunError(f"cannot write a report to {folder}: {error}") from error
+    make_folder(folder)
     texts = {
         "table.md": "\n".join(table.markdown() for table in tables),
         "table.tex": "\n".join(table.latex() for table in tables),
