@@ -420,7 +420,7 @@ class Recipe(_Value):
         Defaults are left out, and so are titles and what another value makes void.
         """
         values: dict[str, Any] = self.model_dump(
-            mode="json", exclude_defaults=True, exclude={"method": {"name", "source"}}
+            mode="json", exclude_defaults=True, exclude={"method": {"name", "source"}, "data": {"unreadable"}}
         )
         values["lr"] = values["method"].pop("lr", values["lr"])
         values["optimizer"] = values["method"].pop("optimizer", self.optimizer)
