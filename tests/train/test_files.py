@@ -403,3 +403,42 @@ def test_files_on_a_gpu(webvision: Path, tmp_path: Path) -> None:
         recipe(augment=["resized-crop", "flip", "rotate", "jitter"]), tmp_path, data_dir=webvision, workers=2
     )
     assert record.epochs[1].train_loss < record.epochs[0].train_loss
+
+
+def test_photos_with_names_that_are_no_utf_8_are_learnt(tmp_path: Path) -> None:
+    """With deep grey ones and a broken one among them, whose name is written to every file and message."""
+    for label, name in enumerate(("cat", "dog")):
+        for number in range(6):
+            place = os.fsencode(tmp_path / "photos" / name) + b"/caf\xe9 %d.png" % number
+            image_sets.write_image(Path(os.fsdecode(place)), label, number)
+    Path(os.fsdecode(place)).write_bytes(b"broken")
+    spec = recipe(data={"name": "folder", "path": str(tmp_path / "photos"), "image_size": 16, "resize": 20}, epochs=1)
+    with pytest.warns(DataWarning, match="1 images cannot be read and are skipped"):
+        record = run(spec, tmp_path / "run", tmp_path, workers=1)
+    assert record.status == "finished"
+    assert r"dog/caf\udce9 5.png" in (tmp_path / "run" / "unreadable.csv").read_text(encoding="utf-8")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)
+        assert run(spec, tmp_path / "run", tmp_path).id == record.id
+
+
+def test_the_share_of_unreadable_images_is_a_setting_and_no_part_of_a_result(tmp_path: Path) -> None:
+    for number in range(16):
+        image_sets.write_image(tmp_path / f"{number}.png", number % 2, number)
+    image_sets.write_lines(tmp_path / "list.txt", [f"{number}.png {number % 2}" for number in range(30)])
+    settings = {"name": "list", "path": str(tmp_path / "list.txt"), "image_size": 16, "resize": 20}
+    with pytest.raises(DataError, match=r"14 of 30 training images .*at most 7 may be"):
+        load_dataset(recipe(data=settings).data, tmp_path)
+    lenient = recipe(data={**settings, "unreadable": 0.5})
+    with pytest.warns(DataWarning, match="14 of 30 training images"):
+        assert len(load_dataset(lenient.data, tmp_path).train) == 16
+    strict = recipe(data={**settings, "unreadable": 0.0})
+    (tmp_path / "list.txt").write_text("".join(f"{number}.png {number % 2}\n" for number in range(17)))
+    with pytest.raises(DataError, match=r"1 of 17 training images .*at most 0 may be"):
+        load_dataset(strict.data, tmp_path)
+    assert strict.id == lenient.id == recipe(data=settings).id
+    for wrong in (1.0, -0.1, "x"):
+        with pytest.raises(RecipeError, match="unreadable"):
+            recipe(data={**settings, "unreadable": wrong})
+    with pytest.raises(RecipeError, match="unreadable belongs to"):
+        recipe(data={"name": "digits", "unreadable": 0.5})
