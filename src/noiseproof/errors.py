@@ -46,7 +46,7 @@ class DataWarning(UserWarning):
 
 
 class RunWarning(UserWarning):
-    """A run that goes on under other circumstances than it began."""
+    """A run that goes on under other circumstances than it began, or that has learnt nothing."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:
