@@ -20,7 +20,7 @@ pytestmark = [
 ]
 
 COLUMNS = ("aggre_label", "random_label1", "random_label2", "random_label3", "worse_label", "noisy_label")
-OWN_DATA = {"arrays", "digits", "demo"}
+OWN_DATA = {"arrays", "folder", "list", "digits", "demo"}
 """Recipes of no published protocol."""
 
 # A CPU computes bf16 ten times slower than float32.

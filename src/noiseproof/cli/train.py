@@ -17,6 +17,7 @@ examples:
   noiseproof train digits --noise symmetric --rate 0.4 --method "nce + 0.5*amse(a=10)" --set epochs=20
   noiseproof train cifar10 --data-dir DIR --method gce --rate 0.4 --seed 2
   noiseproof train arrays --set data.path=my.npz
+  noiseproof train folder --set data.path=photos
   noiseproof train webvision --data-dir DIR --workers 16
 
 An interrupted run goes on when the same command is given again; a finished one is not run twice.

@@ -1,7 +1,7 @@
 r"""Published combinations: named expressions over the terms.
 
-Defaults are the CIFAR-10 values of the papers; ``make_loss(…, preset=…)`` has those of the other data sets, and of
-published code where it differs.
+Defaults are the CIFAR-10 values of the papers, which are also taken wherever nothing is published for the data;
+``make_loss(…, preset=…)`` has those of the other data sets, and of published code where it differs.
 """
 
 from __future__ import annotations
