@@ -27,6 +27,7 @@ from sklearn.datasets import load_digits
 
 from noiseproof.bench import Machine, load_grid, run_recipes
 from noiseproof.data import cifar10
+from noiseproof.cli._options import read_jobs
 from noiseproof.provenance import environment
 from noiseproof.train import keep_freed_memory
 
@@ -55,6 +56,7 @@ def main() -> None:
         "--work", type=Path, default=Path("runs/defaults"), help="for data and runs (default: %(default)s)"
     )
     parser.add_argument("--set", action="append", choices=SETS, help="may be repeated (default: all)")
+    parser.add_argument("--jobs", type=read_jobs, default=1, metavar="N", help="how many runs at once (default: 1)")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the figures to this JSON file, and a table beside it"
     )
@@ -67,8 +69,8 @@ def main() -> None:
         print(table({name: found[name]}), flush=True)
     if options.out is not None:
         content = {"environment": environment(torch.device("cpu")), "seeds": SEEDS, "sets": found}
-        options.out.write_text(json.dumps(content, indent=1) + "\n")
-        options.out.with_suffix(".md").write_text(table(found))
+        options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        options.out.with_suffix(".md").write_text(table(found), encoding="utf-8")
 
 
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
@@ -88,9 +90,8 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     for times in TIMES:
         cells[("ce", 0.0, times)] = [make("ce", 0.0, seed, lr=rate * times) for seed in SEEDS]
     wanted = {one.id: one for recipes in cells.values() for one in recipes}
-    records = run_recipes(
-        list(wanted.values()), options.work / "runs", Machine(options.data_dir, device="cpu", workers=0)
-    )
+    machine = Machine(options.data_dir, device="cpu", jobs=options.jobs, workers=0)
+    records = run_recipes(list(wanted.values()), options.work / "runs", machine)
 
     def accuracies(cell: tuple[str, float, float]) -> list[float]:
         last = [records[one.id].last for one in cells[cell]]
