@@ -150,10 +150,10 @@ def make_tables(title: str, records: Sequence[Record]) -> list[Table]:
 
 
 def _how(records: Sequence[Record]) -> str:
-    from noiseproof.train import recipe_of
+    from noiseproof.train import protocol_of
 
     seeds = sorted({record.recipe["seed"] for record in records})
-    protocols = dict.fromkeys(recipe_of(record).protocol for record in records)
+    protocols = dict.fromkeys(protocol_of(record.recipe) for record in records)
     listed = ", ".join(str(seed) for seed in seeds)
     count = f"Mean ± sample standard deviation over {len(seeds)} seeds" if len(seeds) > 1 else "One seed"
     return f"{count} ({listed}). {'; '.join(protocols)}."

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from noiseproof.train._identity import Identity, identify, noise_fingerprint, reads_noise, recipe_of
+from noiseproof.train._identity import Identity, identify, noise_fingerprint, reads_noise
 from noiseproof.train._loop import Progress, stop_signals, train
 from noiseproof.train._memory import keep_freed_memory
 from noiseproof.train._prepare import Task, instance_noise, listed_noise, load_dataset, make_noise, prepare, read_matrix
-from noiseproof.train._recipe import DataRecipe, Recipe, make_recipe
+from noiseproof.train._recipe import DataRecipe, Recipe, make_recipe, protocol_of
 from noiseproof.train._recipe_file import (
     as_table,
     is_recipe_file,
@@ -48,11 +48,11 @@ __all__ = [
     "packaged_recipes",
     "plain_table",
     "prepare",
+    "protocol_of",
     "read_matrix",
     "read_recipe_file",
     "read_record",
     "reads_noise",
-    "recipe_of",
     "several_runs",
     "stop_signals",
     "train",

@@ -14,13 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.errors import RecipeError, RunError
 from noiseproof.losses import loss_classes
-from noiseproof.train._recipe import Recipe, make_recipe
 from noiseproof.train._source import source_hashes
 
 if TYPE_CHECKING:
     from noiseproof.noise import NoisyLabels
+    from noiseproof.train._recipe import Recipe
     from noiseproof.train._record import Record
 
 _PATHS = {"data": ("path", "test", "classes", "root"), "noise": ("path", "column")}
@@ -138,24 +137,6 @@ def differences(record: Record, identity: Identity) -> str:
 def _change(before: str | None, now: str | None) -> str:
     first, second = (f"{digest[:12]}…" if digest else "none" for digest in (before, now))
     return f"SHA-256 {first}, now {second}"
-
-
-def recipe_of(record: Record) -> Recipe:
-    """The recipe of a record.
-
-    Raises:
-        RunError: its loss is defined in a module that is not imported.
-    """
-    try:
-        return make_recipe(record.recipe)
-    except RecipeError as error:
-        if not record.code:
-            raise RunError(f"the recipe of run {record.id} cannot be read: {error}") from error
-        names = " ".join(f"--import {name}" for name in record.code)
-        loss = record.recipe["method"]["loss"]
-        raise RunError(
-            f"run {record.id} uses the loss {loss!r} of {', '.join(record.code)}, which is not imported: give {names}"
-        ) from error
 
 
 def _sha256(content: bytes) -> str:

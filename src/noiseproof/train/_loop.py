@@ -494,7 +494,11 @@ def _is_chance(accuracy: float, labels: Tensor, *, balanced: bool = False) -> bo
 
 def _fabric(device: str, precision: Any) -> Fabric:
     try:
-        fabric = Fabric(accelerator=device, devices=1, precision="32-true" if precision == "tf32-true" else precision)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", ".*AMP with fp16 is not supported on CPU", UserWarning)
+            fabric = Fabric(
+                accelerator=device, devices=1, precision="32-true" if precision == "tf32-true" else precision
+            )
     except Exception as error:  # Fabric raises its own and torch's errors
         raise RunError(f"cannot train on device {device!r} with precision {precision!r}: {error}") from error
     if precision == "16-mixed" and fabric.device.type == "cpu":

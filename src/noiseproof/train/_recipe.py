@@ -455,11 +455,7 @@ class Recipe(_Value):
     @property
     def protocol(self) -> str:
         """How an accuracy from this recipe is to be read, in a few words for captions."""
-        size = "" if self.data.train_size is None else f", {self.data.train_size:,} training images"
-        size += "" if self.data.shrink == 1 else f", images shrunk by {self.data.shrink}"
-        selection = "no validation part" if not self.validation else f"{self.validation:.0%} noisy validation part"
-        balanced = ", class-balanced epochs" if self.balanced else ""
-        return f"{self.data.name}{size}, {self.model}, {self.epochs} epochs{balanced}, {selection}"
+        return protocol_of(self.model_dump(mode="json"))
 
     def replace(self, **changes: Any) -> Recipe:
         """The recipe with other values, validated again; a dictionary replaces only its own keys.
@@ -477,6 +473,16 @@ def _check_kind(noise: dict[str, Any]) -> None:
             f"noise.kind is {'none' if 'kind' in noise else 'missing'}, and labels that stay as they are have no "
             f"{settings}: name a noise too, such as noise.kind = 'symmetric' (--noise symmetric)"
         )
+
+
+def protocol_of(recipe: dict[str, Any]) -> str:
+    """:attr:`Recipe.protocol` of a recipe as plain values, whose loss need not be known here."""
+    data, validation = recipe["data"], recipe["validation"]
+    size = "" if data["train_size"] is None else f", {data['train_size']:,} training images"
+    size += "" if data["shrink"] == 1 else f", images shrunk by {data['shrink']}"
+    selection = "no validation part" if not validation else f"{validation:.0%} noisy validation part"
+    balanced = ", class-balanced epochs" if recipe["balanced"] else ""
+    return f"{data['name']}{size}, {recipe['model']}, {recipe['epochs']} epochs{balanced}, {selection}"
 
 
 def _without_signs_of_zero(value: Any) -> Any:

@@ -152,6 +152,8 @@ def read_record(folder: str | Path) -> Record | None:
             return None
         values = read_document(path, "record")
         record = _RECORDS.validate_python({**values, "folder": folder, "seconds": _read_seconds(folder / _TIMING)})
+        if unknown := values.keys() - record.to_json().keys():
+            raise ContainerError(f"unknown keys {', '.join(sorted(unknown))}")
     except (OSError, ValueError) as error:
         raise RunError(
             f"cannot read {path}: {error}. Restore the file, or delete the folder (or move it elsewhere) to run again "
