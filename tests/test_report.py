@@ -107,7 +107,7 @@ class Cells(HTMLParser):
 
 def test_names_are_text_in_every_file_of_a_report(records: list[Record], tmp_path: Path) -> None:
     noise = {**(records[0].noise or {}), "description": "\x1b[31m<b>red</b>"}
-    runs = [named(records[0], name, noise=noise) for name in HOSTILE if name.strip()]
+    runs = [named(records[0], name, noise=noise) for name in HOSTILE if name != "\ud800"]  # which no recipe takes
     title = "<i>$a$</i> \x1b[2J | \\input{x}"
     written = write_report(title, runs, tmp_path)
     assert written[:2] == ["index.html", "curves.png"]
