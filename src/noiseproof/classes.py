@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _NUMBER = re.compile(r"[+-]?[0-9]{1,400}(\.[0-9]{1,400})?(e[+-][0-9]{2,3})?")
 _WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _EXACT = 2.0**53
+_LONGEST = 1000
 _FEW = 10
 """Up to so many classes there may be with less than two samples each on average."""
 
@@ -148,6 +149,8 @@ def _text(value: Any, what: str) -> str:
     value = unicodedata.normalize("NFC", value.strip())
     if not value:
         raise LabelError(f"{what} is empty: expected a class; leave samples without a label out")
+    if len(value) > _LONGEST:
+        raise LabelError(f"{what} has {len(value):,} characters: expected the name of a class, of at most {_LONGEST}")
     return str(value)
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -135,7 +136,8 @@ def test_same_seed_same_bytes_other_seed_other_bytes() -> None:
     assert (one == same).all()
     assert (one != other).any()
     # The stream is fixed for good: results that name a seed can be repeated with later versions.
-    assert noise.symmetric(np.zeros(8, int), 0.5, num_classes=4, seed=1).labels.tolist() == FIXED
+    with pytest.warns(NoiseWarning, match=r"4 of 8 labels go to classes that no sample has \(1, 2, 3 of 4\)"):
+        assert noise.symmetric(np.zeros(8, int), 0.5, num_classes=4, seed=1).labels.tolist() == FIXED
 
 
 FIXED = [0, 2, 0, 0, 0, 3, 3, 1]
@@ -240,3 +242,89 @@ def test_no_samples() -> None:
     noisy = noise.symmetric([], 0.4, num_classes=3)
     assert noisy.rate == 0
     assert len(noisy.labels) == 0
+
+
+ABSENT = np.arange(1000) % 4 + 1
+"""Labels that count from 1: class 0 of 5 does not occur."""
+
+
+@pytest.mark.parametrize("mode", ["exact", "iid", "published"])
+def test_flips_to_classes_that_no_sample_has_are_warned_of_by_every_generator(mode: noise.Mode) -> None:
+    for make in (
+        lambda: noise.symmetric(ABSENT, 0.4, num_classes=5, mode=mode),
+        lambda: noise.asymmetric(ABSENT, 0.4, {1: 0}, num_classes=5, mode=mode),
+        lambda: noise.from_matrix(ABSENT, noise.symmetric_matrix(0.4, 5), mode=mode),
+        lambda: noise.instance_dependent(ABSENT[:, None] * [1.0, 2.0], ABSENT, 0.4, num_classes=5),
+    ):
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            make()
+        assert any("labels go to classes that no sample has (0 of 5)" in str(warning.message) for warning in caught)
+    noise.asymmetric(ABSENT, 0.4, {1: 2}, num_classes=5)
+
+
+def test_numbers_of_numpy_are_numbers(tmp_path: Path) -> None:
+    plain = noise.symmetric(CIFAR10, 0.25, num_classes=10, seed=3)
+    same = noise.symmetric(CIFAR10, np.float32(0.25), num_classes=np.int64(10), seed=np.int64(3))  # type: ignore[arg-type]
+    same.save(tmp_path / "a.json")
+    assert noise.load(tmp_path / "a.json").checksum == same.checksum == plain.checksum
+    flipped = noise.asymmetric(
+        CIFAR10, np.float64(0.25), {np.int64(3): np.uint8(5)}, num_classes=np.int32(10), seed=np.uint8(3)
+    )  # type: ignore[arg-type, dict-item]
+    flipped.save(tmp_path / "b.json")
+    noise.from_matrix(CIFAR10, np.eye(10), seed=np.int64(3)).save(tmp_path / "c.json")  # type: ignore[arg-type]
+    few = CIFAR10[:200]
+    noise.instance_dependent(few[:, None] * [1.0, 2.0], few, np.float32(0.2), num_classes=np.int64(10),
+                             seed=np.int64(3)).save(tmp_path / "d.json")  # fmt: skip
+    for name in "bcd":
+        assert noise.load(tmp_path / f"{name}.json").seed == 3
+    for seed in (3.0, True, "3"):
+        with pytest.raises(LabelError, match="seed .*: expected an integer"):
+            noise.symmetric(CIFAR10, 0.25, num_classes=10, seed=seed)  # type: ignore[arg-type]
+
+
+def test_classes_by_name(tmp_path: Path) -> None:
+    labels = np.arange(300) % 3
+    names = ("cat", "dog", "eel")
+    named = noise.asymmetric(labels, 0.4, {"cat": "dog"}, class_names=names, seed=1)
+    assert (named.labels == noise.asymmetric(labels, 0.4, {0: 1}, num_classes=3, seed=1).labels).all()
+    named.save(tmp_path / "a.json")
+    assert noise.load(tmp_path / "a.json").class_names == names
+    assert noise.load(tmp_path / "a.json").checksum == named.checksum
+    numbered = noise.asymmetric(labels, 0.4, {10: 30}, class_names=("10", "20", "30"), seed=1)
+    assert {*numbered.labels[numbered.mask].tolist()} == {2}
+    with pytest.warns(NoiseWarning, match="class cat keeps its label with probability 0.4 but becomes eel with 0.6"):
+        noise.asymmetric(labels, 0.6, {"cat": "eel"}, class_names=names)
+    for mapping, keywords, message in (
+        ({"cat": "dgo"}, {"class_names": names}, "mapping 'cat' -> 'dgo': class 'dgo' is no class; did you mean 'dog'"),
+        ({0: 1}, {"class_names": ("10", "20", "30")}, "class 0 is no class"),
+        ({"cat": "dog", 0: "eel"}, {"class_names": names}, "class 'cat' has two targets"),
+        ({"cat": "0"}, {"class_names": names}, "cannot be flipped to itself"),
+        ({"cat": "dog"}, {"num_classes": 3}, "expected classes 0 … 2"),
+        ({0: 1}, {"num_classes": 3, "class_names": ("a", "b")}, "expected"),
+        ({0: 1}, {"class_names": ("a", "b", "a")}, "'a' is there twice"),
+        ({0: 1}, {"class_names": "abc"}, "expected a list of texts"),
+    ):
+        with pytest.raises(LabelError, match=message):
+            noise.asymmetric(labels, 0.4, mapping, **keywords)
+
+
+def test_noise_on_wrong_labels_can_be_measured_against_the_true_ones() -> None:
+    given = noise.symmetric(CIFAR10, 0.4, num_classes=10, seed=1)
+    both = noise.symmetric(given.labels, 0.2, num_classes=10, seed=2).measured_against(CIFAR10)
+    assert both.rate == (both.labels != CIFAR10).mean() == pytest.approx(0.511, abs=0.005)
+    assert both.expected_rate == pytest.approx(both.rate, abs=0.005)
+    assert "given + symmetric noise (exact, seed 2): requested 20.00%, expected 51." in str(both)
+
+
+def test_noise_moves_to_the_classes_of_other_data() -> None:
+    labels = np.arange(300) % 3
+    noisy = noise.symmetric(labels, 0.3, num_classes=3, class_names=("1", "3", "5"))
+    moved = noisy.in_classes(("1", "2", "3", "5"))
+    assert [moved.name(label) for label in moved.labels] == [noisy.name(label) for label in noisy.labels]
+    assert moved.expected_rate == pytest.approx(noisy.expected_rate)
+    assert noisy.in_classes(("5", "3", "1")).clean[:3].tolist() == [2, 1, 0]
+    with pytest.raises(LabelError, match="class 5 .* is no class"):
+        noisy.in_classes(("1", "3"))
+    with pytest.raises(LabelError, match="noise in 3 classes for data with 4"):
+        noise.symmetric(labels, 0.3, num_classes=3).in_classes(("a", "b", "c", "d"))

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from noiseproof.classes import Classes
     from noiseproof.data import Dataset
     from noiseproof.noise import NoisyLabels
 
@@ -68,7 +69,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     show.set_defaults(run=_show)
 
 
-_LABELS = "a list of integer labels: .json, .pt, .npy, .csv or .txt"
+_LABELS = "a list of labels: .json, .pt, .npy, .csv or .txt"
 _COLUMN = "which list, if the file of --labels has several"
 _OUT = "write the labels and where they come from to this file"
 
@@ -85,7 +86,7 @@ def _add_kind(kinds: Any, name: str, summary: str) -> argparse.ArgumentParser:
     _add_data(labels, required=False)
     labels.add_argument("--labels", type=Path, help=_LABELS)
     parser.add_argument("--column", help=_COLUMN)
-    parser.add_argument("--classes", type=int, help="the number of classes (default: the highest label + 1)")
+    parser.add_argument("--classes", type=int, help="the classes are 0 … N - 1 (default: the labels that occur)")
     parser.add_argument("--mode", default="exact", choices=("exact", "iid", "published"), help="default: exact")
     _add_output(parser)
     parser.set_defaults(run=_make, kind=name)
@@ -106,17 +107,17 @@ def _make(options: argparse.Namespace) -> None:
     from noiseproof import noise
     from noiseproof.train import read_matrix
 
-    labels = _read_labels(options)
-    common: dict[str, Any] = {"seed": options.seed, "mode": options.mode}
-    classes = options.classes or int(labels.max(initial=1)) + 1
+    labels, classes = _read_labels(options)
+    common: dict[str, Any] = {"seed": options.seed, "mode": options.mode, "class_names": classes.names}
     if options.kind == "symmetric":
-        noisy = noise.symmetric(labels, options.rate, num_classes=classes, **common)
+        noisy = noise.symmetric(labels, options.rate, num_classes=len(classes), **common)
     elif options.kind == "asymmetric":
         mapping = read_mapping(options.mapping or options.data)
-        number = None if isinstance(mapping, str) else classes
-        noisy = noise.asymmetric(labels, options.rate, mapping, num_classes=number, source=options.source, **common)
+        noisy = noise.asymmetric(
+            labels, options.rate, mapping, num_classes=len(classes), source=options.source, **common
+        )
     else:
-        noisy = noise.from_matrix(labels, read_matrix(options.matrix), **common)
+        noisy = noise.from_matrix(labels, read_matrix(options.matrix, classes.names), **common)
     _give(noisy, options.out)
 
 
@@ -132,9 +133,10 @@ def _compare(options: argparse.Namespace) -> None:
     noisy = listed_noise(options.labels, options.column, _load(options))
     _give(noisy, options.out)
     say("wrong in each class:")
-    for start in range(0, noisy.num_classes, 10):
-        rates = noisy.class_rates[start : start + 10]
-        say(f"  {start:2d} … " + " ".join(f"{rate:6.2%}" for rate in rates))
+    names = [noisy.name(label) for label in range(noisy.num_classes)]
+    width = min(30, max(map(len, names)))
+    for name, rate in zip(names, noisy.class_rates, strict=True):
+        say(f"  {name[:width]:{width}} {rate:7.2%}")
 
 
 def _give(noisy: NoisyLabels, out: Path | None) -> None:
@@ -154,15 +156,35 @@ def _describe(noisy: NoisyLabels) -> None:
     say(str(noisy))
     say(f"SHA-256 {noisy.checksum}")
     if noisy.num_classes <= 20:
+        names = [noisy.name(label) for label in range(noisy.num_classes)]
+        width = min(30, max(map(len, names)))
         say("realised T[true, noisy]:")
-        for row in noisy.realised_matrix:
-            say("  " + " ".join(f"{value:.3f}" if value else "    ." for value in row))
+        for name, row in zip(names, noisy.realised_matrix, strict=True):
+            say(f"  {name[:width]:{width}} " + " ".join(f"{value:.3f}" if value else "    ." for value in row))
 
 
-def _read_labels(options: argparse.Namespace) -> NDArray[np.int64]:
-    from noiseproof.data import label_list
+def _read_labels(options: argparse.Namespace) -> tuple[NDArray[np.int64], Classes]:
+    """Labels as positions of classes, and these: those of a data set or a list, or the numbers below ``--classes``."""
+    from noiseproof.classes import Classes
+    from noiseproof.data import read_label_list
+    from noiseproof.errors import DataError, LabelError
 
-    return _load(options).train.labels if options.data is not None else label_list(options.labels, options.column)
+    if options.data is not None:
+        dataset = _load(options)
+        if options.classes not in (None, dataset.num_classes):
+            raise LabelError(f"--classes {options.classes}: {options.data} has {dataset.num_classes}")
+        return dataset.train.labels, dataset.classes
+    labels = read_label_list(options.labels, options.column).in_order()
+    try:
+        if options.classes is None:
+            classes = Classes.of(labels)
+            if len(classes) < 2:
+                raise LabelError(f"all labels are {classes.names[0]}: expected at least two classes, or --classes")
+        else:
+            classes = Classes(tuple(map(str, range(options.classes))))
+        return classes.encode(labels), classes
+    except LabelError as error:
+        raise DataError(f"{options.labels}: {error}") from error
 
 
 def _load(options: argparse.Namespace) -> Dataset:

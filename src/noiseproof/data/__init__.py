@@ -10,14 +10,16 @@ from noiseproof.data._digits import digits
 from noiseproof.data._features import standardised
 from noiseproof.data._files import ImageFiles
 from noiseproof.data._human import cifarn
-from noiseproof.data._label_list import label_list
+from noiseproof.data._label_list import LabelList, label_list, read_label_list
 from noiseproof.data._listed import image_folder, image_lists
+from noiseproof.data._matching import match_labels
 from noiseproof.data._reader import Reader, default_workers
 from noiseproof.data._webvision import webvision_mini
 
 __all__ = [
     "Dataset",
     "ImageFiles",
+    "LabelList",
     "Part",
     "Reader",
     "arrays",
@@ -30,6 +32,8 @@ __all__ = [
     "image_folder",
     "image_lists",
     "label_list",
+    "match_labels",
+    "read_label_list",
     "standardised",
     "webvision_mini",
 ]

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import csv
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 
+from noiseproof.classes import Labels, read_labels
+from noiseproof.data._files import IMAGE_ENDINGS
 from noiseproof.errors import DataError, LabelError, suggest
-from noiseproof.noise import check_labels
 from noiseproof.untrusted import read_json, read_npy, read_text, read_torch
 
 if TYPE_CHECKING:
@@ -19,63 +21,196 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 _EXPECTED = (
-    "expected .json (a list of integers, or an object of lists), .pt or .pth (a tensor, a list or a dictionary of "
-    "them), .npy (one-dimensional integers), or .csv or .txt (an integer per line, index,label pairs, or columns "
-    "under a header)"
+    "expected .json (a list of labels, an object of lists, or of names and labels), .pt or .pth (a tensor, a list or a "
+    "dictionary of them), .npy (one-dimensional), or .csv or .txt (a label per line, pairs of a sample's index or name "
+    "and its label, or columns under a header)"
 )
 
+_NUMBERED = ("", "index", "idx", "id", "unnamed: 0", "position", "number", "row", "sample", "sample_id", "image_id")
+_NAMED = (
+    "path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "image_name", "image_id",
+    "image_file", "img", "img_path", "img_name", "name", "key", "id", "sample", "sample_id", "index", "",
+)  # fmt: skip
+_CALLED = (
+    "label", "labels", "class", "classes", "class_name", "label_name", "target", "category", "y", "noisy", "clean",
+    "noisy_label", "noisy_labels", "clean_label", "clean_labels",
+)  # fmt: skip
+"""How columns of labels are called, by which a first line is known as a header."""
 
-def label_list(path: str | Path, column: str | None = None) -> NDArray[np.int64]:
-    """Labels from a file, in the order of the samples. Nothing in the file is run.
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+
+
+@dataclass(frozen=True)
+class LabelList:
+    """Labels from a file, and which samples they belong to where the file says so.
+
+    Attributes:
+        path: the file.
+        labels: in the order of the file.
+        names: of the samples, one per label; ``None`` where the file names none.
+        numbers: of the samples, likewise.
+    """
+
+    path: Path
+    labels: Labels
+    names: tuple[str, ...] | None = None
+    numbers: NDArray[np.int64] | None = None
+
+    def in_order(self) -> Labels:
+        """The labels in the order of the samples' numbers, or of the file where it has none.
+
+        Raises:
+            DataError: the numbers are not 0, 1, 2, … in some order.
+        """
+        if self.numbers is None:
+            return self.labels
+        order = np.argsort(self.numbers, kind="stable")
+        if (self.numbers[order] != np.arange(len(order))).any():
+            raise DataError(
+                f"{self.path}: its index runs from {self.numbers.min()} to {self.numbers.max()} over {len(order)} "
+                f"rows; expected each of 0 … {len(order) - 1} once, to tell which sample a label belongs to"
+            )
+        return self.labels.take(order)
+
+
+def label_list(path: str | Path, column: str | None = None) -> NDArray[np.int64] | NDArray[np.str_]:
+    """Labels from a file, in the order of the samples: int64 where all are whole numbers, text otherwise.
+
+    Nothing in the file is run. Where it names the samples, by files say, the labels are in the order of the file;
+    :func:`noiseproof.train.listed_noise` puts them to the samples of a data set.
 
     ============== =============================================================================================
     file           what is in it
     ============== =============================================================================================
-    .json          a list of integers, or an object of such lists
-    .pt, .pth      a tensor, an array or a list of integers, or a dictionary of them
-    .npy           one-dimensional integers
-    .csv, .txt     an integer per line; pairs of the sample's index and its label; or columns under a header,
-                   separated by commas, semicolons, tabs or spaces. Rows with an index (a column called index, or
-                   without a name, as pandas writes it) are put into its order.
+    .json          a list of labels, an object of such lists, an object of names and labels, or a list of objects
+    .pt, .pth      a tensor, an array or a list of labels, or a dictionary of them
+    .npy           one-dimensional numbers or text
+    .csv, .txt     a label per line; pairs of the sample's index or name and its label; or columns under a header,
+                   separated by commas, semicolons, tabs or spaces. Rows with an index (a column called index or id,
+                   or without a name, as pandas writes it) are put into its order.
     ============== =============================================================================================
+
+    The first line of a text is a header if it holds a usual name of a column, the one that is asked for, or other text
+    above numbers or names of images; a label if it comes again.
 
     Args:
         path: the file; its ending tells the format.
         column: which of several lists in the file.
 
     Raises:
-        DataError: the file is missing or damaged, holds anything else, or has no such column.
+        DataError: the file is missing or damaged, holds anything else, has no such column, or a first line of which
+            nothing tells whether it is a header.
+    """
+    return read_label_list(path, column).in_order().values
+
+
+def read_label_list(path: str | Path, column: str | None = None) -> LabelList:
+    """As :func:`label_list`, with what the file says about the samples.
+
+    Raises:
+        DataError: as for :func:`label_list`.
     """
     path = Path(path)
     read = _READERS.get(path.suffix.lower())
     if read is None:
         raise DataError(f"{path} is no label list that can be read: {_EXPECTED}")
     try:
-        content = read(path)
-    except DataError:
-        raise
-    except (OSError, ValueError, EOFError, RecursionError, csv.Error) as error:
+        return read(path, column)
+    except (LabelError, csv.Error) as error:
         raise DataError(f"cannot read labels from {path}: {error}") from error
+
+
+def _read_json(path: Path, column: str | None) -> LabelList:
+    content = read_json(path)
+    if isinstance(content, list) and content and all(isinstance(entry, dict) for entry in content):
+        first: dict[str, Any] = content[0]
+        if any(entry.keys() != first.keys() for entry in content):
+            raise DataError(f"{path} is a list of objects with different keys: expected the same in all")
+        content = {key: [entry[key] for entry in content] for key in first}
+    elif (
+        isinstance(content, dict) and content and not any(isinstance(entry, list | dict) for entry in content.values())
+    ):
+        content = {"id": list(content), "label": list(content.values())}
+    return _from_content(content, path, column)
+
+
+def _read_torch(path: Path, column: str | None) -> LabelList:
+    return _from_content(read_torch(path, "labels"), path, column)
+
+
+def _read_numpy(path: Path, column: str | None) -> LabelList:
+    return _from_content(read_npy(path), path, column)
+
+
+def _from_content(content: Any, path: Path, column: str | None) -> LabelList:
     if isinstance(content, dict):
-        content = _choose(content, column, path)
-    elif column is not None:
+        return _from_columns({str(name): values for name, values in content.items()}, path, column)
+    if column is not None:
         raise DataError(f"{path} is one list without names: column {column!r} cannot be chosen; leave it out")
-    return _integers(content, path)
+    return LabelList(path, _labels(content, path))
 
 
-def _read_json(path: Path) -> Any:
-    return read_json(path)
+def _labels(values: Any, path: Path) -> Labels:
+    if not isinstance(values, list | tuple | np.ndarray):
+        raise DataError(f"{path} holds a {type(values).__name__}: {_EXPECTED}")
+    labels = read_labels(values)
+    if not len(labels):
+        raise DataError(f"{path} holds no labels: {_EXPECTED}")
+    return labels
 
 
-def _read_torch(path: Path) -> Any:
-    return read_torch(path, "labels")
+def _from_columns(columns: Mapping[str, Any], path: Path, column: str | None) -> LabelList:
+    """The labels and what tells the samples, of several lists under names."""
+    if column is not None and column not in columns:
+        raise DataError(f"{path} has no column {column!r}{suggest(column, sorted(columns)[:20])}")
+    keys = {name: kind for name, values in columns.items() if name != column and (kind := _kind_of_key(name, values))}
+    others = [name for name in columns if name not in keys]
+    if column is None and not others:
+        others = [list(keys)[-1]]  # a list of nothing else, such as one column called "name"
+        del keys[others[0]]
+    if column is None and len(others) > 1:
+        few = sorted(others)[:20]
+        more = f" and {len(others) - len(few)} more" if len(others) > len(few) else ""
+        raise DataError(f"{path} holds the columns {', '.join(few)}{more}: name the one to read")
+    labels = _labels(columns[others[0] if column is None else column], path)
+    names = next((columns[name] for name, kind in keys.items() if kind == "names"), None)
+    numbers = next((columns[name] for name, kind in keys.items() if kind == "numbers"), None)
+    for key in (names, numbers):
+        if key is not None and len(key) != len(labels):
+            raise DataError(f"{path}: {len(key)} samples are named, and {len(labels)} have labels: expected as many")
+    return LabelList(
+        path,
+        labels,
+        None if names is None else tuple(names),
+        None if numbers is None else np.array([int(number) for number in numbers], np.int64),
+    )
 
 
-def _read_numpy(path: Path) -> Any:
-    return read_npy(path)
+def _kind_of_key(name: str, values: Any) -> str | None:
+    """Whether a column tells the samples, by ``"names"`` or by ``"numbers"``."""
+    if not isinstance(values, list | tuple | np.ndarray) or np.ndim(np.asarray(values[:1])) != 1 or not len(values):
+        return None
+    called = name.strip().casefold()
+    if called in _NUMBERED and all(_is_whole(value) for value in values):
+        return "numbers"
+    if isinstance(values, np.ndarray) or not all(isinstance(value, str) for value in values):
+        return None
+    if called in _NAMED and len(set(values)) == len(values):
+        return "names"
+    return "names" if sum(map(_is_file, values)) > len(values) / 2 else None
 
 
-def _read_text(path: Path) -> list[int] | dict[str, list[int] | list[str]]:
+def _is_whole(value: Any) -> bool:
+    if isinstance(value, str):
+        return _WHOLE.fullmatch(value) is not None
+    return isinstance(value, int | np.integer) and not isinstance(value, bool)
+
+
+def _is_file(value: str) -> bool:
+    return value.lower().endswith(IMAGE_ENDINGS)
+
+
+def _read_text(path: Path, column: str | None) -> LabelList:
     lines = [
         (number, line.strip())
         for number, line in enumerate(read_text(path).splitlines(), 1)
@@ -83,44 +218,76 @@ def _read_text(path: Path) -> list[int] | dict[str, list[int] | list[str]]:
     ]
     if not lines:
         raise DataError(f"{path} holds no labels: {_EXPECTED}")
-    rows = [(number, _fields(line, _separator(lines[0][1]))) for number, line in lines]
-    head = rows[0][1]
-    for number, row in rows:
+    separator = _separator([line for _, line in lines[:20]])
+    rows = [_fields(line, separator) for _, line in lines]
+    head = rows[0]
+    for (number, _), row in zip(lines, rows, strict=True):
         if len(row) != len(head):
             raise DataError(f"{path}, line {number}: {len(row)} fields where the first line has {len(head)}")
-    if any(map(_is_number, head)):
-        if len(head) > 2:
-            raise DataError(f"{path} has {len(head)} columns of numbers and no header: {_EXPECTED}")
-        columns = [_column(rows, place, path) for place in range(len(head))]
-        return columns[0] if len(head) == 1 else _in_order(columns[1], columns[0], path)
-    if len(set(head)) < len(head):
-        raise DataError(f"{path}: the header {', '.join(head)} names a column twice")
-    body = rows[1:]
-    index = next((place for place, name in enumerate(head) if name.casefold() in ("", "index")), None)
-    order = None if index is None else _column(body, index, path)
-    named: dict[str, list[int] | list[str]] = {}
-    for place, name in enumerate(head):
-        if place == index:
-            continue
-        texts = [row[place] for _, row in body]
-        # A column of file names beside the labels is no error until it is asked for.
-        values = _column(body, place, path) if all(map(_is_integer, texts)) else texts
-        named[name] = values if order is None else _in_order(values, order, path)
-    return named
+    if _is_header(rows, column, path):
+        if len({*head}) < len(head):
+            raise DataError(f"{path}: the header {', '.join(head)} names a column twice")
+        if len(rows) == 1:
+            raise DataError(f"{path} holds no labels below its header: {_EXPECTED}")
+        columns = {name: [row[place] for row in rows[1:]] for place, name in enumerate(head)}
+        for place, name in enumerate(head):
+            if name.strip().casefold() in ("index", "") and name != column:
+                for (number, _), row in zip(lines[1:], rows[1:], strict=True):
+                    if not _is_whole(row[place]) and any(map(_is_whole, columns[name])):
+                        raise DataError(f"{path}, line {number}: {row[place]!r} is no integer")
+        return _from_columns(columns, path, column)
+    if column is not None:
+        raise DataError(f"{path} has no header: column {column!r} cannot be chosen; leave it out")
+    if len(head) > 2:
+        raise DataError(f"{path} has {len(head)} columns and no header: {_EXPECTED}")
+    if len(head) == 1:
+        return LabelList(path, _labels([row[0] for row in rows], path))
+    first, second = ([row[place] for row in rows] for place in (0, 1))
+    if not any(map(_is_file, first)) and sum(map(_is_file, second)) > len(second) / 2:
+        first, second = second, first
+    if all(map(_is_whole, first)):
+        return LabelList(path, _labels(second, path), numbers=np.array([int(number) for number in first], np.int64))
+    return LabelList(path, _labels(second, path), names=tuple(first))
 
 
-def _separator(line: str) -> str | None:
-    return next((mark for mark in ",;\t" if mark in line), None)
+def _is_header(rows: Sequence[Sequence[str]], column: str | None, path: Path) -> bool:
+    """Whether the first row names the columns.
+
+    Raises:
+        DataError: nothing tells.
+    """
+    head, body = rows[0], rows[1:]
+    if any(map(_is_number, head)) or any(map(_is_file, head)):
+        return False
+    if column in head or {name.casefold() for name in head} & {*_NAMED, *_NUMBERED, *_CALLED}:
+        return True
+    for place in range(len(head)):
+        below = [row[place] for row in body]
+        if below and (all(map(_is_number, below)) or all(map(_is_file, below))):
+            return True
+        if head[place] in below:
+            return False
+    raise DataError(
+        f"{path}: its first line, {', '.join(head)[:60]!r}, could be a label or the name of a column: put a line "
+        "'label' above it, or name the column to read"
+    )
+
+
+def _separator(lines: Sequence[str]) -> str | None:
+    """What separates the fields of all lines; ``None`` for white space, "" for nothing: one label with spaces in it."""
+    for mark in ",;\t":
+        if mark in lines[0]:
+            return mark
+    counts = {len(line.split()) for line in lines}
+    return None if len(counts) == 1 else ""
 
 
 def _fields(line: str, separator: str | None) -> list[str]:
     if separator is None:
         return line.split()
+    if not separator:
+        return [line]
     return [field.strip() for field in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
-
-
-def _is_integer(text: str) -> bool:
-    return text.removeprefix("-").isdecimal()
 
 
 def _is_number(text: str) -> bool:
@@ -129,57 +296,6 @@ def _is_number(text: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _column(rows: Sequence[tuple[int, list[str]]], place: int, path: Path) -> list[int]:
-    for number, row in rows:
-        if not _is_integer(row[place]):
-            raise DataError(f"{path}, line {number}: {row[place]!r} is no integer")
-    return [int(row[place]) for _, row in rows]
-
-
-def _in_order(values: Sequence[Any], index: Sequence[int], path: Path) -> list[Any]:
-    if sorted(index) != list(range(len(values))):
-        raise DataError(
-            f"{path}: its index runs from {min(index, default=0)} to {max(index, default=0)} over {len(values)} rows; "
-            f"expected each of 0 … {len(values) - 1} once, to tell which sample a label belongs to"
-        )
-    ordered: list[Any] = [None] * len(values)
-    for place, value in zip(index, values, strict=True):
-        ordered[place] = value
-    return ordered
-
-
-def _choose(content: Mapping[Any, Any], column: str | None, path: Path) -> Any:
-    named = {str(name): values for name, values in content.items()}
-    if column in named:
-        return named[column]
-    few = sorted(named)[:20]
-    if column is not None:
-        raise DataError(f"{path} has no column {column!r}{suggest(column, few)}")
-    if len(named) == 1:
-        return next(iter(named.values()))
-    more = f" and {len(named) - len(few)} more" if len(named) > len(few) else ""
-    raise DataError(f"{path} holds the columns {', '.join(few)}{more}: name the one to read")
-
-
-def _integers(values: Any, path: Path) -> NDArray[np.int64]:
-    if isinstance(values, list | tuple):
-        for place, value in enumerate(values):
-            if type(value) is not int:
-                raise DataError(f"{path}: entry {place} is {value!r:.60}, expected an integer label")
-    elif not isinstance(values, np.ndarray | torch.Tensor):
-        raise DataError(f"{path} holds a {type(values).__name__}: {_EXPECTED}")
-    try:
-        array = np.asarray(values)
-        if array.size == 0:
-            raise DataError(f"{path} holds no labels: {_EXPECTED}")
-        highest = int(array.max()) if array.dtype.kind in "iu" else 1
-        if highest > np.iinfo(np.int64).max:
-            raise DataError(f"{path}: {highest} is too high for a label")
-        return check_labels(array, max(highest + 1, 2))
-    except (LabelError, TypeError, RuntimeError) as error:
-        raise DataError(f"{path}: {error}") from error
 
 
 _READERS = {

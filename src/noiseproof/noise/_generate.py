@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 
 from noiseproof.errors import LabelError, NoiseWarning
-from noiseproof.noise._labels import NoisyLabels, check_labels
-from noiseproof.noise._mappings import published_mapping
+from noiseproof.noise._labels import NoisyLabels, check_class_names, check_labels, check_seed, warn_about_absent
+from noiseproof.noise._mappings import by_position, published_mapping
 from noiseproof.noise._matrices import (
     asymmetric_matrix,
     check_matrix,
@@ -21,9 +21,12 @@ from noiseproof.noise._matrices import (
 from noiseproof.seeding import numpy_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
+
+_DRAWN = 2**20
+"""How many probabilities are held for drawing at a time."""
 
 Mode: TypeAlias = Literal["exact", "iid", "published"]
 """How labels are flipped.
@@ -34,7 +37,15 @@ of classes that the generators behind published tables give; CIFAR-100 at 10 % s
 """
 
 
-def symmetric(labels: ArrayLike, rate: float, *, num_classes: int, seed: int = 0, mode: Mode = "exact") -> NoisyLabels:
+def symmetric(
+    labels: ArrayLike,
+    rate: float,
+    *,
+    num_classes: int,
+    seed: int = 0,
+    mode: Mode = "exact",
+    class_names: Sequence[str] | None = None,
+) -> NoisyLabels:
     """Flip labels to other classes, all equally likely; the own class is excluded, so ``rate`` is what is wrong.
 
     Args:
@@ -43,26 +54,30 @@ def symmetric(labels: ArrayLike, rate: float, *, num_classes: int, seed: int = 0
         num_classes: the number of classes.
         seed: the same seed gives the same labels on every machine.
         mode: ``"exact"``, ``"iid"`` or ``"published"``; see :data:`Mode`.
+        class_names: one per class, for what is said about them.
 
     Raises:
         LabelError: labels or a rate outside their domain.
 
     Warns:
-        NoiseWarning: the realised rate differs from the request, or clean labels do not dominate.
+        NoiseWarning: the realised rate differs from the request, clean labels do not dominate, or labels are flipped to
+            a class that does not occur.
     """
     clean = check_labels(labels, num_classes)
-    return _generate(clean, symmetric_matrix(rate, num_classes), "symmetric", check_rate(rate), seed, mode)
+    matrix = symmetric_matrix(rate, num_classes)
+    return _generate(clean, matrix, "symmetric", check_rate(rate), seed, mode, class_names)
 
 
 def asymmetric(
     labels: ArrayLike,
     rate: float,
-    mapping: Mapping[int, int] | str,
+    mapping: Mapping[int, int] | Mapping[str, str] | str,
     *,
     num_classes: int | None = None,
     seed: int = 0,
     mode: Mode = "exact",
     source: str = "published",
+    class_names: Sequence[str] | None = None,
 ) -> NoisyLabels:
     """Flip the labels of some classes to one other class each.
 
@@ -70,32 +85,47 @@ def asymmetric(
         labels: ``(N,)`` integers in ``0 … num_classes - 1``.
         rate: the share of wrong labels *in each flipped class*; over all labels it is smaller when some classes
             are not flipped (half of it for CIFAR-10).
-        mapping: ``{class: target, …}``, or ``"cifar10"`` or ``"cifar100"`` for the published maps.
-        num_classes: the number of classes; published maps know theirs.
+        mapping: ``{class: target, …}``, or ``"cifar10"`` or ``"cifar100"`` for the published maps. With
+            ``class_names``, classes by name, or by number where names are no numbers.
+        num_classes: the number of classes; published maps and ``class_names`` tell it.
         seed: the same seed gives the same labels on every machine.
         mode: ``"exact"``, ``"iid"`` or ``"published"``; see :data:`Mode`.
         source: for ``"cifar100"``, ``"published"`` (blocks of five consecutive label ids, as every published
             figure) or ``"true"`` (the real super-classes).
+        class_names: one per class.
 
     Raises:
         LabelError: labels, a rate or a mapping outside their domain.
 
     Warns:
-        NoiseWarning: the realised rate differs from the request, or clean labels do not dominate.
+        NoiseWarning: the realised rate differs from the request, clean labels do not dominate, or labels are flipped to
+            a class that does not occur.
     """
+    pairs: Mapping[int, int]
     if isinstance(mapping, str):
-        mapping, known = published_mapping(mapping, source)
+        pairs, known = published_mapping(mapping, source)
         if num_classes not in (None, known):
             raise LabelError(f"num_classes={num_classes}: the published mapping has {known} classes")
         num_classes = known
+    else:
+        if num_classes is None and class_names is not None:
+            num_classes = len(class_names)
+        pairs = by_position(mapping, class_names)
     if num_classes is None:
         raise LabelError("num_classes is missing: it cannot be told from a mapping, since some classes may be absent")
     clean = check_labels(labels, num_classes)
-    matrix = asymmetric_matrix(rate, mapping, num_classes)
-    return _generate(clean, matrix, "asymmetric", check_rate(rate), seed, mode)
+    matrix = asymmetric_matrix(rate, pairs, num_classes)
+    return _generate(clean, matrix, "asymmetric", check_rate(rate), seed, mode, class_names)
 
 
-def from_matrix(labels: ArrayLike, T: ArrayLike, *, seed: int = 0, mode: Mode = "exact") -> NoisyLabels:
+def from_matrix(
+    labels: ArrayLike,
+    T: ArrayLike,
+    *,
+    seed: int = 0,
+    mode: Mode = "exact",
+    class_names: Sequence[str] | None = None,
+) -> NoisyLabels:
     """Flip labels as a transition matrix says.
 
     Args:
@@ -104,16 +134,18 @@ def from_matrix(labels: ArrayLike, T: ArrayLike, *, seed: int = 0, mode: Mode = 
             labelled j. The requested rate of the result is the overall one that T gives for these labels.
         seed: the same seed gives the same labels on every machine.
         mode: ``"exact"``, ``"iid"`` or ``"published"``; see :data:`Mode`.
+        class_names: one per class, for what is said about them.
 
     Raises:
         LabelError: labels that are no classes of T, or a T that is not row-stochastic.
 
     Warns:
-        NoiseWarning: the realised rate differs from the request, or clean labels do not dominate.
+        NoiseWarning: the realised rate differs from the request, clean labels do not dominate, or labels are flipped to
+            a class that does not occur.
     """
     matrix = check_matrix(T)
     clean = check_labels(labels, len(matrix))
-    return _generate(clean, matrix, "matrix", None, seed, mode)
+    return _generate(clean, matrix, "matrix", None, seed, mode, class_names)
 
 
 def _generate(
@@ -123,11 +155,14 @@ def _generate(
     rate: float | None,
     seed: int,
     mode: Mode,
+    class_names: Sequence[str] | None,
 ) -> NoisyLabels:
+    seed = check_seed(seed)
+    names = None if class_names is None else check_class_names(class_names, len(matrix))
     if mode not in _FLIP_COUNTS and mode != "iid":
         raise LabelError(f"mode {mode!r}: expected 'exact', 'iid' or 'published'")
     counts = np.bincount(clean, minlength=len(matrix))
-    warn_if_not_dominant(matrix, counts)
+    warn_if_not_dominant(matrix, counts, names)
     random = numpy_stream(seed, "noise", kind, mode)
     if mode == "iid":
         noisy = _draw_each(clean, matrix, random)
@@ -135,15 +170,20 @@ def _generate(
         noisy = _flip_counted(clean, _FLIP_COUNTS[mode](matrix, counts, random), random)
     if rate is None:
         rate = float(counts @ (1 - np.diag(matrix)) / max(counts.sum(), 1))
-    result = NoisyLabels(noisy, clean, matrix, kind, mode, rate, seed)
+    result = NoisyLabels(noisy, clean, matrix, kind, mode, rate, seed, names)
     _warn_about_rate(result)
+    warn_about_absent(result)
     return result
 
 
 def _draw_each(clean: NDArray[np.int64], matrix: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.int64]:
     edges = np.cumsum(matrix, axis=1)
     edges[:, -1] = 1.0
-    return (random.random(len(clean))[:, None] >= edges[clean]).sum(1)
+    drawn = random.random(len(clean))
+    step = max(1, _DRAWN // len(edges))
+    blocks = range(0, len(clean), step)
+    noisy = [(drawn[at : at + step, None] >= edges[clean[at : at + step]]).sum(1) for at in blocks]
+    return np.concatenate(noisy) if noisy else clean.copy()
 
 
 def _flip_counted(clean: NDArray[np.int64], flips: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:

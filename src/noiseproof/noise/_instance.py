@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from noiseproof.errors import DataError, LabelError, NoiseWarning, suggest
-from noiseproof.noise._labels import NoisyLabels, check_labels
+from noiseproof.noise._labels import NoisyLabels, check_class_names, check_labels, check_seed, warn_about_absent
 from noiseproof.noise._matrices import check_classes, check_rate, warn_if_not_dominant
 from noiseproof.seeding import numpy_stream
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -43,6 +43,7 @@ def instance_dependent(
     variant: InstanceVariant = "pdn",
     mean: ArrayLike = 0.0,
     std: ArrayLike = 1.0,
+    class_names: Sequence[str] | None = None,
 ) -> NoisyLabels:
     """Flip labels to the class that a random projection of the sample favours (Xia et al., NeurIPS 2020).
 
@@ -66,6 +67,7 @@ def instance_dependent(
         variant: ``"pdn"`` or ``"fixed-subset"``; see :data:`InstanceVariant`.
         mean: what to subtract from the inputs; broadcast against one sample, such as a number per channel.
         std: what to divide them by after that.
+        class_names: one per class, for what is said about them.
 
     Returns:
         The noisy labels. Their matrix is what the samples' own distributions give on average for each class, and their
@@ -77,10 +79,12 @@ def instance_dependent(
 
     Warns:
         NoiseWarning: for most samples a wrong label is likelier than the right one, clean labels do not dominate in a
-            class, or truncation moves the rate by more than 1 %.
+            class, labels are flipped to a class that does not occur, or truncation moves the rate by more than 1 %.
     """
     clean = check_labels(labels, num_classes)
     rate = check_rate(rate)
+    seed = check_seed(seed)
+    names = None if class_names is None else check_class_names(class_names, num_classes)
     samples = _check_inputs(inputs, len(clean))
     scale = _check_scale(mean, std, samples.shape[1:])
     if variant not in _VARIANTS:
@@ -111,7 +115,7 @@ def instance_dependent(
             noisy[batch[flips[batch]]] = drawn[flips[batch]]
         total[label] = max(0.0, len(members) - total.sum())
         matrix[label] = total / total.sum()
-    result = NoisyLabels(noisy, clean, matrix, "instance", variant, rate, seed)
+    result = NoisyLabels(noisy, clean, matrix, "instance", variant, rate, seed, names)
     _warn(result, lost / len(clean))
     return result
 
@@ -223,7 +227,8 @@ def _warn(result: NoisyLabels, lost: float) -> None:
             stacklevel=3,
         )
     else:
-        warn_if_not_dominant(result.matrix, np.bincount(result.clean, minlength=result.num_classes))
+        warn_if_not_dominant(result.matrix, np.bincount(result.clean, minlength=result.num_classes), result.class_names)
+    warn_about_absent(result)
     rate = result.requested_rate
     if result.mode == "pdn" and rate is not None and abs(_truncated_mean(rate) - rate) > 0.01:
         warnings.warn(

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noiseproof.classes import Classes, read_labels
 from noiseproof.container import document_sha256, read_document, write_document
-from noiseproof.errors import LabelError
+from noiseproof.errors import LabelError, NoiseWarning, shorten
 from noiseproof.files import write_text
 from noiseproof.formats import printable
-from noiseproof.noise._matrices import check_classes, check_matrix
+from noiseproof.noise._matrices import check_classes, check_matrix, check_rate
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import ArrayLike, NDArray
 
 _HEAD: dict[str, Any] = {"kind": str, "mode": str, "requested_rate": int | float | None, "seed": int | None}
@@ -37,6 +42,7 @@ class NoisyLabels:
             ``"observed"`` for noise that was not made here.
         requested_rate: the rate that the generator was given; ``None`` for observed noise.
         seed: the seed of the draw; ``None`` for observed noise.
+        class_names: one per class, where they are known; ``None`` where they are the numbers 0, 1, 2, …
     """
 
     labels: NDArray[np.int64]
@@ -46,9 +52,19 @@ class NoisyLabels:
     mode: str
     requested_rate: float | None = None
     seed: int | None = None
+    class_names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
         matrix = check_matrix(self.matrix)
+        if self.class_names is not None:
+            names = check_class_names(self.class_names, len(matrix))
+            counted = tuple(map(str, range(len(matrix))))
+            object.__setattr__(self, "class_names", None if names == counted else names)
+        # Plain numbers, whatever NumPy had: they are written as JSON.
+        if self.requested_rate is not None:
+            object.__setattr__(self, "requested_rate", check_rate(self.requested_rate))
+        if self.seed is not None:
+            object.__setattr__(self, "seed", check_seed(self.seed))
         labels = check_labels(self.labels, len(matrix))
         clean = check_labels(self.clean, len(matrix), what="clean label")
         if len(labels) != len(clean):
@@ -59,7 +75,15 @@ class NoisyLabels:
             object.__setattr__(self, name, array)
 
     @classmethod
-    def observed(cls, labels: ArrayLike, clean: ArrayLike, num_classes: int, kind: str) -> NoisyLabels:
+    def observed(
+        cls,
+        labels: ArrayLike,
+        clean: ArrayLike,
+        num_classes: int,
+        kind: str,
+        *,
+        class_names: Sequence[str] | None = None,
+    ) -> NoisyLabels:
         """Noise that somebody else made, such as human mistakes; its matrix is counted from the labels.
 
         Raises:
@@ -69,7 +93,8 @@ class NoisyLabels:
         true = check_labels(clean, num_classes, what="clean label")
         if len(noisy) != len(true):
             raise LabelError(f"{len(noisy)} noisy labels for {len(true)} clean ones: expected as many")
-        return cls(noisy, true, _counted_matrix(noisy, true, num_classes), kind, "observed")
+        names = None if class_names is None else tuple(class_names)
+        return cls(noisy, true, _counted_matrix(noisy, true, num_classes), kind, "observed", class_names=names)
 
     @property
     def num_classes(self) -> int:
@@ -104,6 +129,42 @@ class NoisyLabels:
         """``(classes,)``: the realised noise rate of each class; 0 for a class without samples."""
         return 1 - np.diag(self.realised_matrix)
 
+    def name(self, label: int) -> str:
+        """What a class is called: its name, or its number where nobody knows names."""
+        return str(label) if self.class_names is None else self.class_names[label]
+
+    def measured_against(self, clean: NDArray[np.int64]) -> NoisyLabels:
+        """The same noisy labels where those they were made from were wrong themselves.
+
+        Args:
+            clean: ``(N,)``, the true labels. The matrix becomes that of both steps, the first as counted.
+
+        Raises:
+            LabelError: as many labels as there are samples were expected.
+        """
+        true = check_labels(clean, self.num_classes, what="clean label")
+        before = NoisyLabels.observed(self.clean, true, self.num_classes, "given")
+        return replace(self, clean=true, matrix=before.matrix @ self.matrix, kind=f"given + {self.kind}")
+
+    def in_classes(self, class_names: Sequence[str]) -> NoisyLabels:
+        """The same labels as positions in ``class_names``, which may hold further classes.
+
+        Raises:
+            LabelError: a class of these labels is not among them, or these have no names and are not as many.
+        """
+        names = check_class_names(class_names, len(class_names))
+        if self.class_names is None:
+            # Positions, whatever they are called.
+            if len(names) != self.num_classes:
+                raise LabelError(f"noise in {self.num_classes} classes for data with {len(names)}: expected as many")
+            return replace(self, class_names=names)
+        if self.class_names == names:
+            return self
+        place = Classes(names).encode(read_labels(list(self.class_names)), "class")
+        matrix = np.eye(len(names))
+        matrix[np.ix_(place, place)] = self.matrix
+        return replace(self, labels=place[self.labels], clean=place[self.clean], matrix=matrix, class_names=names)
+
     def take(self, positions: NDArray[np.int64]) -> NoisyLabels:
         """The labels of some of the samples; the matrix and the request stay those of all."""
         return replace(self, labels=self.labels[positions], clean=self.clean[positions])
@@ -134,6 +195,7 @@ class NoisyLabels:
             "requested_rate": self.requested_rate,
             "seed": self.seed,
             "num_classes": self.num_classes,
+            **({} if self.class_names is None else {"class_names": list(self.class_names)}),
             "rate": self.rate,
             "matrix": self.matrix.tolist(),
             "labels": self.labels.tolist(),
@@ -173,6 +235,7 @@ def load(path: str | Path) -> NoisyLabels:
             manifest["mode"],
             manifest["requested_rate"],
             manifest["seed"],
+            manifest.get("class_names"),
         )
     except LabelError as error:
         raise LabelError(f"{path}: {error}") from error
@@ -182,6 +245,50 @@ def load(path: str | Path) -> NoisyLabels:
             f"{path} is no noise manifest that can be read: {what}. NoisyLabels.save writes them: restore the file, "
             "or make the noise again."
         ) from error
+
+
+def check_class_names(names: Any, num_classes: int) -> tuple[str, ...]:
+    """``names`` as one name for each class.
+
+    Raises:
+        LabelError: they are no different texts, or not as many.
+    """
+    if isinstance(names, str) or not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+        raise LabelError(f"class_names {names!r:.60}: expected a list of texts")
+    known = Classes(tuple(names))
+    if len(known) != num_classes:
+        raise LabelError(f"{len(known)} class_names for {num_classes} classes: expected as many")
+    return known.names
+
+
+def check_seed(seed: Any) -> int:
+    """``seed`` as an integer.
+
+    Raises:
+        LabelError: it is none.
+    """
+    if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+        raise LabelError(f"seed {seed!r}: expected an integer")
+    return int(seed)
+
+
+def warn_about_absent(noise: NoisyLabels) -> None:
+    """Warn where labels were flipped to a class that no sample has.
+
+    Warns:
+        NoiseWarning: some were.
+    """
+    present = np.bincount(noise.clean, minlength=noise.num_classes) > 0
+    absent = np.flatnonzero(~present & (np.bincount(noise.labels, minlength=noise.num_classes) > 0))
+    if len(absent):
+        count = int(np.isin(noise.labels, absent).sum())
+        warnings.warn(
+            f"{noise.kind} noise: {count} of {len(noise.labels)} labels go to classes that no sample has "
+            f"({shorten([noise.name(int(label)) for label in absent])} of {noise.num_classes}). Is num_classes right, "
+            "and do labels count from 0?",
+            NoiseWarning,
+            stacklevel=5,
+        )
 
 
 def check_labels(labels: ArrayLike, num_classes: int, *, what: str = "label") -> NDArray[np.int64]:

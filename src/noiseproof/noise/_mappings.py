@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING, Any
 
+from noiseproof.classes import Classes
 from noiseproof.errors import LabelError, suggest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
 
 _CIFAR10 = {9: 1, 2: 0, 4: 7, 3: 5, 5: 3}
 """truck -> automobile, bird -> airplane, deer -> horse, cat <-> dog."""
@@ -75,3 +80,28 @@ def published_mapping(name: str, source: str) -> tuple[dict[int, int], int]:
         groups = blocks if source == "published" else _CIFAR100_SUPERCLASSES
         return {group[i]: group[(i + 1) % 5] for group in groups for i in range(5)}, 100
     raise LabelError(f"unknown mapping {name!r}{suggest(name, ['cifar10', 'cifar100'])}")
+
+
+def by_position(mapping: Mapping[Any, Any], class_names: Sequence[str] | None) -> dict[int, int]:
+    """A map of classes as one of positions.
+
+    Args:
+        mapping: ``{class: target}``, of names, or of numbers where names are no numbers.
+        class_names: one per class; without them classes are positions already.
+
+    Raises:
+        LabelError: a class that does not exist, or one that has two targets.
+    """
+    if class_names is None:
+        return dict(mapping)
+    classes = Classes(tuple(class_names))
+    pairs: dict[int, int] = {}
+    for source, target in mapping.items():
+        what = f"mapping {source!r} -> {target!r}: class"
+        place = classes.position(source, what)
+        if place in pairs:
+            raise LabelError(f"mapping: class {classes.names[place]!r} has two targets")
+        pairs[place] = classes.position(target, what)
+        if pairs[place] == place:
+            raise LabelError(f"mapping {source} -> {target}: a class cannot be flipped to itself; leave it out")
+    return pairs

@@ -11,7 +11,7 @@ import numpy as np
 from noiseproof.errors import LabelError, NoiseWarning
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import ArrayLike, NDArray
 
@@ -114,16 +114,19 @@ def _off_diagonal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
     return matrix - np.diag(np.full(len(matrix), np.inf))
 
 
-def warn_if_not_dominant(matrix: NDArray[np.float64], counts: NDArray[np.int64]) -> None:
+def warn_if_not_dominant(
+    matrix: NDArray[np.float64], counts: NDArray[np.int64], names: Sequence[str] | None = None
+) -> None:
     """Warn about classes whose true label is not the most likely noisy one: no loss can be relied on there."""
     own, others = np.diag(matrix), _off_diagonal(matrix)
     lost = np.flatnonzero(~dominated(matrix) & (counts > 0))
     if len(lost):
         worst = lost[0]
         target = int(others[worst].argmax())
+        own_name, target_name = (str(label) if names is None else names[label] for label in (worst, target))
         warnings.warn(
-            f"clean labels do not dominate in {len(lost)} of {len(matrix)} classes: class {worst} keeps its label "
-            f"with probability {own[worst]:.3g} but becomes {target} with {others[worst, target]:.3g}. "
+            f"clean labels do not dominate in {len(lost)} of {len(matrix)} classes: class {own_name} keeps its label "
+            f"with probability {own[worst]:.3g} but becomes {target_name} with {others[worst, target]:.3g}. "
             "No loss is guaranteed to learn those classes from these labels.",
             NoiseWarning,
             stacklevel=4,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import warnings
 from dataclasses import dataclass
@@ -12,12 +13,15 @@ import numpy as np
 
 from noiseproof import data as datasets
 from noiseproof import noise
+from noiseproof.classes import Classes, read_labels
 from noiseproof.errors import DataError, DataWarning, LabelError, RecipeError
 from noiseproof.seeding import numpy_stream
 from noiseproof.train._recipe import IMAGE_FILES
 from noiseproof.untrusted import read_npy, read_text
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
 
     from noiseproof.train._recipe import DataRecipe, Recipe
@@ -99,6 +103,12 @@ def prepare(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> Task:
         LabelError: noise that these labels cannot have.
         RecipeError: so small a training set that a part of the split is empty.
     """
+    if len(dataset.train) < _FEWEST:
+        warnings.warn(
+            f"{dataset.name} has {len(dataset.train)} training samples: nothing that is measured on so few means much",
+            DataWarning,
+            stacklevel=2,
+        )
     noisy = make_noise(recipe, dataset, data_dir)
     labels = dataset.train.labels if noisy is None else noisy.labels
     order = numpy_stream(recipe.seed, "split").permutation(len(labels))
@@ -108,7 +118,32 @@ def prepare(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> Task:
             f"validation: {recipe.validation:g} of {len(labels)} samples leaves {held_out} for validation and "
             f"{len(labels) - held_out} for training; both need some"
         )
+    _keep_every_class(order, held_out, labels)
     return Task(dataset, noisy, labels, np.sort(order[held_out:]), np.sort(order[:held_out]))
+
+
+_FEWEST = 10
+
+
+def _keep_every_class(order: NDArray[np.int64], held_out: int, labels: NDArray[np.int64]) -> None:
+    """Change places in ``order`` so that every label that the first ``held_out`` samples have is there after them too.
+
+    Raises:
+        RecipeError: so few samples are left that they cannot have every label.
+    """
+    left = np.bincount(labels[order[held_out:]], minlength=int(labels.max()) + 1)
+    lost = [label for label in np.unique(labels[order[:held_out]]).tolist() if not left[label]]
+    if len(lost) > int((left - 1).clip(0).sum()):
+        raise RecipeError(
+            f"validation: {len(order) - held_out} samples are left for training, too few for one of every class: hold "
+            "out less"
+        )
+    for label in lost:
+        spare = held_out + next(at for at, sample in enumerate(order[held_out:]) if left[labels[sample]] > 1)
+        place = int(np.flatnonzero(labels[order[:held_out]] == label)[0])
+        left[labels[order[spare]]] -= 1
+        left[label] += 1
+        order[[place, spare]] = order[[spare, place]]
 
 
 def make_noise(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> noise.NoisyLabels | None:
@@ -117,35 +152,59 @@ def make_noise(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> noi
     Raises:
         DataError, LabelError: as for :func:`prepare`.
     """
-    spec, labels, classes = recipe.noise, dataset.train.labels, dataset.num_classes
-    seed = recipe.seed
+    spec, clean, names = recipe.noise, dataset.clean_labels, dataset.class_names
+    labels = dataset.train.labels
     if spec.kind == "none":
-        if dataset.clean_labels is not None:
-            return noise.NoisyLabels.observed(labels, dataset.clean_labels, classes, "given")
-        return None if not recipe.data.labels_are_clean else noise.NoisyLabels.observed(labels, labels, classes, "no")
+        if clean is None and not recipe.data.labels_are_clean:
+            return None
+        kind, clean = ("no", labels) if clean is None else ("given", clean)
+        return noise.NoisyLabels.observed(labels, clean, dataset.num_classes, kind, class_names=names)
+    if spec.kind == "labels":
+        return listed_noise(_find_list(spec.path, data_dir), spec.column, dataset)
+    if spec.kind == "instance" and spec.variant == "published":
+        path = _published_list(recipe.data.name, spec.rate, data_dir)
+        return _check_rate_of_list(_read_list(path, None, "published instance", dataset), spec.rate, path)
+    if spec.kind == "human":
+        made = _of_these_samples(datasets.cifarn(data_dir, spec.column), dataset)
+    elif spec.kind == "file":
+        made = _of_these_samples(noise.load(spec.path), dataset)
+    else:
+        made = _generated(recipe, dataset)
+    # Noise on labels that are wrong already is measured against the true ones where these are known.
+    return made if clean is None or (made.clean == clean).all() else made.measured_against(clean)
+
+
+def _generated(recipe: Recipe, dataset: datasets.Dataset) -> noise.NoisyLabels:
+    spec, labels, seed, names = recipe.noise, dataset.train.labels, recipe.seed, dataset.class_names
     if spec.kind == "symmetric":
-        return noise.symmetric(labels, spec.rate, num_classes=classes, seed=seed, mode=spec.mode)
+        return noise.symmetric(labels, spec.rate, num_classes=len(names), seed=seed, mode=spec.mode, class_names=names)
     if spec.kind == "asymmetric":
         mapping = recipe.data.name if spec.mapping is None else spec.mapping
         return noise.asymmetric(
-            labels, spec.rate, mapping, num_classes=classes, seed=seed, mode=spec.mode, source=spec.source
-        )
+            labels, spec.rate, mapping, num_classes=len(names), seed=seed, mode=spec.mode, source=spec.source,
+            class_names=names,
+        )  # fmt: skip
     if spec.kind == "matrix":
-        return noise.from_matrix(labels, read_matrix(Path(spec.path)), seed=seed, mode=spec.mode)
-    if spec.kind == "instance":
-        if spec.variant == "published":
-            path = _published_list(recipe.data.name, spec.rate, data_dir)
-            return _check_rate_of_list(_read_list(path, None, "published instance", dataset), spec.rate, path)
-        return instance_noise(dataset, spec.rate, spec.variant, seed)
-    if spec.kind == "labels":
-        return listed_noise(_find_list(spec.path, data_dir), spec.column, dataset)
-    read = datasets.cifarn(data_dir, spec.column) if spec.kind == "human" else noise.load(spec.path)
-    if dataset.positions is not None and len(read.labels) > len(labels):
+        matrix = read_matrix(Path(spec.path), names)
+        return noise.from_matrix(labels, matrix, seed=seed, mode=spec.mode, class_names=names)
+    assert spec.kind == "instance"  # noqa: S101 - the others are not generated
+    assert spec.variant != "published"  # noqa: S101 - it is read from a list
+    return instance_noise(dataset, spec.rate, spec.variant, seed)
+
+
+def _of_these_samples(read: noise.NoisyLabels, dataset: datasets.Dataset) -> noise.NoisyLabels:
+    """Noise from a file, if it was put on the labels of this data set, whether those it has or the true ones."""
+    known = [labels for labels in (dataset.train.labels, dataset.clean_labels) if labels is not None]
+    try:
+        read = read.in_classes(dataset.class_names)
+    except LabelError as error:
+        raise DataError(f"the file of {read.kind} noise belongs to other data than {dataset.name}: {error}") from error
+    if dataset.positions is not None and len(read.labels) > len(dataset.train):
         read = read.take(dataset.positions)
-    if len(read.clean) != len(labels) or (read.clean != labels).any():
+    if not any(np.array_equal(read.clean, labels) for labels in known):
         raise DataError(
-            f"the clean labels in the file of {read.kind} noise are not those of {dataset.name} "
-            f"({len(read.clean)} against {len(labels)} labels): they belong to other data, or to another order of it"
+            f"the clean labels in the file of {read.kind} noise are not those of {dataset.name} ({len(read.clean)} "
+            f"against {len(dataset.train)} labels): they belong to other data, or to another order of it"
         )
     return read
 
@@ -172,17 +231,9 @@ def _find_list(path: str, data_dir: Path) -> Path:
 def _read_list(path: Path, column: str | None, kind: str, dataset: datasets.Dataset) -> noise.NoisyLabels:
     """The noisy labels of the training samples from a list for the whole training set."""
     clean = dataset.train.labels if dataset.clean_labels is None else dataset.clean_labels
-    labels = datasets.label_list(path, column)
-    found, positions = len(labels), dataset.positions
-    if positions is not None and positions.max() < found and len(clean) < found:
-        labels = labels[positions]
-    if len(labels) != len(clean):
-        raise DataError(
-            f"{path} holds {found} labels, which do not fit the {len(clean)} training samples of {dataset.name}: "
-            "expected one for each sample of the training set, in its order"
-        )
+    labels = datasets.match_labels(datasets.read_label_list(path, column), dataset)
     try:
-        return noise.NoisyLabels.observed(labels, clean, dataset.num_classes, kind)
+        return noise.NoisyLabels.observed(labels, clean, dataset.num_classes, kind, class_names=dataset.class_names)
     except LabelError as error:
         raise DataError(f"{path}: {error}") from error
 
@@ -246,20 +297,66 @@ def instance_noise(
         variant=variant,
         mean=mean,
         std=std,
+        class_names=dataset.class_names,
     )
 
 
-def read_matrix(path: Path) -> NDArray[np.float64]:
+def read_matrix(path: Path, class_names: Sequence[str] | None = None) -> NDArray[np.float64]:
     """A transition matrix from a ``.npy`` or a comma-separated text file.
 
+    A text may name the classes in a first row, in a first column or in both. With ``class_names`` the rows and columns
+    are then put into their order.
+
     Raises:
-        LabelError: it cannot be read, or is no row-stochastic matrix.
+        LabelError: it cannot be read, is no row-stochastic matrix, or its names are not those of the classes.
     """
     try:
         if path.suffix.lower() == ".npy":
-            matrix = read_npy(path)
-        else:
-            matrix = np.loadtxt(read_text(path).splitlines(), delimiter=",", ndmin=2)
-    except ValueError as error:
+            return noise.check_matrix(read_npy(path))
+        rows = [next(csv.reader([line])) for line in read_text(path).splitlines() if line.strip()]
+        values, over, before = _without_names([[cell.strip() for cell in row] for row in rows])
+        matrix = np.array([[float(cell) for cell in row] for row in values])
+    except (ValueError, csv.Error) as error:
         raise LabelError(f"cannot read a transition matrix from {path}: {error}") from error
-    return noise.check_matrix(matrix)
+    matrix = noise.check_matrix(matrix)
+    if over is None and before is None:
+        return matrix
+    over, before = over or before, before or over
+    try:
+        classes = Classes(tuple(before or ()))
+        if class_names is None:
+            class_names = classes.names
+        elif len(class_names) != len(classes):
+            raise LabelError(f"it has {len(classes)} classes, and the data {len(class_names)}: expected as many")
+        known = Classes(tuple(class_names))
+        places = [known.resolve(read_labels(names or []), "class") for names in (before, over)]
+        if any(len({*place.tolist()}) < len(place) for place in places):
+            raise LabelError("a class is there twice: expected each once")
+    except LabelError as error:
+        raise LabelError(f"{path}: {error}") from error
+    ordered = np.empty_like(matrix)
+    ordered[np.ix_(*places)] = matrix
+    return ordered
+
+
+def _without_names(rows: list[list[str]]) -> tuple[list[list[str]], list[str] | None, list[str] | None]:
+    """The cells of a matrix without the names over its columns and before its rows, and these names."""
+    lengths = {len(row) for row in rows}
+    if not rows or len(lengths) > 1:
+        raise LabelError(f"rows of {', '.join(map(str, sorted(lengths))) or 'no'} cells: expected as many in each")
+    height, width = len(rows), len(rows[0])
+    if height == width and _is_name(rows[0][0]):
+        return [row[1:] for row in rows[1:]], rows[0][1:], [row[0] for row in rows[1:]]
+    if height == width + 1:
+        return rows[1:], rows[0], None
+    if width == height + 1:
+        return [row[1:] for row in rows], None, [row[0] for row in rows]
+    return rows, None, None
+
+
+def _is_name(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False

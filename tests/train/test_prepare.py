@@ -1,0 +1,150 @@
+"""From a recipe to labels: what a class is, and what noise is measured against."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from noiseproof import data, noise
+from noiseproof.errors import DataError, DataWarning, LabelError, NoiseWarning, RecipeError
+from noiseproof.train import Task, make_recipe, prepare, read_matrix
+
+RANDOM = np.random.default_rng(0)
+NAMES = ("cat", "dog", "eel", "fox")
+
+
+def save(path: Path, count: int = 400, **more: object) -> Path:
+    arrays: dict[str, Any] = {"features": RANDOM.normal(size=(count, 3)), "labels": np.resize(NAMES, count), **more}
+    np.savez(path / "mine.npz", **arrays)
+    return path / "mine.npz"
+
+
+def prepared(path: Path, noise_of: dict[str, Any] | None = None, **more: Any) -> Task:
+    values = {"data": {"name": "arrays", "path": str(path)}, "model": "mlp", "method": "ce", "epochs": 1,
+              "batch_size": 32, "lr": 0.1, "noise": noise_of or {"kind": "none"}, **more}  # fmt: skip
+    return prepare(make_recipe(values), data.arrays(path), path.parent)
+
+
+def test_labels_that_nobody_checked_have_no_rate(tmp_path: Path) -> None:
+    assert prepared(save(tmp_path)).noise is None
+
+
+def test_noise_on_wrong_labels_is_measured_against_the_clean_ones(tmp_path: Path) -> None:
+    clean = np.resize(NAMES, 400)
+    given = np.where(RANDOM.random(400) < 0.4, np.roll(clean, 1), clean)
+    path = save(tmp_path, labels=given, clean_labels=clean)
+    for kind in ({"kind": "symmetric"}, {"kind": "instance", "variant": "pdn"}, {"kind": "symmetric", "mode": "iid"}):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NoiseWarning)
+            task = prepared(path, {"rate": 0.2, **kind})
+        assert task.noise is not None
+        assert task.wrong is not None
+        names = np.array(task.dataset.class_names)
+        assert task.noise.rate == task.wrong.mean() == (names[task.labels] != clean).mean() > 0.4
+        assert "given + " in str(task.noise)
+    written = noise.symmetric(data.arrays(path).train.labels, 0.2, num_classes=4)
+    written.save(tmp_path / "a.json")
+    task = prepared(path, {"kind": "file", "path": str(tmp_path / "a.json")})
+    assert task.noise is not None
+    assert task.noise.rate == (np.array(task.dataset.class_names)[task.labels] != clean).mean()
+
+
+def test_manifests_are_read_by_the_names_of_classes(tmp_path: Path) -> None:
+    path = save(tmp_path)
+    labels = data.arrays(path).train.labels
+    other = np.array([3, 1, 0, 2])[labels]
+    noisy = noise.symmetric(other, 0.2, num_classes=4, class_names=("eel", "dog", "fox", "cat"))
+    noisy.save(tmp_path / "a.json")
+    task = prepared(path, {"kind": "file", "path": str(tmp_path / "a.json")})
+    assert task.noise is not None
+    assert task.noise.class_names == NAMES
+    assert [NAMES[label] for label in task.labels] == [noisy.name(label) for label in noisy.labels]
+    noise.symmetric(labels, 0.2, num_classes=4, class_names=("a", "b", "c", "d")).save(tmp_path / "a.json")
+    with pytest.raises(DataError, match="belongs to other data than mine: class 'a'"):
+        prepared(path, {"kind": "file", "path": str(tmp_path / "a.json")})
+
+
+def test_lists_of_names_are_read(tmp_path: Path) -> None:
+    path = save(tmp_path)
+    noisy = noise.symmetric(data.arrays(path).train.labels, 0.2, num_classes=4)
+    (tmp_path / "names.txt").write_text("label\n" + "\n".join(NAMES[label] for label in noisy.labels))
+    (tmp_path / "numbers.txt").write_text("\n".join(map(str, noisy.labels)))
+    for name in ("names.txt", "numbers.txt"):
+        task = prepared(path, {"kind": "labels", "path": str(tmp_path / name)})
+        assert (task.labels == noisy.labels).all()
+    (tmp_path / "names.txt").write_text("label\n" + "gnu\n" * 400)
+    with pytest.raises(DataError, match="names.txt: label 'gnu' at index 0 .and 399 more. is no class"):
+        prepared(path, {"kind": "labels", "path": str(tmp_path / "names.txt")})
+
+
+MATRIX = np.array([[0.7, 0.3, 0, 0], [0, 1, 0, 0], [0, 0, 0.8, 0.2], [0, 0, 0, 1.0]])
+
+
+def table(order: list[int], *, over: bool, before: bool, corner: str = "") -> str:
+    cells = [[f"{MATRIX[row, column]}" for column in order] for row in order]
+    if before:
+        cells = [[NAMES[row], *line] for row, line in zip(order, cells, strict=True)]
+    head = [[*([corner] if before else []), *(NAMES[column] for column in order)]] if over else []
+    return "\n".join(",".join(line) for line in [*head, *cells])
+
+
+@pytest.mark.parametrize(("over", "before", "corner"), [(True, False, ""), (False, True, ""), (True, True, ""),
+                                                        (True, True, "true\\noisy")])  # fmt: skip
+def test_matrices_may_name_their_classes(tmp_path: Path, over: bool, before: bool, corner: str) -> None:
+    path = save(tmp_path)
+    (tmp_path / "T.csv").write_text(table([2, 0, 3, 1], over=over, before=before, corner=corner))
+    task = prepared(path, {"kind": "matrix", "path": str(tmp_path / "T.csv")})
+    assert task.noise is not None
+    np.testing.assert_array_equal(task.noise.matrix, MATRIX)
+    (tmp_path / "T.csv").write_text(table([0, 1, 2, 3], over=over, before=before).replace("eel", "cat"))
+    with pytest.raises(LabelError, match="'cat' is there twice"):
+        prepared(path, {"kind": "matrix", "path": str(tmp_path / "T.csv")})
+    (tmp_path / "T.csv").write_text(table([0, 1, 2, 3], over=over, before=before).replace("eel", "gnu"))
+    with pytest.raises(LabelError, match="class 'gnu' .*is no class"):
+        prepared(path, {"kind": "matrix", "path": str(tmp_path / "T.csv")})
+
+
+def test_matrices_without_names(tmp_path: Path) -> None:
+    np.savetxt(tmp_path / "T.csv", MATRIX, delimiter=",")
+    np.save(tmp_path / "T.npy", MATRIX)
+    for name in ("T.csv", "T.npy"):
+        np.testing.assert_array_equal(read_matrix(tmp_path / name, NAMES), MATRIX)
+    (tmp_path / "T.csv").write_text("0,10\n0.9,0.1\n0.2,0.8\n")
+    np.testing.assert_array_equal(read_matrix(tmp_path / "T.csv", ("0", "10")), [[0.9, 0.1], [0.2, 0.8]])
+    for text, message in (
+        ("", "cannot read a transition matrix"),
+        ("1,0\n1\n", "rows of 1, 2 cells"),
+        ("1,x\n0,1\n", "could not convert"),
+        ("a,b\n1,0\n0,1\n", "it has 2 classes, and the data 4"),
+    ):
+        (tmp_path / "T.csv").write_text(text)
+        with pytest.raises(LabelError, match=message):
+            read_matrix(tmp_path / "T.csv", NAMES)
+
+
+def test_every_class_keeps_a_training_sample(tmp_path: Path) -> None:
+    labels = np.resize(["a", "b"], 60).astype("U8")
+    rare = [f"rare {number}" for number in range(6)]
+    labels[:6] = rare
+    path = save(tmp_path, 60, labels=labels)
+    for seed in range(8):
+        task = prepared(path, validation=0.5, seed=seed)
+        assert {*task.labels[task.train].tolist()} == {*task.labels.tolist()}
+        assert len(task.validation) == 30
+        assert sorted([*task.train.tolist(), *task.validation.tolist()]) == list(range(60))
+    # Where every class keeps one by itself, the split is what it always was.
+    task = prepared(save(tmp_path), validation=0.1, seed=1)
+    from noiseproof.seeding import numpy_stream
+
+    assert task.validation.tolist() == sorted(numpy_stream(1, "split").permutation(400)[:40].tolist())
+    with pytest.raises(RecipeError, match="too few for one of every class"):
+        prepared(save(tmp_path, 16, labels=np.arange(16) // 2), validation=0.75)
+
+
+def test_nine_rows_are_said(tmp_path: Path) -> None:
+    with pytest.warns(DataWarning, match="mine has 9 training samples"):
+        prepared(save(tmp_path, 9))
