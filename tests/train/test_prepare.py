@@ -81,6 +81,39 @@ def test_lists_of_names_are_read(tmp_path: Path) -> None:
         prepared(path, {"kind": "labels", "path": str(tmp_path / "names.txt")})
 
 
+@pytest.mark.parametrize(
+    "mapping", [{"cat": "dog"}, "cat=dog", "{'cat' = \"dog\"}", " cat : dog", {0: 1}, "0=1", {"0": "dog"}]
+)
+def test_maps_may_name_their_classes(tmp_path: Path, mapping: object) -> None:
+    task = prepared(save(tmp_path), {"kind": "asymmetric", "rate": 0.4, "mapping": mapping})
+    assert task.noise is not None
+    assert {(NAMES[a], NAMES[b]) for a, b in zip(task.noise.clean, task.labels, strict=True) if a != b} == {
+        ("cat", "dog")
+    }
+
+
+def test_numbers_in_maps_are_names_where_names_are_numbers(tmp_path: Path) -> None:
+    path = save(tmp_path, labels=np.resize([1, 10, 2], 400))
+    task = prepared(path, {"kind": "asymmetric", "rate": 0.4, "mapping": {"10": 1}})
+    assert task.noise is not None
+    assert {*task.labels[task.noise.mask].tolist()} == {0}
+    for mapping, message in (
+        ({0: 1}, "class 0 is no class .the 3 classes are 1, 2, 10"),
+        ({"a": 1}, "class 'a' is no"),
+    ):
+        with pytest.raises(LabelError, match=message):
+            prepared(path, {"kind": "asymmetric", "rate": 0.4, "mapping": mapping})
+    for mapping in ({True: 1}, {"": 1}, {0: None}, "0-1", "", {}, {0: 1.5}, "cat=dog, cat=eel", "a=b,,"):
+        with pytest.raises(RecipeError, match="mapping"):
+            prepared(path, {"kind": "asymmetric", "rate": 0.4, "mapping": mapping})
+    one, other = (
+        make_recipe({"data": "digits", "model": "mlp", "method": "ce", "epochs": 1, "batch_size": 2, "lr": 1.0,
+                     "noise": {"kind": "asymmetric", "rate": 0.1, "mapping": mapping}})
+        for mapping in ({3: 5}, {"3": "5"})
+    )  # fmt: skip
+    assert one.id == other.id
+
+
 MATRIX = np.array([[0.7, 0.3, 0, 0], [0, 1, 0, 0], [0, 0, 0.8, 0.2], [0, 0, 0, 1.0]])
 
 

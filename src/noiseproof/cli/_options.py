@@ -130,7 +130,7 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def read_mapping(text: str | None) -> dict[int, int] | str:
+def read_mapping(text: str | None) -> dict[int | str, int | str] | str:
     """Pairs of classes, as :func:`noiseproof.noise.parse_mapping` reads them; the name of a data set stays one.
 
     Raises:

@@ -12,6 +12,8 @@ from noiseproof.cli._options import add_data_dir, add_import, read_mapping
 from noiseproof.files import check_folder, make_folder, write_atomically
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from noiseproof.theory import Guarantees
 
 _EXAMPLES = """\
@@ -89,10 +91,11 @@ def _matrix(options: argparse.Namespace) -> tuple[Any, str]:
         if options.mapping is None:
             ring = {label: (label + 1) % options.classes for label in range(options.classes)}
             return noise.asymmetric_matrix(options.asymmetric, ring, options.classes), f"{what}, to the next class"
-        mapping = read_mapping(options.mapping)
+        read = read_mapping(options.mapping)
+        mapping: Mapping[Any, Any] = {} if isinstance(read, str) else read
         classes = options.classes
-        if isinstance(mapping, str):
-            mapping, classes = noise.published_mapping(mapping, "published")
+        if isinstance(read, str):
+            mapping, classes = noise.published_mapping(read, "published")
         return noise.asymmetric_matrix(options.asymmetric, mapping, classes), f"{what}, map {options.mapping}"
     if options.matrix is not None:
         return read_matrix(options.matrix), f"noise of {options.matrix.name}"

@@ -11,7 +11,7 @@ from __future__ import annotations
 from noiseproof.noise._generate import Mode, asymmetric, from_matrix, symmetric
 from noiseproof.noise._instance import InstanceVariant, instance_dependent
 from noiseproof.noise._labels import NoisyLabels, check_labels, load
-from noiseproof.noise._mappings import parse_mapping, published_mapping
+from noiseproof.noise._mappings import class_of_mapping, parse_mapping, published_mapping
 from noiseproof.noise._matrices import asymmetric_matrix, check_matrix, check_rate, dominated, symmetric_matrix
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "check_labels",
     "check_matrix",
     "check_rate",
+    "class_of_mapping",
     "dominated",
     "from_matrix",
     "instance_dependent",

@@ -71,7 +71,7 @@ def symmetric(
 def asymmetric(
     labels: ArrayLike,
     rate: float,
-    mapping: Mapping[int, int] | Mapping[str, str] | str,
+    mapping: Mapping[int, int] | Mapping[str, str] | Mapping[int | str, int | str] | str,
     *,
     num_classes: int | None = None,
     seed: int = 0,

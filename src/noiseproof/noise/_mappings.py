@@ -11,6 +11,8 @@ from noiseproof.errors import LabelError, suggest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+_LONGEST_NAME = 1000
+
 _CIFAR10 = {9: 1, 2: 0, 4: 7, 3: 5, 5: 3}
 """truck -> automobile, bird -> airplane, deer -> horse, cat <-> dog."""
 
@@ -38,25 +40,51 @@ _CIFAR100_SUPERCLASSES = (
 )
 
 
-def parse_mapping(text: str) -> dict[int, int]:
+_CLASS = r"""\s*(?:"([^"]*)"|'([^']*)'|([^"',:={}]*[^"',:={}\s]))\s*"""
+_PAIR = re.compile(f"{_CLASS}[:=]{_CLASS}(?:,|$)")
+
+
+def parse_mapping(text: str) -> dict[int | str, int | str]:
     """A map of classes from pairs, as recipes and the command line write them.
 
     Args:
-        text: ``"3=5, 5=3"``, ``"3:5,5:3"`` or ``"{3 = 5, 5 = 3}"``.
+        text: ``"3=5, 5=3"``, ``"cat:dog,dog:cat"`` or ``"{cat = 'dog', 'sea lion' = 'seal'}"``. Names with commas,
+            colons, equality signs or braces are in quotes.
 
     Raises:
         LabelError: no such pairs, or a class that has two targets.
     """
     inside = re.fullmatch(r"\s*\{(.*)\}\s*", text, re.DOTALL)
-    mapping: dict[int, int] = {}
-    for pair in (text if inside is None else inside[1]).split(","):
-        numbers = re.fullmatch(r"\s*(\d{1,9})\s*[:=]\s*(\d{1,9})\s*", pair, re.ASCII)
-        if numbers is None:
-            raise LabelError(f"mapping {text!r:.200}: expected pairs of classes such as 3=5, 5=3")
-        source, target = int(numbers[1]), int(numbers[2])
+    rest = text if inside is None else inside[1]
+    mapping: dict[int | str, int | str] = {}
+    place = 0
+    while place < len(rest) or not mapping:
+        pair = _PAIR.match(rest, place)
+        if pair is None:
+            raise LabelError(f"mapping {text!r:.200}: expected pairs of classes such as 3=5, 5=3 or cat=dog")
+        place = pair.end()
+        sides = [next(side for side in pair.groups()[at : at + 3] if side is not None) for at in (0, 3)]
+        source, target = (class_of_mapping(side) for side in sides)
         if mapping.setdefault(source, target) != target:
             raise LabelError(f"mapping {text!r:.200}: class {source} has two targets")
     return mapping
+
+
+def class_of_mapping(value: Any) -> int | str:
+    """A class as a map names it: a whole number as an integer, however it is spelled, or a name.
+
+    Raises:
+        LabelError: another value.
+    """
+    if isinstance(value, str):
+        value = value.strip()
+        if re.fullmatch(r"-?[0-9]{1,18}", value):
+            return int(value)
+        if 0 < len(value) <= _LONGEST_NAME:
+            return str(value)
+    elif isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**18:
+        return value
+    raise LabelError(f"mapping: {value!r:.60} is no class: expected its name or its number")
 
 
 def published_mapping(name: str, source: str) -> tuple[dict[int, int], int]:

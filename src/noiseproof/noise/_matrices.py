@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -46,7 +46,7 @@ def symmetric_matrix(rate: float, num_classes: int) -> NDArray[np.float64]:
     return matrix
 
 
-def asymmetric_matrix(rate: float, mapping: Mapping[int, int], num_classes: int) -> NDArray[np.float64]:
+def asymmetric_matrix(rate: float, mapping: Mapping[Any, Any], num_classes: int) -> NDArray[np.float64]:
     """Each class of ``mapping`` becomes its target with probability ``rate``; the others keep their label.
 
     Raises:

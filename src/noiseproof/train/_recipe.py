@@ -26,7 +26,7 @@ from noiseproof.errors import NoiseproofError, RecipeError, suggest
 from noiseproof.losses import make_loss
 from noiseproof.methods import DATASETS, REGULARISERS, regularisation, resolve_method
 from noiseproof.models import canonical_head, canonical_model, check_weights
-from noiseproof.noise import check_rate, parse_mapping, published_mapping
+from noiseproof.noise import check_rate, class_of_mapping, parse_mapping, published_mapping
 from noiseproof.train._recipe_file import as_table, merge, plain_table, read_recipe_file
 
 
@@ -72,16 +72,10 @@ def _mapping(value: Any) -> Any:
     return parse_mapping(value) if isinstance(value, str) else value
 
 
-def _class(value: Any) -> Any:
-    if isinstance(value, bool):
-        raise ValueError("expected the number of a class")
-    return value
-
-
 _LONGEST_PATH = 4000
 _MOST = 2**31 - 1
 _Count = Annotated[int, BeforeValidator(_number), Field(gt=0, le=_MOST)]
-_Class = Annotated[int, BeforeValidator(_class), Field(ge=0, le=_MOST)]
+_Class = Annotated[int | str, BeforeValidator(class_of_mapping)]
 _Real = Annotated[float, BeforeValidator(_number)]
 _Flag = Annotated[bool, BeforeValidator(_flag)]
 _Path = Annotated[str, BeforeValidator(_path)]
@@ -436,7 +430,7 @@ class Recipe(_Value):
         if self.data.name in IMAGE_FILES:
             values["data"]["image_size"], values["data"]["resize"] = self.data.size_and_resize
         if self.noise.kind == "asymmetric":
-            mapping = self.noise.mapping
+            mapping: Mapping[Any, Any] | None = self.noise.mapping
             if mapping is None:
                 mapping = published_mapping(self.data.name, self.noise.source)[0]
             values["noise"]["mapping"] = {str(label): target for label, target in mapping.items()}
