@@ -156,7 +156,7 @@ def test_instance_noise_and_comparing_lists(capsys: pytest.CaptureFixture[str]) 
 @pytest.mark.parametrize(
     ("command", "message"),
     [
-        ("noise compare --data digits --labels absent.csv", "cannot read labels from absent.csv"),
+        ("noise compare --data digits --labels absent.csv", "cannot read absent.csv"),
         ("noise instance --data digits --rate 40", "for 40 % write 0.4"),
         ("train digits --noise instance --rate 0.4", "has lists for cifar10 and cifar100, not digits"),
         ("train digits --noise labels --set noise.path=absent.csv", "there is no label list absent.csv"),
@@ -169,12 +169,12 @@ def test_instance_noise_and_comparing_lists(capsys: pytest.CaptureFixture[str]) 
         ("train cifar10 --data-dir nowhere", "no cifar10 under nowhere"),
         ("train arrays --set data.path=absent.npz", "cannot read absent.npz"),
         ("bench demo --set 'grid.methods=[\"jalce\"]'", "did you mean 'jal-ce'"),
-        ("noise show absent.json", "cannot read the noise manifest absent.json"),
+        ("noise show absent.json", "cannot read absent.json"),
         ("noise asymmetric --data digits --rate 0.3", "unknown mapping 'digits'"),
         ("noise asymmetric --data digits --rate 0.3 --mapping 3-5,x", "expected pairs of classes such as 3=5, 5=3"),
-        ("noise asymmetric --data digits --rate 0.3 --mapping 3:x", "class 'x' is no class (the 10 classes are 0, 1"),
-        ("noise symmetric --labels absent.npy --rate 0.3", "cannot read labels from absent.npy"),
-        ("noise asymmetric --labels absent.npy --rate 0.3", "cannot read labels|--mapping is missing"),
+        ("noise asymmetric --data digits --rate 0.3 --mapping 3:x", "class 'x' is no class"),
+        ("noise symmetric --labels absent.npy --rate 0.3", "cannot read absent.npy"),
+        ("noise asymmetric --labels absent.npy --rate 0.3", "cannot read absent.npy|--mapping is missing"),
         ("recipes demos", "did you mean 'demo'"),
     ],
 )
