@@ -7,7 +7,7 @@ import math
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from noiseproof import noise
 from noiseproof.classes import Classes, read_labels
 from noiseproof.errors import DataError, DataWarning, LabelError, RecipeError
 from noiseproof.seeding import numpy_stream
-from noiseproof.train._recipe import IMAGE_FILES
+from noiseproof.train._recipe import IMAGE_FILES, InstanceNoise
 from noiseproof.untrusted import read_npy, read_text
 
 if TYPE_CHECKING:
@@ -187,9 +187,9 @@ def _generated(recipe: Recipe, dataset: datasets.Dataset) -> noise.NoisyLabels:
     if spec.kind == "matrix":
         matrix = read_matrix(Path(spec.path), names)
         return noise.from_matrix(labels, matrix, seed=seed, mode=spec.mode, class_names=names)
-    assert spec.kind == "instance"  # noqa: S101 - the others are not generated
-    assert spec.variant != "published"  # noqa: S101 - it is read from a list
-    return instance_noise(dataset, spec.rate, spec.variant, seed)
+    assert isinstance(spec, InstanceNoise)  # noqa: S101 - nothing else is generated
+    # "published" was read from a list before.
+    return instance_noise(dataset, spec.rate, cast("noise.InstanceVariant", spec.variant), seed)
 
 
 def _of_these_samples(read: noise.NoisyLabels, dataset: datasets.Dataset) -> noise.NoisyLabels:
