@@ -26,8 +26,8 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from noiseproof.bench import Machine, load_grid, run_recipes
-from noiseproof.data import cifar10
 from noiseproof.cli._options import read_jobs
+from noiseproof.data import cifar10
 from noiseproof.provenance import environment
 from noiseproof.train import keep_freed_memory
 

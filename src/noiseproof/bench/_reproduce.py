@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import math
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.bench._compare import Comparison, Order, compare_order
@@ -18,11 +19,12 @@ from noiseproof.train import Runs, folder_name, read_recipe_file
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from noiseproof.train import Recipe, Record
 
 _FILES = "noiseproof.reproductions"
+
+_MOST_SEEDS = 1000
 
 _PART_KEYS = (
     "recipe",
@@ -141,8 +143,8 @@ def load_reproduction(
     if name not in known:
         raise RecipeError(f"nothing to reproduce is called {name!r}{suggest(name, known)}")
     values = parse_toml(known[name])
-    if seeds is not None and seeds < 1:
-        raise RecipeError(f"seeds {seeds}: expected how many, at least 1")
+    if seeds is not None and not 1 <= seeds <= _MOST_SEEDS:
+        raise RecipeError(f"seeds {seeds}: expected how many, 1 … {_MOST_SEEDS:,}")
     wanted = [part for part in values["part"] if not lite or "lite" in part]
     if not wanted:
         raise RecipeError(f"{name} has no lite protocol: its data and network are too large for one")
@@ -357,7 +359,7 @@ def reproduced(reproduction: Reproduction, records: Mapping[str, Record]) -> Rep
     return Reproduced(reproduction, comparisons, tuple(order for order in orders if order is not None), runs)
 
 
-def planned_runs(reproduction: Reproduction, records: Mapping[str, Record], runs: Path) -> list[dict[str, Any]]:
+def planned_runs(reproduction: Reproduction, records: Mapping[str, Record], runs: str | Path) -> list[dict[str, Any]]:
     """Every run in the order in which it would be made now, with its recipe, its cells and its status.
 
     A recipe that was run on several inputs is there once for each of them.
@@ -379,7 +381,7 @@ def planned_runs(reproduction: Reproduction, records: Mapping[str, Record], runs
             {
                 "run": recipe.id,
                 "status": "missing" if record is None else record.status,
-                "folder": str(record.folder if record and record.folder else runs / folder_name(recipe)),
+                "folder": str(record.folder if record and record.folder else Path(runs) / folder_name(recipe)),
                 "cells": cells[recipe.id],
                 "recipe": recipe.model_dump(mode="json"),
             }

@@ -67,7 +67,7 @@ class Machine:
         fast: whether updates are compiled, and on CUDA recorded as graphs.
     """
 
-    data_dir: Path = Path("data")
+    data_dir: str | Path = "data"
     download: bool = False
     device: str = "auto"
     jobs: int | None = 1
@@ -120,7 +120,7 @@ def run_grid(
 
 def run_recipes(
     recipes: Sequence[Recipe],
-    runs: Path,
+    runs: str | Path,
     machine: Machine,
     *,
     deadline: float | None = None,

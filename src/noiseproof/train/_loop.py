@@ -24,13 +24,13 @@ from noiseproof.seeding import derive, torch_stream
 from noiseproof.train._batches import check_balanced, epoch_order, in_order, make_inputs
 from noiseproof.train._identity import identify, is_of_settings, noise_fingerprint, reads_noise
 from noiseproof.train._prepare import load_dataset, prepare
-from noiseproof.train._recipe import StepSchedule
+from noiseproof.train._recipe import StepSchedule, make_recipe
 from noiseproof.train._record import Epoch, Record, RunFolder, read_record
 from noiseproof.train._runs import ended_without_inputs
 from noiseproof.train._steps import FastSteps, Steps, Training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from torch import Tensor
 
@@ -64,7 +64,7 @@ class Progress:
 
 
 def train(
-    recipe: Recipe,
+    recipe: Recipe | Mapping[str, Any] | str | Path,
     folder: str | Path,
     *,
     data_dir: str | Path = "data",
@@ -83,7 +83,7 @@ def train(
     again it gives, on a CPU, the same weights and the same record as if nothing had happened.
 
     Args:
-        recipe: what to run.
+        recipe: what to run: a recipe, or what :func:`noiseproof.train.make_recipe` makes one of.
         folder: the folder of this run alone; see :class:`RunFolder` for what it will hold.
         data_dir: where published data sets, human labels and weights are.
         download: whether CIFAR and published weights may be fetched into ``data_dir`` if they are missing.
@@ -107,6 +107,7 @@ def train(
         RunWarning: the run is finished, but its data are not there any more to be compared with; or it goes on under
             other circumstances than it began.
     """
+    recipe = make_recipe(recipe)
     folder, data_dir = Path(folder), Path(data_dir)
     try:
         dataset = dataset or load_dataset(recipe.data, data_dir, download=download)

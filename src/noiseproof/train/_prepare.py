@@ -16,11 +16,11 @@ from noiseproof import noise
 from noiseproof.classes import Classes, read_labels
 from noiseproof.errors import DataError, DataWarning, LabelError, RecipeError
 from noiseproof.seeding import numpy_stream
-from noiseproof.train._recipe import IMAGE_FILES, InstanceNoise
+from noiseproof.train._recipe import IMAGE_FILES, InstanceNoise, make_data_recipe
 from noiseproof.untrusted import read_npy, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -56,17 +56,20 @@ class Task:
         return None if self.noise is None else self.noise.mask
 
 
-def load_dataset(recipe: DataRecipe, data_dir: Path, *, download: bool = False) -> datasets.Dataset:
+def load_dataset(
+    recipe: DataRecipe | Mapping[str, Any] | str, data_dir: str | Path = "data", *, download: bool = False
+) -> datasets.Dataset:
     """The data set that a recipe names.
 
     Args:
-        recipe: which one.
+        recipe: which one: the table of a recipe, or a name.
         data_dir: where published data sets are; CIFAR can be put there.
         download: whether CIFAR may be fetched.
 
     Raises:
         DataError: it is not there, or damaged, or has fewer samples or pixels than the recipe asks for.
     """
+    recipe, data_dir = make_data_recipe(recipe), Path(data_dir)
     if recipe.name == "digits":
         dataset = datasets.digits()
     elif recipe.name in IMAGE_FILES:
@@ -95,7 +98,7 @@ def _load_files(recipe: DataRecipe, data_dir: Path) -> datasets.Dataset:
     return datasets.image_lists(recipe.path, test=recipe.test, classes=recipe.classes, root=recipe.root, **common)
 
 
-def prepare(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> Task:
+def prepare(recipe: Recipe, dataset: datasets.Dataset, data_dir: str | Path) -> Task:
     """Put the recipe's noise on the training labels and split off the validation part.
 
     Raises:
@@ -146,12 +149,13 @@ def _keep_every_class(order: NDArray[np.int64], held_out: int, labels: NDArray[n
         order[[place, spare]] = order[[spare, place]]
 
 
-def make_noise(recipe: Recipe, dataset: datasets.Dataset, data_dir: Path) -> noise.NoisyLabels | None:
+def make_noise(recipe: Recipe, dataset: datasets.Dataset, data_dir: str | Path) -> noise.NoisyLabels | None:
     """The recipe's noise on the training labels; ``None`` where nobody knows which labels are right.
 
     Raises:
         DataError, LabelError: as for :func:`prepare`.
     """
+    data_dir = Path(data_dir)
     spec, clean, names = recipe.noise, dataset.clean_labels, dataset.class_names
     labels = dataset.train.labels
     if spec.kind == "none":
@@ -248,7 +252,7 @@ def _check_rate_of_list(read: noise.NoisyLabels, rate: float, path: Path) -> noi
     return read
 
 
-def listed_noise(path: Path, column: str | None, dataset: datasets.Dataset) -> noise.NoisyLabels:
+def listed_noise(path: str | Path, column: str | None, dataset: datasets.Dataset) -> noise.NoisyLabels:
     """Noisy labels from a list for the whole training set, measured against the clean ones.
 
     Raises:
@@ -257,6 +261,7 @@ def listed_noise(path: Path, column: str | None, dataset: datasets.Dataset) -> n
     Warns:
         DataWarning: the list agrees with the clean labels no more than by chance.
     """
+    path = Path(path)
     read = _read_list(path, column, path.stem, dataset)
     shares = [np.bincount(part, minlength=read.num_classes) / len(part) for part in (read.labels, read.clean)]
     chance = float(shares[0] @ shares[1])
@@ -301,7 +306,7 @@ def instance_noise(
     )
 
 
-def read_matrix(path: Path, class_names: Sequence[str] | None = None) -> NDArray[np.float64]:
+def read_matrix(path: str | Path, class_names: Sequence[str] | None = None) -> NDArray[np.float64]:
     """A transition matrix from a ``.npy`` or a comma-separated text file.
 
     A text may name the classes in a first row, in a first column or in both. With ``class_names`` the rows and columns
@@ -310,6 +315,7 @@ def read_matrix(path: Path, class_names: Sequence[str] | None = None) -> NDArray
     Raises:
         LabelError: it cannot be read, is no row-stochastic matrix, or its names are not those of the classes.
     """
+    path = Path(path)
     try:
         if path.suffix.lower() == ".npy":
             return noise.check_matrix(read_npy(path))

@@ -6,9 +6,10 @@ import functools
 import hashlib
 import json
 import reprlib
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BaseModel,
@@ -43,10 +44,6 @@ class _Value(BaseModel):
                 if key not in cls.model_fields:
                     raise ValueError(f"unknown key {key!r}{suggest(str(key), cls.model_fields)}")
         return value
-
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 
 def _number(value: Any) -> Any:
@@ -559,6 +556,22 @@ def make_recipe(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
         raise RecipeError(_explain(error)) from error
     except NoiseproofError as error:
         raise RecipeError(str(error)) from error
+
+
+def make_data_recipe(data: DataRecipe | Mapping[str, Any] | str) -> DataRecipe:
+    """Which data set, from the table that a recipe has for it, or from a name.
+
+    Raises:
+        RecipeError: an unknown name or key, or a value outside its domain.
+    """
+    if isinstance(data, DataRecipe):
+        return data
+    if not isinstance(data, str | Mapping):
+        raise RecipeError(f"data: expected a name or a table, got {reprlib.repr(data)}")
+    try:
+        return DataRecipe.model_validate(plain_table({"name": data} if isinstance(data, str) else data))
+    except ValidationError as error:
+        raise RecipeError(_explain(error)) from error
 
 
 _PLAINER = {
