@@ -15,7 +15,16 @@ from noiseproof.bench._reproduce import (
     reproduced,
     reproductions,
 )
-from noiseproof.bench._run import GridProgress, Machine, grid_status, known_runs, read_records, run_grid, run_recipes
+from noiseproof.bench._run import (
+    GridProgress,
+    Machine,
+    check_measures,
+    grid_status,
+    known_runs,
+    read_records,
+    run_grid,
+    run_recipes,
+)
 from noiseproof.bench._tables import (
     Cell,
     Table,
@@ -41,6 +50,7 @@ __all__ = [
     "TextTable",
     "cell_labels",
     "cells_of",
+    "check_measures",
     "grid_status",
     "known_runs",
     "load_grid",

@@ -118,6 +118,26 @@ def run_grid(
     return [_under_title(records[recipe.id], recipe) for recipe in grid.recipes]
 
 
+def check_measures(grid: Grid, machine: Machine) -> None:
+    """See, before anything is run, that there is something to compare the methods of a grid by.
+
+    Raises:
+        RecipeError: of some data there is no test set, no validation part, and nobody knows which labels are wrong.
+        DataError: they are missing or damaged.
+    """
+    for recipe in {recipe.data: recipe for recipe in grid.recipes if _measures_by_data_alone(recipe)}.values():
+        dataset = machine.load(recipe.data)
+        if not dataset.test_parts and dataset.clean_labels is None:
+            raise RecipeError(
+                f"{grid.name}: nothing would be measured, as {recipe.data.path} has no test set, validation is 0, and "
+                "nobody knows which labels are wrong: hold out some of them (--set validation=0.1), or add a test set"
+            )
+
+
+def _measures_by_data_alone(recipe: Recipe) -> bool:
+    return recipe.data.path is not None and not recipe.validation and recipe.noise.kind == "none"
+
+
 def run_recipes(
     recipes: Sequence[Recipe],
     runs: str | Path,

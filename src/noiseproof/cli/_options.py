@@ -43,12 +43,17 @@ def import_named(options: argparse.Namespace) -> None:
         import_modules(names, Path(recipe).parent if recipe.lower().endswith(".toml") else None)
 
 
+def default_data_dir() -> Path:
+    """Where data is if nothing is said."""
+    return Path(os.environ.get("NOISEPROOF_DATA", "data"))
+
+
 def add_data_dir(parser: argparse.ArgumentParser) -> None:
     """Where data is."""
     parser.add_argument(
         "--data-dir",
         type=Path,
-        default=Path(os.environ.get("NOISEPROOF_DATA", "data")),
+        default=default_data_dir(),
         metavar="DIR",
         help="where published data sets, human labels and weights are (default: $NOISEPROOF_DATA, or data)",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from noiseproof.cli._explain import FOLDER_NAMES, noisy_validation_notes
 from noiseproof.cli._options import add_run_options, machine_of, recipe_changes
 from noiseproof.files import check_folder
 
@@ -48,7 +49,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the grid, print the tables and write the report."""
-    from noiseproof.bench import grid_status, load_grid, make_tables, run_grid
+    from noiseproof.bench import check_measures, grid_status, load_grid, make_tables, run_grid
     from noiseproof.cli._display import GridDisplay, show_table
     from noiseproof.cli._streams import say
     from noiseproof.report import write_report
@@ -62,13 +63,15 @@ def run(options: argparse.Namespace) -> None:
     folder = (options.report or Path(f"report-{grid.name}")).resolve()
     check_folder(folder)
     check_folder(options.runs)
+    machine = machine_of(options)
+    check_measures(grid, machine)
     keep_freed_memory()
     say(f"{grid.title}: {len(grid.recipes)} runs, kept in {options.runs}")
     with GridDisplay() as display:
         records = run_grid(
             grid,
             options.runs,
-            machine_of(options),
+            machine,
             watch=display,
         )
     for table in make_tables(grid.title, records):
@@ -77,4 +80,7 @@ def run(options: argparse.Namespace) -> None:
     say("", f"Report: {folder / written[0]}")
     say(f"  beside it: {', '.join(written[1:])}")
     say(f"Runs, with weights, labels and records: {options.runs.resolve()}")
+    say(f"  {FOLDER_NAMES}")
+    for note in noisy_validation_notes(records):
+        say(note)
     say(*_NEXT.splitlines())

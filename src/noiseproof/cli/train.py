@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING
 
+from noiseproof.cli._explain import FOLDER_NAMES, next_command, noisy_validation_notes
 from noiseproof.cli._options import add_run_options, machine_of, recipe_changes
 
 if TYPE_CHECKING:
@@ -81,6 +82,10 @@ def run(options: argparse.Namespace) -> None:
         say(f"last epoch: {_accuracies(record.last)}")
     if record.selected is not None:
         say(f"epoch chosen on noisy validation: {_accuracies(record.selected)}")
+    for note in noisy_validation_notes([record]):
+        say(note)
+    say(f"{FOLDER_NAMES}; the same command again returns this result")
+    say("Try next, to see other methods and seeds beside it:", f"  {next_command(options, record)}")
     say(f"record and weights: {record.folder}")
 
 
