@@ -222,8 +222,9 @@ def test_output_that_is_lost_is_told_and_ends_nothing(script: str, status: int, 
 )
 def test_commands_work_in_every_encoding(environment: dict[str, str], tmp_path: Path) -> None:
     grid = '[grid]\nmethods = [{loss = "ce", name = "ü ε [x]"}]\nseeds = [1, 2]\n'
-    (tmp_path / "grid.toml").write_text(f'extends = "digits"\ntitle = "Größe ±"\nepochs = 1\n{grid}', encoding="utf-8")
-    done = command("$NP bench grid.toml && $NP methods --explain gce > /dev/null", tmp_path, **environment)
+    (tmp_path / "grid.toml").write_text(f'extends = "digits"\nepochs = 1\n{grid}', encoding="utf-8")
+    script = """$NP bench grid.toml --set 'title="Größe ±"' && $NP methods --explain gce > /dev/null"""
+    done = command(script, tmp_path, **environment)
     assert done.returncode == 0, done.stderr
     assert not done.stderr
     page = (tmp_path / "report-grid" / "index.html").read_text(encoding="utf-8")

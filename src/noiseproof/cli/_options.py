@@ -102,6 +102,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--set",
+        type=_utf_8,
         action="append",
         default=[],
         metavar="KEY=VALUE",
@@ -146,6 +147,14 @@ def read_mapping(text: str | None) -> dict[int | str, int | str] | str:
     if text is None:
         raise LabelError("--mapping is missing: expected pairs such as 3=5,5=3")
     return text if re.fullmatch(r"[a-z]\w*", text) else parse_mapping(text)
+
+
+def _utf_8(text: str) -> str:
+    """An argument as UTF-8, which recipes are in, where Python read it by a locale that knows ASCII alone."""
+    try:
+        return text.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        return text  # what takes it says what is wrong
 
 
 def recipe_changes(options: argparse.Namespace, named: dict[str, Any] | None = None) -> dict[str, Any]:
