@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from noiseproof.errors import LabelError
 from noiseproof.losses._rows import Rows
@@ -25,34 +26,35 @@ _SMALL = 1 << 14
 
 _HALF = (torch.float16, torch.bfloat16)
 
+_PLAIN_TYPES = (Tensor, nn.Parameter)
+
 
 def evaluate(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
     """The reduced loss of ``logits`` for ``target``; :meth:`noiseproof.losses.Loss.forward` documents both."""
-    rows, label, coefficients, shape = _as_rows(logits, target)
-    plain = _needs_plain_formula()
+    if torch.jit.is_tracing():
+        # The numbers that are read while a function is traced are shapes; what depends on the batch is computed.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            return _evaluate(loss, logits, target)
+    return _evaluate(loss, logits, target)
 
-    def attempt(*, masked: bool) -> Tensor:
-        if label is None or not masked:
-            return _run(_weigh(loss, rows, label, coefficients, None), rows, plain)
-        kept = label != loss.ignore_index
-        return _run(_weigh(loss, rows, torch.where(kept, label, 0), None, kept), rows, plain)
 
-    # To look for ignored labels would cost every step; on the CPU gathering at one fails, and only then they are
-    # looked for.
-    concrete = not plain and not torch.compiler.is_compiling()
-    trusting = loss.ignore_index < 0 and rows.device.type == "cpu" and concrete
-    try:
-        reduced = attempt(masked=not trusting)
-    except (RuntimeError, IndexError):
-        if label is None or not concrete:
-            raise
-        _refuse_labels_out_of_range(loss, label, rows.shape[-1])
-        if not trusting:
-            raise
-        reduced = attempt(masked=True)
-    if reduced.dtype != logits.dtype and not torch.is_autocast_enabled(logits.device.type):
-        reduced = reduced.to(logits.dtype)
-    return reduced.reshape(shape) if loss.reduction == "none" else reduced
+def _evaluate(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
+    rows, label, coefficients, shape = _as_rows(loss, logits, target)
+    plain = _needs_plain_formula(logits, target)
+    kept: Tensor | None = None
+    if label is not None:
+        label, kept = _kept_labels(loss, label, rows.shape[-1])
+    device = logits.device.type
+    autocast = torch.is_autocast_enabled(device)
+    if autocast:
+        with torch.autocast(device, enabled=False):
+            reduced = _run(_weigh(loss, rows, label, coefficients, kept), rows, plain)
+    else:
+        reduced = _run(_weigh(loss, rows, label, coefficients, kept), rows, plain)
+        if reduced.dtype != logits.dtype:
+            reduced = reduced.to(logits.dtype)
+    return reduced.reshape(shape) if loss.reduction == "none" and len(shape) != 1 else reduced
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +66,26 @@ class _Batch:
     """``(rows, 1)``."""
     coefficients: Tensor | None
     """``(rows, classes)``, in place of labels."""
+    kept: Tensor | None
+    """``(rows, 1)``: false for ignored rows, whose logits may be anything. ``None``: none is ignored."""
     row_weight: Tensor | None
-    """``(rows, 1)``: class weights, and 0 for ignored rows."""
+    """``(rows, 1)``: class weights, 0 for ignored rows."""
     divisor: Tensor | int
     """What the sum over the rows is divided by."""
 
     @property
     def scale(self) -> float:
-        """What the gradient of a row's loss is multiplied by, where that is a number."""
+        """What the gradient of every row is multiplied by, where that is a number."""
         return 1.0 / self.divisor if isinstance(self.divisor, int) else 1.0
+
+    @property
+    def factor(self) -> Tensor | None:
+        """What the gradient of a row is multiplied by besides: ``(rows, 1)``, one number, or nothing."""
+        if not isinstance(self.divisor, Tensor):
+            return self.row_weight
+        # Where no row counts the mean is 0/0, but no logit has any influence on it.
+        weight = torch.ones_like(self.divisor) if self.row_weight is None else self.row_weight
+        return torch.where((weight == 0) | (self.divisor == 0), 0.0, weight / self.divisor)
 
     def rows(self, logits: Tensor, part: slice | None = None, *, with_slope: bool) -> Rows:
         """Some of the rows, or all of them, with the loss."""
@@ -90,21 +103,29 @@ class _Batch:
         """The values of all rows, ``(rows, 1)``, as the loss is to return them."""
         if self.row_weight is not None:
             values = values * self.row_weight
+        if self.kept is not None:
+            values = torch.where(self.kept, values, 0.0)
         if self.loss.reduction == "none":
             return values.squeeze(-1)
-        if isinstance(self.divisor, Tensor):
-            return values.sum() / self.divisor
-        return values.sum() if self.divisor == 1 else values.mean()
+        if self.kept is None and isinstance(self.divisor, int):
+            return values.sum() if self.divisor == 1 else values.mean()
+        return values.sum() / self.divisor
 
     def plain(self, logits: Tensor) -> Tensor:
         """The reduced loss as a plain formula, for autograd to differentiate as often as it likes."""
+        if self.kept is not None:
+            # Autograd multiplies with 0 where a value is not used, and 0 times NaN is NaN.
+            logits = torch.where(self.kept, logits, 0.0)
         return self.reduce(self.rows(logits, with_slope=False).value())
 
 
 def _run(batch: _Batch, rows: Tensor, plain: bool) -> Tensor:
     wants_gradient = torch.is_grad_enabled() and rows.requires_grad
-    target_wants_gradient = batch.coefficients is not None and batch.coefficients.requires_grad
-    if plain or target_wants_gradient or not wants_gradient:
+    # The class weights, where they want one, have handed it on.
+    others_want_gradient = any(
+        other is not None and other.requires_grad for other in (batch.coefficients, batch.row_weight)
+    )
+    if plain or others_want_gradient or not wants_gradient:
         return batch.plain(rows)
     result: Tensor = _ClosedForm.apply(rows, batch)  # type: ignore[no-untyped-call]
     return result
@@ -114,106 +135,206 @@ class _ClosedForm(torch.autograd.Function):
     """The loss with its gradient written in the forward, from the same row statistics.
 
     Large inputs are walked through in blocks of rows that stay in the cache, so that the logits are read once and the
-    gradient is written once.
+    gradient is written once. The gradient waits in the precision of the computation: what it will be multiplied with
+    is known in the backward only, and in half precision most of it could be rounded to 0 before.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, batch: _Batch) -> Tensor:
-        device = logits.device.type
-        if torch.is_autocast_enabled(device):
-            with torch.autocast(device, enabled=False):
-                values, gradient, left = _walk(logits, batch)
-        else:
-            values, gradient, left = _walk(logits, batch)
+        values, gradient, left = _walk(logits, batch)
         ctx.batch = batch
-        ctx.left = left
-        ctx.save_for_backward(logits, gradient)
+        ctx.left = None if isinstance(left, Tensor) else left
+        ctx.save_for_backward(logits, gradient, *([left] if isinstance(left, Tensor) else []))
         return batch.reduce(values)
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None]:
-        logits, gradient = ctx.saved_tensors
+        logits, gradient, *rest = ctx.saved_tensors
         compiling = torch.compiler.is_compiling()
         if torch.is_grad_enabled() and not compiling:
             # Someone differentiates twice: the plain formula gives autograd the graph that this step has not.
             (again,) = torch.autograd.grad(ctx.batch.plain(logits), logits, grad_output, create_graph=True)
             return again, None
-        if grad_output.ndim:
-            return gradient * grad_output.unsqueeze(-1), None
-        if ctx.left != 1:
-            return gradient * (grad_output * ctx.left), None
-        large = not compiling and gradient.numel() >= _SMALL
-        if large and grad_output.device.type == "cpu" and float(grad_output) == 1.0:
-            return gradient, None  # the usual case, and the copy would cost as much as half the loss
-        return gradient * grad_output, None
+        left = rest[0] if rest else ctx.left
+        factor = grad_output.unsqueeze(-1) if grad_output.ndim else grad_output
+        if rest or left != 1:
+            factor = factor * left
+        elif not compiling and gradient.numel() >= _SMALL and _is_one(grad_output):
+            # The usual case, where a copy would cost as much as half the loss. Who keeps the graph may ask again.
+            if gradient.dtype != logits.dtype:
+                return gradient.to(logits.dtype), None
+            if not torch._C._autograd._get_current_graph_task_keep_graph():  # noqa: SLF001 - no public way
+                return gradient, None
+        return _scaled(gradient, factor, logits.dtype), None
 
 
-def _walk(logits: Tensor, batch: _Batch) -> tuple[Tensor, Tensor, float]:
-    """The values ``(rows, 1)``, the gradient by the logits, and what is left to multiply the gradient by."""
-    count, num_classes = logits.shape
-    row_weight = batch.row_weight
-    if isinstance(batch.divisor, Tensor):
-        weight = torch.ones_like(logits[:, :1]) if row_weight is None else row_weight
-        # Where every row is ignored the mean is 0/0, but no logit has any influence on it.
-        row_weight = torch.where(weight == 0, 0.0, weight / batch.divisor)
-    block = _BLOCK if logits.device.type == "cpu" else _BLOCK_OF_A_DEVICE
-    step = max(1, block // num_classes)
-    # A compiler makes its own blocks, and fuses the conversion of half precision.
-    if torch.compiler.is_compiling() or (count <= 2 * step and logits.dtype not in _HALF):
-        rows = batch.rows(logits, with_slope=True)
-        scale, left = (1.0, batch.scale) if logits.numel() < _SMALL else (batch.scale, 1.0)
-        gradient = rows.gradient(scale)
-        if row_weight is not None:
-            gradient *= row_weight
-        return rows.value(), gradient.to(logits.dtype), left
-    gradient = torch.empty_like(logits, memory_format=torch.contiguous_format)
-    values = []
+def _is_one(grad_output: Tensor) -> bool:
+    """Whether a gradient is 1, where that can be read without waiting for a device."""
+    if grad_output.ndim or grad_output.device.type != "cpu" or _needs_plain_formula(grad_output):
+        return False
+    return float(grad_output) == 1.0
+
+
+def _scaled(gradient: Tensor, factor: Tensor, dtype: torch.dtype) -> Tensor:
+    """``gradient * factor``, rounded once."""
+    if gradient.dtype == dtype:
+        return gradient * factor
+    if torch.compiler.is_compiling() or _needs_plain_formula(factor):
+        return (gradient * factor).to(dtype)
+    result = torch.empty_like(gradient, dtype=dtype)
+    if gradient.device.type != "cpu":
+        return torch.mul(gradient, factor, out=result)
+    count, num_classes = gradient.shape
+    step = max(1, _BLOCK // num_classes)  # here out= would make an array of the product
     for start in range(0, count, step):
         part = slice(start, start + step)
-        rows = batch.rows(logits, part, with_slope=True)
-        target = gradient[part]
-        written = rows.gradient(batch.scale, out=target if target.dtype == rows.logits.dtype else None)
-        if row_weight is not None:
-            written *= row_weight[part]
-        if written is not target:
-            target.copy_(written)
-        values.append(rows.value())
-    return torch.cat(values) if values else logits.new_zeros(0, 1, dtype=torch.float32), gradient, 1.0
+        result[part] = gradient[part] * (factor[part] if factor.ndim else factor)
+    return result
+
+
+def _walk(logits: Tensor, batch: _Batch) -> tuple[Tensor, Tensor, float | Tensor]:
+    """The values ``(rows, 1)``, the gradient by the logits, and what is left to multiply the gradient by."""
+    count, num_classes = logits.shape
+    on_cpu, compiling = logits.device.type == "cpu", torch.compiler.is_compiling()
+    scale, factor, left = batch.scale, batch.factor, 1.0
+    if factor is not None and (compiling or not on_cpu or not factor.ndim):
+        factor, left = None, factor  # the backward multiplies there anyway
+    elif logits.numel() < _SMALL:
+        scale, left = 1.0, scale
+    step = max(1, (_BLOCK if on_cpu else _BLOCK_OF_A_DEVICE) // num_classes)
+    if compiling or count <= 2 * step:  # a compiler makes its own blocks
+        rows = batch.rows(logits, with_slope=True)
+        gradient = rows.gradient(scale)
+        if factor is not None:
+            gradient *= factor
+        values = rows.value()
+    else:
+        gradient = torch.empty_like(logits, dtype=_precision(logits), memory_format=torch.contiguous_format)
+        parts = []
+        for start in range(0, count, step):
+            part = slice(start, start + step)
+            rows = batch.rows(logits, part, with_slope=True)
+            written = rows.gradient(scale, out=gradient[part])
+            if factor is not None:
+                written *= factor[part]
+            parts.append(rows.value())
+        values = torch.cat(parts)
+    if batch.kept is not None:
+        if _can_read(batch.kept):
+            gradient.index_fill_(0, (~batch.kept).squeeze(-1).nonzero().squeeze(-1), 0.0)
+        else:
+            gradient.masked_fill_(~batch.kept, 0.0)
+    return values, gradient, left
 
 
 def _weigh(loss: Loss, rows: Tensor, label: Tensor | None, coefficients: Tensor | None, kept: Tensor | None) -> _Batch:
     """Apply ``weight``, ``label_smoothing`` and the ignored rows to the targets, each as PyTorch defines it."""
-    precision = torch.float32 if rows.dtype in _HALF else rows.dtype
-    weight = None if loss.weight is None else loss.weight.to(precision)
-    row_weight: Tensor | None = None if kept is None else kept.to(precision)
-    kept = row_weight
+    count, num_classes = rows.shape
+    precision = _precision(rows)
+    weight = loss.weight
+    if weight is not None:
+        if len(weight) != num_classes:
+            raise LabelError(
+                f"weight has {len(weight)} numbers, one for each class, but the logits {num_classes} classes"
+            )
+        weight = weight.to(precision)
+    row_weight: Tensor | None = None
     if weight is not None and label is not None:
-        row_weight = weight[label] if kept is None else weight[label] * kept
+        row_weight = weight[label]
+        if kept is not None:
+            row_weight = torch.where(kept, row_weight, 0.0)
     divisor: Tensor | int = 1
     if loss.reduction == "mean":
-        divisor = rows.shape[0] if row_weight is None else row_weight.sum()
-        if not rows.shape[0]:
+        if row_weight is not None:
+            divisor = row_weight.sum()
+        elif kept is not None:
+            divisor = int(kept.sum()) if _can_read(kept) else kept.sum()
+        else:
+            divisor = count
+        if isinstance(divisor, int) and not divisor:
             divisor = rows.new_zeros((), dtype=precision)  # the mean over nothing is 0/0, as PyTorch has it
     if label is None or loss.label_smoothing:
+        share = loss.label_smoothing
         if label is not None:
-            # The class weights go into the coefficients; the rows keep only their being ignored.
-            coefficients = torch.zeros_like(rows, dtype=precision, requires_grad=False).scatter_(-1, label, 1.0)
-            label, row_weight = None, kept
-        assert coefficients is not None  # noqa: S101 - _as_rows gives labels or probabilities
-        if loss.label_smoothing:
-            spread = torch.full_like(coefficients, 1 / rows.shape[-1])
-            coefficients = torch.lerp(coefficients, spread, loss.label_smoothing)
+            # The class weights go into the coefficients.
+            chosen = label == torch.arange(num_classes, device=label.device)
+            of_label = rows.new_full((), 1 - share + share / num_classes, dtype=precision)
+            coefficients = torch.where(chosen, of_label, share / num_classes)
+            label, row_weight = None, None
+        else:
+            assert coefficients is not None  # noqa: S101 - _as_rows gives labels or probabilities
+            if share:
+                coefficients = torch.lerp(coefficients, torch.full_like(coefficients, 1 / num_classes), share)
         if weight is not None:
             coefficients = coefficients * weight
-    return _Batch(loss, label, coefficients, row_weight, divisor)
+    return _Batch(loss, label, coefficients, kept, row_weight, divisor)
 
 
-def _needs_plain_formula() -> bool:
-    """Whether something looks through the operations that the closed form would hide from it."""
-    return torch._C._are_functorch_transforms_active()  # noqa: SLF001 - no public way
+def _precision(logits: Tensor) -> torch.dtype:
+    """The type that a loss of these logits is computed in."""
+    return torch.float32 if logits.dtype in _HALF else logits.dtype
 
 
-def _as_rows(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, torch.Size]:
+def _needs_plain_formula(*tensors: Tensor) -> bool:
+    """Whether something looks through the operations that the closed form would hide from it, or that it cannot do.
+
+    That are function transforms, forward-mode differentiation, tracing, subclasses of tensors, and tensors without
+    numbers.
+    """
+    if torch._C._are_functorch_transforms_active():  # noqa: SLF001 - no public way
+        return True
+    return not torch.compiler.is_compiling() and (
+        torch.autograd.forward_ad._current_level >= 0  # noqa: SLF001
+        or torch.jit.is_tracing()
+        or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001
+        or not all(type(tensor) in _PLAIN_TYPES and tensor.device.type != "meta" for tensor in tensors)
+    )
+
+
+def _can_read(tensor: Tensor) -> bool:
+    """Whether the numbers of a tensor can be read, without waiting for a device."""
+    if (
+        torch.compiler.is_compiling()
+        or tensor.device.type != "cpu"
+        or type(tensor) not in _PLAIN_TYPES
+        or torch.jit.is_tracing()
+        or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001
+    ):
+        return False
+    inner = tensor
+    while torch._C._functorch.is_functorch_wrapped_tensor(inner):  # noqa: SLF001
+        if torch._C._functorch.is_batchedtensor(inner):  # noqa: SLF001
+            return False
+        inner = torch._C._functorch.get_unwrapped(inner)  # noqa: SLF001
+    return True
+
+
+def _kept_labels(loss: Loss, label: Tensor, num_classes: int) -> tuple[Tensor, Tensor | None]:
+    """Labels that are classes, and where some rows are ignored (or may be), which are not.
+
+    Raises:
+        LabelError: a label is no class, and labels can be read.
+    """
+    ignored = loss.ignore_index
+    if not _can_read(label):
+        kept = label != ignored
+        return torch.where(kept, label, 0), kept
+    if not label.numel():
+        return label, None
+    low, high = (int(end) for end in label.aminmax())
+    if low >= 0 and high < num_classes and not low <= ignored <= high:
+        return label, None
+    kept = label != ignored
+    wrong = label[kept & ((label < 0) | (label >= num_classes))]
+    if len(wrong):
+        raise LabelError(
+            f"target {int(wrong[0])} is no class: expected 0 … {num_classes - 1} for logits of {num_classes} classes, "
+            f"or ignore_index={ignored}"
+        )
+    return (label, None) if bool(kept.all()) else (torch.where(kept, label, 0), kept)
+
+
+def _as_rows(loss: Loss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, torch.Size]:
     """Logits as ``(rows, classes)``, the target as labels ``(rows, 1)`` or as probabilities, and its shape."""
     if not logits.is_floating_point():
         raise LabelError(f"logits are {logits.dtype}: expected floating-point scores before the softmax")
@@ -231,8 +352,12 @@ def _as_rows(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None, Ten
                 f"probability targets have shape {tuple(target.shape)}: expected that of the logits, "
                 f"{tuple(logits.shape)}; class indices must be integers, not {target.dtype}"
             )
-        precision = torch.float32 if rows.dtype in _HALF else rows.dtype
-        return rows, None, target.to(precision).movedim(class_dim, -1).reshape(-1, num_classes), expected
+        if loss.ignore_index >= 0:
+            raise LabelError(
+                f"ignore_index={loss.ignore_index} with probability targets: only class indices can be ignored; "
+                "leave it negative"
+            )
+        return rows, None, target.to(_precision(rows)).movedim(class_dim, -1).reshape(-1, num_classes), expected
     if target.dtype is not torch.int64:
         if target.dtype is torch.bool or target.is_complex():
             raise LabelError(f"targets are {target.dtype}: expected class indices or class probabilities")
@@ -243,12 +368,3 @@ def _as_rows(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None, Ten
             f"{tuple(logits.shape)}"
         )
     return rows, target.reshape(-1, 1), None, expected
-
-
-def _refuse_labels_out_of_range(loss: Loss, label: Tensor, num_classes: int) -> None:
-    wrong = label[((label < 0) | (label >= num_classes)) & (label != loss.ignore_index)]
-    if len(wrong):
-        raise LabelError(
-            f"target {int(wrong[0])} is no class: expected 0 … {num_classes - 1} for logits of {num_classes} classes, "
-            f"or ignore_index={loss.ignore_index}"
-        )
