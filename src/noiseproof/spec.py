@@ -130,6 +130,8 @@ class Parameter:
         Raises:
             SpecError: it is not; the message names ``owner`` and ``key``.
         """
+        if type(value).__module__ == "numpy" and getattr(value, "ndim", 1) == 0:
+            value = value.item()  # type: ignore[attr-defined] # NumPy's numbers and truth values
         if self.domain is None:
             if not isinstance(value, bool):
                 raise SpecError(f"{owner}: {key} must be true or false, got {value!r}")

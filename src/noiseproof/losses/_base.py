@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import functools
 import inspect
+import numbers
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from typing_extensions import Self, dataclass_transform
@@ -18,7 +20,7 @@ from noiseproof.spec import Domain, Parameter, check_name, check_parameters, for
 from noiseproof.user_code import is_reloaded
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from noiseproof.losses._rows import Rows
     from noiseproof.losses.papers import Citation
@@ -37,6 +39,10 @@ def flag(*, default: bool) -> Any:
     return Parameter(default, None)
 
 
+def _by_position(*, default: Any, kw_only: Literal[False] = False) -> Any:
+    """Tell type checkers of an argument that may be given without its name."""
+
+
 @dataclass(frozen=True)
 class Limit:
     """What a loss becomes at some values of its parameters: documentation, and a test for each."""
@@ -53,7 +59,7 @@ def _option_arguments() -> dict[str, inspect.Parameter]:
     return {
         key: argument.replace(annotation=inspect.Parameter.empty)
         for key, argument in inspect.signature(Loss.__init__).parameters.items()
-        if argument.kind is argument.KEYWORD_ONLY
+        if argument.kind in (argument.KEYWORD_ONLY, argument.POSITIONAL_OR_KEYWORD) and key != "self"
     }
 
 
@@ -61,10 +67,11 @@ def _signature(declared: dict[str, Parameter]) -> inspect.Signature:
     own = [
         inspect.Parameter(key, inspect.Parameter.KEYWORD_ONLY, default=value.default) for key, value in declared.items()
     ]
-    return inspect.Signature([*own, *_option_arguments().values()])
+    weight, *others = _option_arguments().values()
+    return inspect.Signature([weight, *own, *others])
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(parameter, flag))
+@dataclass_transform(kw_only_default=True, field_specifiers=(parameter, flag, _by_position))
 class _Declared(nn.Module):
     """So that type checkers read the fields of :class:`Loss` and of its definitions as keyword arguments."""
 
@@ -76,13 +83,16 @@ class Loss(_Declared):
     ``0.5 * NCE() + AMSE(a=10)`` is a loss too.
 
     Args:
-        weight: ``(classes,)``, how much a sample of each class counts.
-        ignore_index: the class index whose samples count nothing.
+        weight: ``(classes,)``, how much a sample of each class counts: a tensor, an array or a list. If it requires a
+            gradient it gets one.
+        ignore_index: the class index whose samples count nothing, whatever their logits are, and get no gradient.
         reduction: ``"mean"`` (over the weights of the samples that count), ``"sum"`` or ``"none"``.
         label_smoothing: the share of each label that is spread over all classes, in [0, 1].
 
+    The options can be changed after construction, and are checked then too; the parameters cannot.
+
     Raises:
-        SpecError: an unknown parameter, or a value outside its domain.
+        SpecError: an unknown parameter, or a parameter or an option outside its domain.
     """
 
     name: ClassVar[str] = ""
@@ -96,10 +106,12 @@ class Loss(_Declared):
     """The parameters of the definition, by name."""
 
     if TYPE_CHECKING:
-        weight: Tensor | None = None
+        weight: Tensor | None = _by_position(default=None)
         ignore_index: int = -100
         reduction: str = "mean"
         label_smoothing: float = 0.0
+
+    __array_ufunc__ = None  # so that NumPy leaves a product with one of its numbers to this class
 
     def __init_subclass__(cls, *, name: str = "", **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
@@ -119,24 +131,15 @@ class Loss(_Declared):
 
     def __init__(
         self,
+        weight: Tensor | Sequence[float] | np.ndarray[Any, Any] | None = None,
         *,
-        weight: Tensor | None = None,
         ignore_index: int = -100,
         reduction: str = "mean",
         label_smoothing: float = 0.0,
         **parameters: float,
     ) -> None:
         super().__init__()
-        if reduction not in ("mean", "sum", "none"):
-            raise SpecError(f"reduction {reduction!r}: expected 'mean', 'sum' or 'none'")
-        if not 0 <= label_smoothing <= 1:
-            raise SpecError(f"label_smoothing {label_smoothing}: expected a share in [0, 1]")
-        if weight is not None and (weight.ndim != 1 or not weight.is_floating_point()):
-            raise SpecError(
-                f"weight: expected floating-point numbers of shape (classes,), got {weight.dtype} "
-                f"of shape {tuple(weight.shape)}"
-            )
-        self.register_buffer("weight", weight)
+        self.register_buffer("weight", _checked_weight(weight))
         self.ignore_index = ignore_index
         self.reduction = reduction
         self.label_smoothing = label_smoothing
@@ -146,6 +149,8 @@ class Loss(_Declared):
     def __setattr__(self, key: str, value: Any) -> None:
         if key in self.declared:
             raise AttributeError(f"{key} of a loss cannot be changed: make a new {type(self).__name__}({key}=…)")
+        if key in _CHECKED_OPTIONS:
+            value = _CHECKED_OPTIONS[key](value)
         super().__setattr__(key, value)
 
     @property
@@ -184,22 +189,25 @@ class Loss(_Declared):
         arguments: dict[str, Any] = {**self.hyperparameters, **self.options, **parameters}
         return type(self)(**arguments)
 
-    def forward(self, logits: Tensor, target: Tensor) -> Tensor:
-        """The loss of ``logits`` for ``target``.
+    def forward(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002 - as torch names it
+        """The loss of the logits ``input`` for ``target``.
 
         Args:
-            logits: ``(classes,)``, ``(N, classes)`` or ``(N, classes, d1, …)``, any floating-point type. Half
-                precision is computed in float32.
+            input: logits ``(classes,)``, ``(N, classes)`` or ``(N, classes, d1, …)``, any floating-point type. Half
+                precision is computed in float32; its gradient is rounded once, when the backward knows what it is
+                multiplied with.
             target: class indices of the logits' shape without ``classes``, or class probabilities of the
-                logits' shape, for which the loss is the expected one over labels drawn from them.
+                logits' shape, for which the loss is the expected one over labels drawn from them. Only class
+                indices can be ignored.
 
         Returns:
             A scalar, or with ``reduction="none"`` one value per sample, in the type of the logits.
 
         Raises:
-            LabelError: shapes or types that do not fit, or (on the CPU) a label that is no class.
+            LabelError: shapes or types that do not fit, a weight for another number of classes, ``ignore_index`` ≥ 0
+                with probabilities, or (on the CPU) a label that is no class.
         """
-        return evaluate(self, logits, target)
+        return evaluate(self, input, target)
 
     def accumulate(self, rows: Rows, scale: float) -> None:
         """Add ``scale`` times this loss to ``rows``: the closed form that everything else follows from."""
@@ -209,7 +217,7 @@ class Loss(_Declared):
         return Sum([(1.0, self), (1.0, other)]) if isinstance(other, Loss) else NotImplemented
 
     def __mul__(self, factor: object) -> Loss:
-        return Sum([(float(factor), self)]) if isinstance(factor, int | float) else NotImplemented
+        return Sum([(float(factor), self)]) if isinstance(factor, numbers.Real) else NotImplemented
 
     __rmul__ = __mul__
 
@@ -274,8 +282,8 @@ class Passive(Active):
 class Combination(Loss):
     """A published loss that is an expression over others."""
 
-    def __init__(self, **arguments: Any) -> None:
-        super().__init__(**arguments)
+    def __init__(self, weight: Tensor | Sequence[float] | np.ndarray[Any, Any] | None = None, **arguments: Any) -> None:
+        super().__init__(weight, **arguments)
         parts = self.expression()
         refuse_nothing(parts, self)
         object.__setattr__(self, "_parts", parts)
@@ -367,6 +375,51 @@ class Sum(Loss):
     def extra_repr(self) -> str:
         """The expression."""
         return self.spec
+
+
+def _checked_weight(weight: object) -> Tensor | None:
+    if weight is None:
+        return None
+    found = weight
+    if not isinstance(found, Tensor):
+        try:
+            found = torch.tensor(np.asarray(weight) if hasattr(weight, "__array__") else weight)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise SpecError(f"weight {weight!r}: expected one number for each class ({error})") from None
+        if not found.is_floating_point() and not found.is_complex() and found.dtype is not torch.bool:
+            found = found.to(torch.get_default_dtype())
+    if found.ndim != 1 or not found.is_floating_point():
+        raise SpecError(
+            f"weight: expected floating-point numbers of shape (classes,), got {found.dtype} of shape "
+            f"{tuple(found.shape)}"
+        )
+    return found
+
+
+def _checked_ignore_index(index: object) -> int:
+    if isinstance(index, bool) or not isinstance(index, numbers.Integral) or not -(2**63) <= int(index) < 2**63:
+        raise SpecError(f"ignore_index {index!r}: expected a class index, or a negative number such as -100")
+    return int(index)
+
+
+def _checked_reduction(reduction: object) -> str:
+    if not isinstance(reduction, str) or reduction not in ("mean", "sum", "none"):
+        raise SpecError(f"reduction {reduction!r}: expected 'mean', 'sum' or 'none'")
+    return str(reduction)
+
+
+def _checked_smoothing(share: object) -> float:
+    if isinstance(share, bool) or not isinstance(share, numbers.Real) or not 0 <= float(share) <= 1:
+        raise SpecError(f"label_smoothing {share!r}: expected a share in [0, 1]")
+    return float(share)
+
+
+_CHECKED_OPTIONS: dict[str, Callable[[object], Any]] = {
+    "weight": _checked_weight,
+    "ignore_index": _checked_ignore_index,
+    "reduction": _checked_reduction,
+    "label_smoothing": _checked_smoothing,
+}
 
 
 def smoothing_argument(share: float) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
+from torch.jit._trace import TracerWarning
 
 from noiseproof.errors import LabelError
 from noiseproof.losses._rows import Rows
@@ -31,10 +32,10 @@ _PLAIN_TYPES = (Tensor, nn.Parameter)
 
 def evaluate(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
     """The reduced loss of ``logits`` for ``target``; :meth:`noiseproof.losses.Loss.forward` documents both."""
-    if torch.jit.is_tracing():
+    if _is_traced():
         # The numbers that are read while a function is traced are shapes; what depends on the batch is computed.
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", torch.jit.TracerWarning)
+            warnings.simplefilter("ignore", TracerWarning)
             return _evaluate(loss, logits, target)
     return _evaluate(loss, logits, target)
 
@@ -196,9 +197,10 @@ def _walk(logits: Tensor, batch: _Batch) -> tuple[Tensor, Tensor, float | Tensor
     """The values ``(rows, 1)``, the gradient by the logits, and what is left to multiply the gradient by."""
     count, num_classes = logits.shape
     on_cpu, compiling = logits.device.type == "cpu", torch.compiler.is_compiling()
-    scale, factor, left = batch.scale, batch.factor, 1.0
+    scale, factor = batch.scale, batch.factor
+    left: float | Tensor = 1.0
     if factor is not None and (compiling or not on_cpu or not factor.ndim):
-        factor, left = None, factor  # the backward multiplies there anyway
+        left, factor = factor, None  # the backward multiplies there anyway
     elif logits.numel() < _SMALL:
         scale, left = 1.0, scale
     step = max(1, (_BLOCK if on_cpu else _BLOCK_OF_A_DEVICE) // num_classes)
@@ -275,6 +277,10 @@ def _precision(logits: Tensor) -> torch.dtype:
     return torch.float32 if logits.dtype in _HALF else logits.dtype
 
 
+def _is_traced() -> bool:
+    return not torch.compiler.is_compiling() and torch._C._is_tracing()  # noqa: SLF001 - typed, unlike torch.jit's
+
+
 def _needs_plain_formula(*tensors: Tensor) -> bool:
     """Whether something looks through the operations that the closed form would hide from it, or that it cannot do.
 
@@ -285,7 +291,7 @@ def _needs_plain_formula(*tensors: Tensor) -> bool:
         return True
     return not torch.compiler.is_compiling() and (
         torch.autograd.forward_ad._current_level >= 0  # noqa: SLF001
-        or torch.jit.is_tracing()
+        or _is_traced()
         or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001
         or not all(type(tensor) in _PLAIN_TYPES and tensor.device.type != "meta" for tensor in tensors)
     )
@@ -297,7 +303,7 @@ def _can_read(tensor: Tensor) -> bool:
         torch.compiler.is_compiling()
         or tensor.device.type != "cpu"
         or type(tensor) not in _PLAIN_TYPES
-        or torch.jit.is_tracing()
+        or _is_traced()
         or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001
     ):
         return False

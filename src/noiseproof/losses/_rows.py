@@ -170,11 +170,10 @@ class _Softmax(Probabilities):
         """``(rows, 1)``: the sum of the probabilities to a power."""
         if power not in self._power_totals:
             p = self.p
-            squared = power == 2
-            if squared and not self.few_classes:
-                total = torch.linalg.vecdot(p, p).unsqueeze(-1)  # which makes no array of the squares
+            if power == 2 and self.concrete and not self.few_classes:
+                total = torch.linalg.vector_norm(p, dim=-1, keepdim=True).square()  # makes no array of the squares
             else:
-                total = (p * p if squared else p**power).sum(-1, keepdim=True)
+                total = (p * p if power == 2 else p**power).sum(-1, keepdim=True)
             self._power_totals[power] = total
         return self._power_totals[power]
 
@@ -204,6 +203,11 @@ class _AtIndex(Probabilities):
         if self._top is None:
             self._top = self._every.top_class == self._index
         return self._top
+
+    def look_up(self) -> None:
+        """See that the indices are classes where nobody has: looking at one that is none fails."""
+        if self._log is None:
+            self._every.logits.gather(-1, self._index)
 
 
 class Rows:
@@ -252,16 +256,15 @@ class Rows:
         return picked, coefficients * slope(self.every) if self.with_slope else 0.0
 
     def shares(self, value: Elementwise, slope: Elementwise) -> Shares:
-        """An elementwise function at the label, and its sum over the classes."""
-        every = slope(self.every) if self.with_slope else 0.0
-        if isinstance(every, float) and every and self.at_label is not None:
-            # The function is a multiple of the log-probability, and the multiple does not matter to its share.
-            return Shares(self.at_label.log, 1.0, self.every.log_total, 1.0)
+        """An elementwise function at the label, and its sum over the classes.
+
+        The same whether slopes are wanted or not; without them they are 0.
+        """
         at_label, label_slope = self.pick(value, slope)
-        if isinstance(every, float) and every:
-            return Shares(at_label, label_slope, self.every.log_total * every, every)
         values = value(self.every)
-        assert isinstance(values, Tensor)  # noqa: S101 - only slopes may be numbers
+        if not isinstance(values, Tensor):
+            values = torch.full_like(self.logits, values)
+        every = slope(self.every) if self.with_slope else 0.0
         return Shares(at_label, label_slope, values.sum(-1, keepdim=True), every)
 
     def at(self, index: Tensor) -> Probabilities:
@@ -332,9 +335,10 @@ class Rows:
 
     def value(self) -> Tensor:
         """``(rows, 1)``: the sum of the values."""
+        if self.at_label is not None:
+            self.at_label.look_up()
         result = _combined(self._values)
-        assert isinstance(result, Tensor)  # noqa: S101 - every loss adds a term
-        return result
+        return result if isinstance(result, Tensor) else torch.full_like(self.logits[:, :1], result)
 
     def gradient(self, scale: float = 1.0, out: Tensor | None = None) -> Tensor:
         """A multiple of the derivative of :meth:`value` by the logits, ``(rows, classes)``."""

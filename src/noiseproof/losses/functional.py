@@ -37,24 +37,36 @@ def _loss_of(name: str) -> type[Loss] | None:
     return next((loss for key, loss in REGISTRY.items() if function_name(key) == name), None)
 
 
-@functools.lru_cache(maxsize=256)
+@functools.lru_cache(maxsize=256, typed=True)
 def _cached(loss: Callable[..., Loss], **arguments: Any) -> Loss:
     return loss(**arguments)
 
 
+def _is_value(argument: object) -> bool:
+    """Whether an argument is what a parameter or an option can be; what is not goes to its own error."""
+    return isinstance(argument, int | float | str)
+
+
 def _make(name: str, loss: type[Loss]) -> Callable[..., Tensor]:
-    def function(logits: Tensor, target: Tensor, *, weight: Tensor | None = None, **arguments: Any) -> Tensor:
+    def function(
+        input: Tensor,  # noqa: A002 - as torch names it
+        target: Tensor,
+        weight: Tensor | None = None,
+        **arguments: Any,
+    ) -> Tensor:
         # The compiler does not look into caches, and needs none: it makes the module once.
-        compiling = torch.compiler.is_compiling()
-        module = loss(**arguments) if compiling else _cached(loss, **arguments)  # type: ignore[arg-type]
+        cached = not torch.compiler.is_compiling() and all(map(_is_value, arguments.values()))
+        module = _cached(loss, **arguments) if cached else loss(**arguments)  # type: ignore[arg-type]
         if weight is not None:
             module = module.with_options(weight=weight)
-        result: Tensor = module(logits, target)
+        result: Tensor = module(input, target)
         return result
 
     function.__name__ = function.__qualname__ = name
-    function.__doc__ = f"The loss of ``logits`` for ``target``: see :class:`noiseproof.losses.{loss.__name__}`."
-    inputs = [inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD) for key in ("logits", "target")]
+    function.__doc__ = (
+        f"The loss of the logits ``input`` for ``target``: see :class:`noiseproof.losses.{loss.__name__}`."
+    )
+    inputs = [inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD) for key in ("input", "target")]
     function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
         [*inputs, *inspect.signature(loss).parameters.values()]
     )

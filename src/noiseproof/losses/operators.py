@@ -10,7 +10,8 @@ from torch import Tensor
 
 from noiseproof.errors import SpecError
 from noiseproof.losses._base import Active, Loss, Passive, parameter, smoothing_argument
-from noiseproof.losses._rows import Probabilities
+from noiseproof.losses._rows import Probabilities, Shares
+from noiseproof.losses.definitions import CE
 from noiseproof.spec import format_value
 
 if TYPE_CHECKING:
@@ -53,12 +54,22 @@ class Normalized(Loss):
 
     def accumulate(self, rows: Rows, scale: float) -> None:
         """Add ``scale`` times the ratio."""
-        share = rows.shares(self.inner.value, self.inner.slope)
+        share = self._share(rows)
         inverse = share.total.reciprocal()
-        ratio = share.value * inverse
+        # A label that cannot be (a logit of -inf) has the whole of an infinite sum.
+        ratio = _bounded(share.value) / _bounded(share.total)
         one = not isinstance(share.slope, Tensor) and share.slope == 1
         rows.add(ratio, inverse if one else share.slope * inverse, scale)
         rows.add_everywhere(share.every, ratio * inverse, -scale)
+
+    def _share(self, rows: Rows) -> Shares:
+        inner = self.inner
+        if type(inner) is CE and rows.at_label is not None:
+            # The ratio needs the log-probability only up to a factor, and its sum without an array of them.
+            return Shares(rows.at_label.log, 1.0, rows.every.log_total, 1.0)
+        if rows.at_label is not None:
+            return rows.shares(inner.value, inner.slope)
+        return rows.shares(lambda label: _bounded(inner.value(label)), inner.slope)
 
     def extra_repr(self) -> str:
         """What is inside of the brackets of the text."""
@@ -139,6 +150,14 @@ class Negative(Loss):
     def extra_repr(self) -> str:
         """What is inside of the brackets of the text."""
         return self.spec.removeprefix("negative(").removesuffix(")")
+
+
+_ENDLESS = 1e30
+"""What stands for infinity where it is divided by itself."""
+
+
+def _bounded(value: Tensor | float) -> Tensor | float:
+    return value.clamp(-_ENDLESS, _ENDLESS) if isinstance(value, Tensor) else value
 
 
 def _call(operator: str, inner: Loss, arguments: dict[str, float]) -> str:
