@@ -47,7 +47,7 @@ def _evaluate(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
     if label is not None:
         label, kept = _kept_labels(loss, label, rows.shape[-1])
     device = logits.device.type
-    autocast = torch.is_autocast_enabled(device)
+    autocast = device != "meta" and torch.is_autocast_enabled(device)
     if autocast:
         with torch.autocast(device, enabled=False):
             reduced = _run(_weigh(loss, rows, label, coefficients, kept), rows, plain)
@@ -294,6 +294,7 @@ def _needs_plain_formula(*tensors: Tensor) -> bool:
         or _is_traced()
         or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001
         or not all(type(tensor) in _PLAIN_TYPES and tensor.device.type != "meta" for tensor in tensors)
+        or any(map(torch._C._functorch.is_legacy_batchedtensor, tensors))  # noqa: SLF001 - is_grads_batched
     )
 
 
