@@ -42,7 +42,8 @@ def evaluate(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
 
 def _evaluate(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
     rows, label, coefficients, shape = _as_rows(loss, logits, target)
-    plain = _needs_plain_formula(logits, target)
+    weight = loss.weight
+    plain = _needs_plain_formula(logits, target) if weight is None else _needs_plain_formula(logits, target, weight)
     kept: Tensor | None = None
     if label is not None:
         label, kept = _kept_labels(loss, label, rows.shape[-1])
@@ -50,9 +51,9 @@ def _evaluate(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
     autocast = device != "meta" and torch.is_autocast_enabled(device)
     if autocast:
         with torch.autocast(device, enabled=False):
-            reduced = _run(_weigh(loss, rows, label, coefficients, kept), rows, plain)
+            reduced = _run(_weigh(loss, weight, rows, label, coefficients, kept), rows, plain)
     else:
-        reduced = _run(_weigh(loss, rows, label, coefficients, kept), rows, plain)
+        reduced = _run(_weigh(loss, weight, rows, label, coefficients, kept), rows, plain)
         if reduced.dtype != logits.dtype:
             reduced = reduced.to(logits.dtype)
     return reduced.reshape(shape) if loss.reduction == "none" and len(shape) != 1 else reduced
@@ -229,11 +230,17 @@ def _walk(logits: Tensor, batch: _Batch) -> tuple[Tensor, Tensor, float | Tensor
     return values, gradient, left
 
 
-def _weigh(loss: Loss, rows: Tensor, label: Tensor | None, coefficients: Tensor | None, kept: Tensor | None) -> _Batch:
+def _weigh(
+    loss: Loss,
+    weight: Tensor | None,
+    rows: Tensor,
+    label: Tensor | None,
+    coefficients: Tensor | None,
+    kept: Tensor | None,
+) -> _Batch:
     """Apply ``weight``, ``label_smoothing`` and the ignored rows to the targets, each as PyTorch defines it."""
     count, num_classes = rows.shape
     precision = _precision(rows)
-    weight = loss.weight
     if weight is not None:
         if len(weight) != num_classes:
             raise LabelError(
