@@ -96,7 +96,7 @@ def object_array(raw: bytes) -> bytes:
     return (
         b"\x80\x02}X\x04\x00\x00\x00datacnumpy.core.multiarray\n_reconstruct\ncnumpy\nndarray\nK\x00\x85C\x01b\x87R"
         b"(K\x01K\x01\x85cnumpy\ndtype\nX\x01\x00\x00\x00O\x89\x88\x87R(K\x03X\x01\x00\x00\x00|NNNJ\xff\xff\xff\xff"
-        b"J\xff\xff\xff\xffK\x3ftb\x89C" + bytes([len(raw)]) + raw + b"tbs."
+        b"J\xff\xff\xff\xffK\x00tb\x89C" + bytes([len(raw)]) + raw + b"tbs."
     )
 
 

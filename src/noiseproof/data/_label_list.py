@@ -13,7 +13,7 @@ import numpy as np
 from noiseproof.classes import Labels, read_labels
 from noiseproof.data._files import IMAGE_ENDINGS
 from noiseproof.errors import DataError, LabelError, suggest
-from noiseproof.untrusted import read_json, read_npy, read_text, read_torch
+from noiseproof.untrusted import read_json, read_lines, read_npy, read_torch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -211,11 +211,7 @@ def _is_file(value: str) -> bool:
 
 
 def _read_text(path: Path, column: str | None) -> LabelList:
-    lines = [
-        (number, line.strip())
-        for number, line in enumerate(read_text(path).splitlines(), 1)
-        if line.strip() and not line.lstrip().startswith("#")
-    ]
+    lines = [(number, line) for number, line in read_lines(path) if not line.startswith("#")]
     if not lines:
         raise DataError(f"{path} holds no labels: {_EXPECTED}")
     separator = _separator([line for _, line in lines[:20]])
