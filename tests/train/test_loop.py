@@ -277,6 +277,18 @@ def test_own_arrays_without_a_test_set_or_clean_labels(tmp_path: Path) -> None:
     assert record.last.validation_accuracy is not None
 
 
+def test_class_names_go_from_the_file_to_the_record(tmp_path: Path) -> None:
+    digits = data.digits()
+    names = np.array([f"digit {label}" for label in range(10)])
+    np.savez(tmp_path / "mine.npz", features=digits.train.inputs.reshape(-1, 64), labels=names[digits.train.labels])
+    spec = {"kind": "asymmetric", "rate": 0.3, "mapping": {"digit 3": "digit 5"}}
+    own = recipe(data={"name": "arrays", "path": str(tmp_path / "mine.npz")}, noise=spec, epochs=1)
+    record = train(own, tmp_path / "run")
+    assert record.data["class_names"] == names.tolist()
+    manifest = json.loads((tmp_path / "run" / "noise.json").read_text(encoding="utf-8"))
+    assert "digit 3" in json.dumps(manifest)
+
+
 def test_own_arrays_with_known_clean_labels(tmp_path: Path) -> None:
     clean = data.digits().train.labels
     file = own_data(tmp_path, clean_labels=(clean + (np.arange(len(clean)) % 4 == 0)) % 10)

@@ -389,6 +389,7 @@ def _begin(run: RunFolder, job: _Job, dataset: Dataset, *, fast: bool) -> None:
         "name": dataset.name,
         "fingerprint": run.identity.inputs["data"],
         "classes": dataset.num_classes,
+        "class_names": list(dataset.class_names),
         "train": len(task.train),
         "validation": len(task.validation),
         "test": 0 if dataset.test is None else len(dataset.test),

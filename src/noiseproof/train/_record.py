@@ -83,7 +83,7 @@ class Record:
             undefined).
         environments: versions and machine, with the epoch from which they held; one entry unless a run went on
             elsewhere.
-        data: sizes, class count and fingerprint of the data set.
+        data: sizes, class names and fingerprint of the data set.
         noise: requested, expected and realised rates and the checksum of the labels; ``None`` for unknown noise.
         parameters: the number of trainable parameters.
         epochs: the measures, in order.
