@@ -22,7 +22,7 @@ from noiseproof.user_code import is_reloaded
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from noiseproof.losses._rows import Rows
+    from noiseproof.losses._rows import Elementwise, Rows
     from noiseproof.losses.papers import Citation
 
 REGISTRY: dict[str, type[Loss]] = {}
@@ -145,6 +145,14 @@ class Loss(_Declared):
         self.label_smoothing = label_smoothing
         for key, value in check_parameters(self.name or type(self).__name__, self.declared, parameters).items():
             object.__setattr__(self, key, value if isinstance(value, bool) else float(value))
+        self.check()
+
+    def check(self) -> None:
+        """See that the parameters go together, where a definition has something to say to that.
+
+        Raises:
+            SpecError: they do not.
+        """
 
     def __setattr__(self, key: str, value: Any) -> None:
         if key in self.declared:
@@ -254,8 +262,23 @@ class Active(Loss):
         """The derivative of :meth:`value` by the log-probability, elementwise."""
         raise NotImplementedError
 
+    @property
+    def steepness(self) -> float:
+        """A bound of the size of :meth:`slope`, to know how much rounding matters."""
+        return 1.0
+
+    def relative_to(self, least: Callable[[], Tensor]) -> tuple[Elementwise, Elementwise]:  # noqa: ARG002
+        """The value and the slope up to a common factor, for operators that divide by the sum over the classes.
+
+        Args:
+            least: gives the smallest probability that they are asked for, for a factor that keeps them from
+                underflowing.
+        """
+        return self.value, self.slope
+
     def accumulate(self, rows: Rows, scale: float) -> None:
         """Add ``scale`` times the value and slope at the label."""
+        rows.sharpen(scale * self.steepness)
         value, slope = rows.pick(self.value, self.slope)
         rows.add(value, slope, scale)
 
@@ -274,6 +297,7 @@ class Passive(Active):
     def accumulate(self, rows: Rows, scale: float) -> None:
         """Add ``scale`` times the label's part and the sum over the classes."""
         scale /= self.per(rows.num_classes)
+        rows.sharpen(scale * self.steepness)
         value, slope = rows.pick(self.value, self.slope)
         rows.add(value, slope, scale)
         rows.add_power(self.power(), rows.mass, scale)

@@ -90,6 +90,7 @@ class _Softmax(Probabilities):
         "concrete",
         "few_classes",
         "logits",
+        "sharp",
     )
 
     def __init__(self, logits: Tensor, *, concrete: bool) -> None:
@@ -99,6 +100,7 @@ class _Softmax(Probabilities):
         self.concrete = concrete and not compiling
         # A compiler fuses the exponentials away.
         self.few_classes = compiling or logits.shape[-1] < _MANY_CLASSES
+        self.sharp = False
         self._largest: Tensor | None = None
         self._log_sum: Tensor | None = None
         self._log_total: Tensor | None = None
@@ -166,6 +168,15 @@ class _Softmax(Probabilities):
                     self._log_total = total.sub(self.log_sum, alpha=size)
         return self._log_total
 
+    def sharpen(self) -> None:
+        """Take the logarithm of a leading probability from what the others leave of 1, with all of its digits."""
+        log, p = self.log, self.p
+        own = log.gather(-1, self.top_class)
+        rest = p.scatter(-1, self.top_class, 0.0).sum(-1, keepdim=True)
+        exact = torch.where(rest < 0.5, torch.log1p(-rest.clamp(max=0.5)), own)
+        self._log = log.scatter(-1, self.top_class, exact)
+        self.sharp = True
+
     def power_total(self, power: float) -> Tensor:
         """``(rows, 1)``: the sum of the probabilities to a power."""
         if power not in self._power_totals:
@@ -192,7 +203,7 @@ class _AtIndex(Probabilities):
     def log(self) -> Tensor:
         if self._log is None:
             every = self._every
-            if every.few_classes:
+            if every.few_classes or every.sharp:
                 self._log = every.log.gather(-1, self._index)
             else:
                 self._log = every.logits.gather(-1, self._index) - every.largest - every.log_sum
@@ -235,6 +246,18 @@ class Rows:
         self._powers: dict[float, _Terms] = {}
         self._arrays: list[tuple[Tensor, Tensor | float]] = []
         self._direct: list[Tensor] = []
+
+    def sharpen(self, steepness: float, limit: float = 32.0) -> None:
+        """Spend some more walks on the digits of a leading probability where a loss multiplies their rounding.
+
+        Args:
+            steepness: what the loss multiplies a difference of log-probabilities by, at most.
+            limit: up to where the rounding may be multiplied.
+        """
+        if abs(steepness) > limit and not self.every.sharp:
+            self.every.sharpen()
+            if self.label is not None:
+                self.at_label = _AtIndex(self.every, self.label)
 
     @property
     def mass(self) -> Tensor | float:
@@ -362,6 +385,10 @@ class Rows:
         for index, slope in at_index:
             column = slope if isinstance(slope, Tensor) else torch.full_like(result[:, :1], slope)
             result.scatter_add_(-1, index, column)
+        if self.every.sharp:
+            # The derivatives of a row sum to 0, which gives the leading one's the digits of the others.
+            others = result.scatter(-1, self.every.top_class, 0.0).sum(-1, keepdim=True)
+            result.scatter_(-1, self.every.top_class, -others)
         for direct in self._direct:
             result.add_(direct, alpha=scale)
         return result

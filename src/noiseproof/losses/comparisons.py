@@ -10,10 +10,13 @@ from torch.nn import functional
 
 from noiseproof.losses import papers
 from noiseproof.losses._base import Active, Combination, Limit, Loss, flag, parameter
+from noiseproof.losses._leading import Leading
 from noiseproof.losses._rows import Probabilities
-from noiseproof.losses.definitions import CE, MAE, tiny
+from noiseproof.losses.definitions import CE, MAE
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from torch import Tensor
 
     from noiseproof.losses._rows import Rows
@@ -41,7 +44,11 @@ class EpsilonCE(Active, name="ce-eps"):
         return -self._log_slope(label)
 
     def _raw_log(self, label: Probabilities) -> Tensor:
-        return torch.where(label.top, torch.log(label.p + self.m), label.log) - math.log1p(self.m)
+        # Where p' is near 1, as it is for every largest class with a large m, only its distance from 1 has digits left.
+        raised = torch.log1p(torch.expm1(label.log) / (1 + self.m))
+        if self.m < 1:
+            raised = torch.where(label.p > 0.5, raised, torch.log(label.p + self.m) - math.log1p(self.m))
+        return torch.where(label.top, raised, label.log - math.log1p(self.m))
 
     def _log(self, label: Probabilities) -> Tensor:
         raw = self._raw_log(label)
@@ -59,7 +66,7 @@ class EpsilonFL(EpsilonCE, name="fl-eps"):
     gradient = r"-(1-p'_y)^\gamma\,\frac{p_y}{p_y+m}\ \text{if } y=j,\ \text{else } -(1-p'_y)^\gamma"
     limits = (Limit({"gamma": 0.0, "m": 100.0}, "ce-eps(m=100)"),)
 
-    gamma: float = parameter(default=0.1, domain="[0, inf)")
+    gamma: float = parameter(default=0.1, domain="[0, 1e30]")
 
     def value(self, label: Probabilities) -> Tensor:
         return -self._log(label) * self._weight(label).detach()
@@ -68,7 +75,14 @@ class EpsilonFL(EpsilonCE, name="fl-eps"):
         return -self._log_slope(label) * self._weight(label)
 
     def _weight(self, label: Probabilities) -> Tensor:
-        return (-torch.expm1(self._log(label))) ** self.gamma
+        """``(1 - p')^gamma``, from a logarithm that keeps its digits where p' is near 1."""
+        if self.gamma == 0:
+            return torch.ones_like(label.p)
+        rest = -torch.expm1(label.log)
+        log_rest = torch.where(label.top, torch.log(rest) - math.log1p(self.m), torch.log1p(-label.p / (1 + self.m)))
+        if self.floor:
+            log_rest = log_rest.clamp(max=math.log1p(-self.floor))
+        return torch.exp(log_rest * self.gamma)
 
 
 class NLNL(Loss, name="nlnl"):
@@ -87,24 +101,52 @@ class NLNL(Loss, name="nlnl"):
     sampled: bool = flag(default=True)
 
     def accumulate(self, rows: Rows, scale: float) -> None:
-        if self.sampled and rows.label is not None:
-            step = torch.randint_like(rows.label, 1, rows.num_classes)
-            other = (rows.label + step) % rows.num_classes
-            drawn = rows.at(other)
-            rows.add_at(other, self._value(drawn), self._slope(drawn), scale)
+        if not self.sampled or rows.label is None:
+            self._accumulate_mean(rows, scale)
             return
+        step = torch.randint_like(rows.label, 1, rows.num_classes)
+        drawn = (rows.label + step) % rows.num_classes
+        if self.floor < _NORMAL:
+            self._accumulate_exactly(rows, torch.zeros_like(rows.logits).scatter(-1, drawn, 1.0), scale)
+            return
+        # What is left of 1 is the sum of the other probabilities: a difference from 1 would have no digits near 1.
+        p = torch.softmax(rows.logits, -1)
+        own = p.gather(-1, drawn)
+        others = p.scatter_(-1, drawn, 0.0) if rows.with_slope else p.scatter(-1, drawn, 0.0)
+        rest = others.sum(-1, keepdim=True)
+        gradient = None
+        if rows.with_slope:
+            counts = rest >= self.floor
+            gradient = others.mul_(torch.where(counts, -scale * own / rest.clamp(min=self.floor), 0.0))
+            gradient.scatter_(-1, drawn, torch.where(counts, scale * own, 0.0))
+        rows.add_direct(torch.log(rest.clamp(min=self.floor)) * -scale, gradient)
 
-        shares = rows.shares(self._value, self._slope)
-        others = rows.mass * shares.total - shares.value
-        rows.add(others, -shares.slope, scale / (rows.num_classes - 1))
-        rows.add_everywhere(shares.every, rows.mass, scale / (rows.num_classes - 1))
+    def _accumulate_mean(self, rows: Rows, scale: float) -> None:
+        others = torch.zeros_like(rows.logits)
+        if rows.label is not None:
+            others = torch.ones_like(rows.logits).scatter(-1, rows.label, 0.0)
+        elif rows.coefficients is not None:
+            others = rows.mass - rows.coefficients
+        self._accumulate_exactly(rows, others, scale / (rows.num_classes - 1))
 
-    def _value(self, other: Probabilities) -> Tensor:
-        return -torch.log((-torch.expm1(other.log)).clamp(min=self.floor))
+    def _accumulate_exactly(self, rows: Rows, coefficients: Tensor, scale: float) -> None:
+        lead = Leading(rows)
+        log_rest = lead.log_rest
+        if self.floor:
+            bottom = math.log(self.floor)
+            below = log_rest < bottom
+            log_rest = log_rest.clamp(min=bottom)
+        value = lead.total(coefficients, -log_rest)
+        gradient = None
+        if rows.with_slope:
+            if self.floor:
+                coefficients = torch.where(below, 0.0, coefficients)
+            gradient = lead.gradient(torch.zeros_like(log_rest), coefficients, lead.log - log_rest) * scale
+        rows.add_direct(value * scale, gradient)
 
-    def _slope(self, other: Probabilities) -> Tensor:
-        rest = -torch.expm1(other.log)
-        return torch.where(rest < self.floor, 0.0, other.p / rest.clamp(min=tiny(rest)))
+
+_NORMAL = 1e-30
+"""Floors from here on are normal numbers of a float32."""
 
 
 class LDRKL(Loss, name="ldr-kl"):
@@ -122,40 +164,88 @@ class LDRKL(Loss, name="ldr-kl"):
     )
     citation = papers.zhu_2023("Sec. 3")
 
-    c: float = parameter(default=0.1, domain="[0, inf)")
+    c: float = parameter(default=0.1, domain="[0, 1e30]")
     Lambda: float = parameter(default=10.0, domain="(0, inf)")
 
     def accumulate(self, rows: Rows, scale: float) -> None:
         # The normalised scores are K times the softmax of log softplus(z), which underflows nowhere.
         inner = rows.on(_log_softplus(rows.logits))
-        size = rows.num_classes / self.Lambda
-        scores = inner.every.p * size
-        highest = scores.amax(-1, keepdim=True)
-        powers = torch.exp(scores - highest)
-        total = powers.sum(-1, keepdim=True)
-
-        def lead(label: Probabilities) -> Tensor:
-            return highest - label.p * size + self.c / self.Lambda
-
-        def others(label: Probabilities) -> Tensor:
-            return (total - torch.exp(label.p * size - highest)).clamp(min=tiny(total))
-
-        def value(label: Probabilities) -> Tensor:
-            odds = torch.log(others(label)) + lead(label)
-            return self.Lambda * (functional.softplus(odds, threshold=_FAR) - math.log(rows.num_classes))
-
-        def pull(label: Probabilities) -> Tensor:
-            """How strongly the label pulls at each unit of the others' weight."""
-            return self.Lambda / (torch.exp(-lead(label)) + others(label))
-
-        def slope(label: Probabilities) -> Tensor:
-            return -pull(label) * label.p * (size * total)
-
-        picked, at_label = inner.pick(value, slope)
-        inner.add(picked, at_label, scale)
+        scores = inner.every.p * rows.num_classes
+        found = self._of_labels(scores, rows.coefficients) if rows.label is None else self._of_label(scores, rows.label)
+        value, slopes = found
+        inner.add(value, 0.0, scale)
         if rows.with_slope:
-            inner.add_everywhere(scores * powers, inner.pick(pull, slope)[0], scale)
+            inner.add_everywhere(slopes() * scores, 1.0, scale)
         rows.add_inner(inner, lambda gradient: gradient * _log_softplus_slope(rows.logits))
+
+    def _of_label(self, scores: Tensor, label: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
+        """The value ``(rows, 1)``, and the slopes by the scores: how the others' weight is shared, against the label's.
+
+        The others are summed without the label, which may outweigh them by more than there are digits.
+        """
+        temperature = self._temperature(scores)
+        own = scores.gather(-1, label)
+        others = scores.scatter(-1, label, -math.inf)
+        highest = others.amax(-1, keepdim=True)
+        powers = torch.exp((others - highest) / temperature)
+        total = powers.sum(-1, keepdim=True)
+        lead = (highest - own + self.c) + torch.log(total / scores.shape[-1]) * temperature
+        value = self._value(lead, own, scores)
+
+        def slopes() -> Tensor:
+            share = torch.sigmoid(lead / temperature + math.log(scores.shape[-1]))
+            return (powers * (share / total)).scatter(-1, label, -share)
+
+        return value, slopes
+
+    def _of_labels(self, scores: Tensor, coefficients: Tensor | None) -> tuple[Tensor, Callable[[], Tensor]]:
+        """The same for all labels at once, each as often as it counts."""
+        assert coefficients is not None  # noqa: S101 - rows without labels have them
+        temperature = self._temperature(scores)
+        top = scores.argmax(-1, keepdim=True)
+        highest = scores.gather(-1, top)
+        beside = scores.scatter(-1, top, -math.inf)
+        second = beside.amax(-1, keepdim=True)
+        powers = torch.exp((scores - highest) / temperature)
+        powers_beside = torch.exp((beside - second) / temperature)
+        total_beside = powers_beside.sum(-1, keepdim=True)
+        # Of the others of each label, but of the top, which outweighs them: there the second takes its place.
+        totals = (powers.sum(-1, keepdim=True) - powers).scatter(-1, top, total_beside)
+        ahead = torch.where(beside.isinf(), second, highest) - scores + self.c
+        lead = ahead + torch.log(totals / scores.shape[-1]) * temperature
+        values = self._value(lead, scores, scores)
+        value = torch.where(coefficients == 0, 0.0, coefficients * values).sum(-1, keepdim=True)
+
+        def slopes() -> Tensor:
+            share = coefficients * torch.sigmoid(lead / temperature + math.log(scores.shape[-1]))
+            pulls = (share / totals).scatter(-1, top, 0.0)
+            spread = powers * (pulls.sum(-1, keepdim=True) - pulls)
+            return spread + powers_beside * (share.gather(-1, top) / total_beside) - share
+
+        return value, slopes
+
+    def _temperature(self, like: Tensor) -> float:
+        """Λ, or from where on its limit is reached to the last digit of a type."""
+        return min(max(self.Lambda, 1e-30), torch.finfo(like.dtype).max / 8)
+
+    def _value(self, lead: Tensor, own: Tensor, scores: Tensor) -> Tensor:
+        """``Λ log(1/K + exp(lead/Λ))`` for labels with the scores ``own``."""
+        temperature, size = self._temperature(scores), scores.shape[-1]
+        # The label alone, without the others.
+        least = -math.log(size) * temperature
+        value = lead.clamp(min=least) + torch.log1p(torch.exp((lead - least).abs() / -temperature)) * temperature
+        if temperature <= _WARM:
+            return value
+        # The logarithm of a mean near 1, from its distance from 1. The mean of the scores is 1.
+        margin = math.expm1(self.c / temperature) / size if self.c < temperature else 0.0
+        spread = torch.expm1((scores - 1) / temperature).mean(-1, keepdim=True)
+        distance = torch.expm1((1 - own + self.c) / temperature) * (1 + spread) + spread - margin
+        near = scores.amax(-1, keepdim=True) < (temperature if self.c < temperature else 0.0)
+        return torch.where(near, torch.log1p(torch.where(near, distance, 0.0)) * temperature, value)
+
+
+_WARM = 16.0
+"""Up to this Λ, it does not multiply the rounding of a logarithm too often."""
 
 
 _FAR = 40.0
@@ -188,7 +278,7 @@ class CELC(Loss, name="ce+lc"):
     citation = papers.wei_2023("Eq. 5")
     limits = (Limit({"delta": 1e6, "as_coded": False}, "ce"),)
 
-    delta: float = parameter(default=2.5, domain="(0, inf)")
+    delta: float = parameter(default=2.5, domain="(0, 1e30]")
     as_coded: bool = flag(default=True)
 
     def accumulate(self, rows: Rows, scale: float) -> None:
@@ -197,9 +287,11 @@ class CELC(Loss, name="ce+lc"):
         finite = torch.where(present, logits, 0.0)
         norm = torch.linalg.vector_norm(finite, dim=-1, keepdim=True)
         clipped = norm > (1 / self.delta if self.as_coded else self.delta)
-        safe = norm.clamp(min=tiny(norm))
+        safe = torch.where(clipped, norm, 1.0)
         factor = torch.where(clipped, self.delta / safe, 1.0)
-        inner = rows.on(torch.where(present, finite * factor, logits))
+        # From the largest logit on: the differences that count would lose digits in large products.
+        shifted = logits - logits.amax(-1, keepdim=True).detach()
+        inner = rows.on(torch.where(present, shifted * factor, logits))
         CE().accumulate(inner, scale)
 
         def pull_back(gradient: Tensor) -> Tensor:
@@ -265,6 +357,8 @@ def _tempered_log_softmax(logits: Tensor, t: float) -> Tensor:
     if t == 1:
         return torch.log_softmax(logits, -1)
     rest = t - 1
+    # From the largest logit on: the normaliser is a small number then, whose digits are those that count.
+    logits = logits - logits.amax(-1, keepdim=True)
 
     def log_p(normalizer: Tensor) -> Tensor:
         return torch.log1p(rest * (normalizer - logits)) / -rest
@@ -274,10 +368,10 @@ def _tempered_log_softmax(logits: Tensor, t: float) -> Tensor:
         logs = log_p(normalizer)
         total = torch.exp(logs).sum(-1, keepdim=True)
         steepness = torch.exp(t * logs).sum(-1, keepdim=True)
-        return normalizer + (total - total**t) / (-rest * steepness)
+        return normalizer + total * torch.expm1(rest * total.log()) / (rest * steepness)
 
     with torch.no_grad():
-        normalizer = logits.amax(-1, keepdim=True)
+        normalizer = torch.zeros_like(logits[:, :1])
         for _ in range(_NEWTON_STEPS):
             normalizer = newton(normalizer)
     # Two more steps, seen by autograd, give the first and the second derivative of the root.
@@ -293,8 +387,8 @@ class EpsilonCEMAE(Combination, name="ce-eps+mae"):
     title = "CE_eps+MAE"
     citation = papers.wang_2024("Sec. 4")
 
-    alpha: float = parameter(default=0.01, domain="[0, inf)")
-    beta: float = parameter(default=5.0, domain="[0, inf)")
+    alpha: float = parameter(default=0.01, domain="[0, 1e30]")
+    beta: float = parameter(default=5.0, domain="[0, 1e30]")
     m: float = parameter(default=1e5, domain="[0, inf)")
 
     def expression(self) -> Loss:
@@ -307,10 +401,10 @@ class EpsilonFLMAE(Combination, name="fl-eps+mae"):
     title = "FL_eps+MAE"
     citation = papers.wang_2024("Sec. 4")
 
-    alpha: float = parameter(default=0.01, domain="[0, inf)")
-    beta: float = parameter(default=5.0, domain="[0, inf)")
+    alpha: float = parameter(default=0.01, domain="[0, 1e30]")
+    beta: float = parameter(default=5.0, domain="[0, 1e30]")
     m: float = parameter(default=1e5, domain="[0, inf)")
-    gamma: float = parameter(default=0.1, domain="[0, inf)")
+    gamma: float = parameter(default=0.1, domain="[0, 1e30]")
 
     def expression(self) -> Loss:
         return self.alpha * EpsilonFL(m=self.m, gamma=self.gamma) + self.beta * MAE()

@@ -10,18 +10,36 @@ import math
 from typing import TYPE_CHECKING
 
 import torch
+from torch import Tensor
 
+from noiseproof.errors import SpecError
 from noiseproof.losses import papers
 from noiseproof.losses._base import Active, Limit, Passive, flag, parameter
+from noiseproof.losses._leading import Leading
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from collections.abc import Callable
 
-    from noiseproof.losses._rows import Probabilities, Rows
+    from noiseproof.losses._base import Loss
+    from noiseproof.losses._rows import Elementwise, Probabilities, Rows
 
 
 _UNDERFLOWN = -1e4
 """A log-probability whose probability is 0 in every floating-point type."""
+
+_STEEP = 8.0
+"""From this exponent on, a power is taken in log space: else it multiplies the rounding of its base too often."""
+
+_VANISHING = 1e-30
+"""A parameter below this has the value of its limit 0 to the last digit, and may underflow in a product."""
+
+_SMALL = 1e-4
+
+_SHARP = 32.0
+"""What the rounding of probabilities may be multiplied by; beyond, their sums keep more digits."""
+
+_VAST = 1e20
+"""A parameter above this has the value of its limit to the last digit, and its square no float32."""
 
 
 class CE(Active, name="ce"):
@@ -49,21 +67,44 @@ class FL(Active, name="fl"):
     citation = papers.lin_2017("Eq. 4")
     limits = (Limit({"gamma": 0.0}, "ce"),)
 
-    gamma: float = parameter(default=0.5, domain="[0, inf)")
+    gamma: float = parameter(default=0.5, domain="[0, 1e30]")
     detached: bool = flag(default=True)
 
     def value(self, label: Probabilities) -> Tensor:
-        weight = self._rest(label) ** self.gamma
-        return -label.log * (weight.detach() if self.detached else weight)
+        return self._value(label, self._weight(label))
 
     def slope(self, label: Probabilities) -> Tensor:
-        rest = self._rest(label)
+        return self._slope(label, self._weight(label))
+
+    def relative_to(self, least: Callable[[], Tensor]) -> tuple[Elementwise, Elementwise]:
+        """Large powers of 1 - p all underflow; those of their ratio to the largest 1 - p do not."""
+        if self.gamma <= _STEEP:
+            return self.value, self.slope
+        lowest = least()
+
+        def weight(label: Probabilities) -> Tensor:
+            lost = (label.p - lowest) / (1 - lowest)
+            return torch.exp(torch.log1p(-lost.clamp(min=0.0, max=1.0)) * self.gamma)
+
+        return lambda label: self._value(label, weight(label)), lambda label: self._slope(label, weight(label))
+
+    def _value(self, label: Probabilities, weight: Tensor) -> Tensor:
+        return -label.log * (weight.detach() if self.detached else weight)
+
+    def _slope(self, label: Probabilities, weight: Tensor) -> Tensor:
         if self.detached:
-            return -(rest**self.gamma)
+            return -weight
         # (1-p)^(gamma-1) log p is finite as p -> 1, where its factors are not, and p log p as p -> 0.
+        rest = self._rest(label)
         log = label.log.clamp(min=_UNDERFLOWN)
         steepness = torch.where(rest > 0, log / rest.clamp(min=tiny(rest)), -1.0)
-        return rest**self.gamma * (self.gamma * label.p * steepness - 1)
+        return weight * (label.p * self.gamma * steepness - 1)
+
+    def _weight(self, label: Probabilities) -> Tensor:
+        if self.gamma <= _STEEP:
+            weight: Tensor = self._rest(label) ** self.gamma
+            return weight
+        return torch.exp(torch.log1p(-label.p) * self.gamma)
 
     def _rest(self, label: Probabilities) -> Tensor:
         rest = -torch.expm1(label.log)
@@ -99,6 +140,8 @@ class GCE(Active, name="gce"):
     q: float = parameter(default=0.7, domain="(0, 1]")
 
     def value(self, label: Probabilities) -> Tensor:
+        if self.q < _VANISHING:
+            return -label.log
         return torch.expm1(self.q * label.log) / -self.q
 
     def slope(self, label: Probabilities) -> Tensor:
@@ -116,13 +159,17 @@ class RCE(Active, name="rce"):
     citation = papers.wang_2019("Sec. 4.1")
     limits = (Limit({"A": -2.0}, "mae"),)
 
-    A: float = parameter(default=-4.0, domain="(-inf, 0)")
+    A: float = parameter(default=-4.0, domain="[-1e30, 0)")
 
     def value(self, label: Probabilities) -> Tensor:
         return self.A * torch.expm1(label.log)
 
     def slope(self, label: Probabilities) -> Tensor:
         return self.A * label.p
+
+    @property
+    def steepness(self) -> float:
+        return -self.A
 
 
 class AGCE(Active, name="agce"):
@@ -137,18 +184,49 @@ class AGCE(Active, name="agce"):
     q: float = parameter(default=0.6, domain="(0, inf)")
 
     def value(self, label: Probabilities) -> Tensor:
-        # log((a+p)/(a+1)), so that neither a large a nor a tiny p cancels in the difference of the powers.
-        if self.a < 1:
-            log_a = label.log.new_tensor(math.log(self.a) if self.a else -math.inf)
-            ratio = torch.logaddexp(label.log, log_a) - math.log1p(self.a)
+        # The ratio is log((a+p)/(a+1)), so that neither a large a nor a tiny p cancels in the difference of the powers.
+        if self.a > _VAST:
+            return -torch.expm1(label.log) * power(self.a, self.q - 1)
+        if self.a < 1 and self.q <= _STEEP:
+            ratio = self._log_base(label) - math.log1p(self.a)
+        elif self.a < 1:
+            near = torch.log1p(torch.expm1(label.log) / (self.a + 1))
+            ratio = torch.where(label.p > 0.5, near, self._log_base(label) - math.log1p(self.a))
         else:
             ratio = torch.log1p(torch.expm1(label.log) / (self.a + 1))
-        return torch.expm1(self.q * ratio) * (-((self.a + 1) ** self.q) / self.q)
+        return difference(self.a + 1, ratio, self.q)
 
     def slope(self, label: Probabilities) -> Tensor:
         if self.a == 0:
             return -torch.exp(self.q * label.log)
-        return -((self.a + label.p) ** (self.q - 1)) * label.p
+        if self.a > _VAST:
+            return label.p * -power(self.a, self.q - 1)
+        if (self.q >= 1 or self.a > _SMALL) and fits(self.a + 1, self.q, label.p):
+            return -((self.a + label.p) ** (self.q - 1)) * label.p
+        return -torch.exp(self._log_slope(label))
+
+    def accumulate(self, rows: Rows, scale: float) -> None:
+        if fits(self.a + 1, self.q, rows.logits):
+            super().accumulate(rows, scale)
+        else:
+            accumulate_in_logs(rows, self.value, self._log_slope, scale)
+
+    def _log_slope(self, label: Probabilities) -> Tensor:
+        return self._log_base(label) * (self.q - 1) + label.log
+
+    def check(self) -> None:
+        refuse_overflow(self, self.a + 1, self.q)
+
+    @property
+    def steepness(self) -> float:
+        return max(1.0, power(self.a + 1, self.q - 1))
+
+    def _log_base(self, label: Probabilities) -> Tensor:
+        """``log(a + p)``."""
+        if self.a >= 1:
+            return torch.log1p(label.p / self.a) + math.log(self.a)
+        log_a = label.log.new_tensor(math.log(self.a) if self.a else -math.inf)
+        return torch.logaddexp(label.log, log_a)
 
 
 class AUL(Active, name="aul"):
@@ -163,11 +241,40 @@ class AUL(Active, name="aul"):
     p: float = parameter(default=1.5, domain="(0, inf)")
 
     def value(self, label: Probabilities) -> Tensor:
-        ratio = torch.log1p(-torch.expm1(label.log) / (self.a - 1))
-        return torch.expm1(self.p * ratio) * ((self.a - 1) ** self.p / self.p)
+        rest = -torch.expm1(label.log)
+        if self.a > _VAST:
+            return rest * power(self.a, self.p - 1)
+        ratio = torch.log1p(rest / (self.a - 1))
+        upper = (self.a - 1) + rest
+        return difference(upper, -ratio, self.p, overflows=not fits(self.a, self.p, rest))
 
     def slope(self, label: Probabilities) -> Tensor:
-        return -((self.a - label.p) ** (self.p - 1)) * label.p
+        if self.a > _VAST:
+            return label.p * -power(self.a, self.p - 1)
+        if 1 <= self.p <= _STEEP and fits(self.a, self.p, label.p):
+            return -((self.a - label.p) ** (self.p - 1)) * label.p
+        if fits(self.a, self.p, label.p):
+            return -(((self.a - 1) - torch.expm1(label.log)) ** (self.p - 1)) * label.p
+        return -torch.exp(self._log_slope(label))
+
+    def accumulate(self, rows: Rows, scale: float) -> None:
+        if fits(self.a, self.p, rows.logits):
+            super().accumulate(rows, scale)
+        else:
+            accumulate_in_logs(rows, self.value, self._log_slope, scale)
+
+    def _log_slope(self, label: Probabilities) -> Tensor:
+        return torch.log((self.a - 1) - torch.expm1(label.log)) * (self.p - 1) + label.log
+
+    def check(self) -> None:
+        refuse_overflow(self, self.a, self.p)
+
+    @property
+    def steepness(self) -> float:
+        return max(power(self.a - 1, self.p - 1), power(self.a, self.p - 1))
+
+
+_TINY_SCALE = 1e-3
 
 
 class AEL(Active, name="ael"):
@@ -180,10 +287,16 @@ class AEL(Active, name="ael"):
     a: float = parameter(default=2.5, domain="(0, inf)")
 
     def value(self, label: Probabilities) -> Tensor:
-        return torch.exp(-label.p / self.a)
+        return torch.exp(-self._exponent(label))
 
     def slope(self, label: Probabilities) -> Tensor:
-        return torch.exp(-label.p / self.a) * label.p / -self.a
+        exponent = self._exponent(label)
+        if self.a < _TINY_SCALE:
+            return -torch.exp(label.log - math.log(self.a) - exponent)
+        return torch.exp(-exponent) * label.p / -self.a
+
+    def _exponent(self, label: Probabilities) -> Tensor:
+        return torch.exp(label.log - math.log(self.a)) if self.a < _TINY_SCALE else label.p / self.a
 
 
 class AMSE(Passive, name="amse"):
@@ -210,20 +323,101 @@ class AMSE(Passive, name="amse"):
         return -self.q * ((self.a - label.p) ** (self.q - 1) * label.p + label.p**self.q)
 
     def accumulate(self, rows: Rows, scale: float) -> None:
-        if self.q != 2 or rows.at_label is None:
-            super().accumulate(rows, scale)
+        scale /= rows.num_classes
+        if self.q != 2 or scale * self.steepness > _SHARP:
+            self._accumulate_power(rows, scale)
+            return
+        if rows.at_label is None:
+            super().accumulate(rows, scale * rows.num_classes)
             return
         # The usual case in fewer operations, which at ten classes are what a loss costs: a² - 2a p has the slope -2a p.
-        scale /= rows.num_classes
         rows.add(rows.at_label.p, rows.at_label.p, -2 * self.a * scale)
-        rows.add(self.a**2, 0.0, scale)
+        rows.add(self.a * self.a, 0.0, scale)
         rows.add_power(2.0, 1.0, scale)
+
+    def _accumulate_power(self, rows: Rows, scale: float) -> None:
+        """With every power in log space: small ones of tiny probabilities count, and those of 1 - p have no end."""
+        lead = Leading(rows)
+        own, others = lead.coefficients, rows.mass - lead.coefficients
+        q = max(self.q, tiny(lead.log))
+        powers = torch.exp(lead.log * q)
+        if self.a == 1:
+            log_distance = lead.log_rest
+        elif self.a > _VAST:
+            log_distance = torch.full_like(lead.log, math.log(self.a))
+        else:
+            log_distance = torch.log((self.a - 1) + torch.exp(lead.log_rest))
+        value = lead.total(own, torch.exp(log_distance * q)) + lead.total(others, powers)
+        gradient = None
+        if rows.with_slope:
+            log_slope = log_distance * (q - 1) + lead.log
+            gradient = lead.gradient(others * powers, -own, log_slope) * (q * scale)
+        rows.add_direct(value * scale, gradient)
+
+    def check(self) -> None:
+        refuse_overflow(self, self.a, self.q)
+
+    @property
+    def steepness(self) -> float:
+        return self.q * power(self.a, self.q - 1)
 
     def power(self) -> float:
         return self.q
 
     def per(self, num_classes: int) -> float:
         return num_classes
+
+
+def difference(upper: Tensor | float, ratio: Tensor, q: float, *, overflows: bool = False) -> Tensor:
+    """``(upper^q - lower^q)/q`` from ``upper`` and ``ratio = log(lower/upper)``, without overflow on the way."""
+    if q < _VANISHING:
+        return -ratio
+    share = torch.expm1(ratio * q) * (-1 / q)
+    if isinstance(upper, Tensor):
+        return torch.exp(share.log() + upper.log() * q) if overflows else share * upper**q
+    if fits(upper, q, share):
+        return share * power(upper, q)
+    return torch.exp(share.log() + q * math.log(upper))
+
+
+def fits(base: float, exponent: float, like: Tensor) -> bool:
+    """Whether a type holds a power, with room for a factor."""
+    return exponent * math.log(base) < math.log(torch.finfo(like.dtype).max) - 8
+
+
+def accumulate_in_logs(
+    rows: Rows, value: Callable[[Probabilities], Tensor], log_slope: Callable[[Probabilities], Tensor], scale: float
+) -> None:
+    """Add a loss of the label's probability whose slopes a type may not hold, though it holds their products with p."""
+    rows.every.sharpen()
+    lead = Leading(rows)
+    values = lead.total(lead.coefficients, value(rows.every))
+    gradient = None
+    if rows.with_slope:
+        slopes = log_slope(rows.every)
+        gradient = lead.gradient(torch.zeros_like(slopes), -lead.coefficients, slopes) * scale
+    rows.add_direct(values * scale, gradient)
+
+
+def refuse_overflow(loss: Loss, base: float, exponent: float) -> None:
+    """Refuse parameters with which the values of a loss are beyond all types.
+
+    Raises:
+        SpecError: the power, which is about the largest value, is beyond a float64.
+    """
+    if exponent * math.log(base) > _LARGEST:
+        raise SpecError(f"{loss.spec}: the largest value, about {base:g}^{exponent:g}, is beyond what a float64 holds")
+
+
+_LARGEST = 690.0
+
+
+def power(base: float, exponent: float) -> float:
+    """A power, infinite where it overflows."""
+    try:
+        return float(base**exponent)
+    except OverflowError:
+        return math.inf
 
 
 def tiny(like: Tensor) -> float:

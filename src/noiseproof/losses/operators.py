@@ -54,6 +54,7 @@ class Normalized(Loss):
 
     def accumulate(self, rows: Rows, scale: float) -> None:
         """Add ``scale`` times the ratio."""
+        rows.sharpen(scale, limit=1e3)
         share = self._share(rows)
         inverse = share.total.reciprocal()
         # A label that cannot be (a logit of -inf) has the whole of an infinite sum.
@@ -67,9 +68,10 @@ class Normalized(Loss):
         if type(inner) is CE and rows.at_label is not None:
             # The ratio needs the log-probability only up to a factor, and its sum without an array of them.
             return Shares(rows.at_label.log, 1.0, rows.every.log_total, 1.0)
+        value, slope = inner.relative_to(lambda: rows.every.p.amin(-1, keepdim=True))
         if rows.at_label is not None:
-            return rows.shares(inner.value, inner.slope)
-        return rows.shares(lambda label: _bounded(inner.value(label)), inner.slope)
+            return rows.shares(value, slope)
+        return rows.shares(lambda label: _bounded(value(label)), slope)
 
     def extra_repr(self) -> str:
         """What is inside of the brackets of the text."""
@@ -130,21 +132,31 @@ class Negative(Loss):
                 f"negative: p_min must lie below 1/K, got p_min={self.p_min:g} with K={rows.num_classes} classes"
             )
         floor = math.log(self.p_min)
-        at_floor = rows.logits.new_full((1, 1), floor)
-        highest = self.inner.value(Probabilities(at_floor)).reshape(())
+        at_floor = Probabilities(rows.logits.new_full((1, 1), floor))
+        inner_value, inner_slope = self.inner.relative_to(lambda: at_floor.p)
+        highest = inner_value(at_floor)
+        highest = highest.reshape(()) if isinstance(highest, Tensor) else highest
 
-        def value(label: Probabilities) -> Tensor:
-            return highest - self.inner.value(Probabilities(label.log.clamp(min=floor)))
+        def value(label: Probabilities) -> Tensor | float:
+            return highest - inner_value(Probabilities(label.log.clamp(min=floor)))
 
         def slope(label: Probabilities) -> Tensor:
-            raised = self.inner.slope(Probabilities(label.log.clamp(min=floor)))
+            raised = inner_slope(Probabilities(label.log.clamp(min=floor)))
             return torch.where(label.log < floor, 0.0, -raised)
 
+        rows.sharpen(scale, limit=1e3)
         share = rows.shares(value, slope)
         inverse = share.total.reciprocal()
         ratio = share.value * inverse
-        rows.add(rows.mass, 0.0, scale)
-        rows.add(ratio, share.slope * inverse, -scale)
+        if rows.every.sharp and rows.label is not None:
+            # The shares of the others, in place of what the label's leaves of 1.
+            every = value(rows.every)
+            others = every.scatter(-1, rows.label, 0.0) if isinstance(every, Tensor) else rows.every.p * 0 + every
+            rows.add(others.sum(-1, keepdim=True) * inverse, 0.0, scale)
+            rows.add(0.0, share.slope * inverse, -scale)
+        else:
+            rows.add(rows.mass, 0.0, scale)
+            rows.add(ratio, share.slope * inverse, -scale)
         rows.add_everywhere(share.every, ratio * inverse, scale)
 
     def extra_repr(self) -> str:
@@ -152,12 +164,12 @@ class Negative(Loss):
         return self.spec.removeprefix("negative(").removesuffix(")")
 
 
-_ENDLESS = 1e30
-"""What stands for infinity where it is divided by itself."""
-
-
 def _bounded(value: Tensor | float) -> Tensor | float:
-    return value.clamp(-_ENDLESS, _ENDLESS) if isinstance(value, Tensor) else value
+    """A value with a large number in place of infinity, where that is divided by itself."""
+    if not isinstance(value, Tensor):
+        return value
+    endless = torch.finfo(value.dtype).max / 8
+    return value.clamp(-endless, endless)
 
 
 def _call(operator: str, inner: Loss, arguments: dict[str, float]) -> str:

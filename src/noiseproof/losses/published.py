@@ -29,7 +29,7 @@ class NFL(Combination, name="nfl"):
     citation = papers.ma_2020("Eq. 5")
     limits = (Limit({"gamma": 0.0}, "nce"),)
 
-    gamma: float = parameter(default=0.5, domain="[0, inf)")
+    gamma: float = parameter(default=0.5, domain="[0, 1e30]")
     detached: bool = flag(default=True)
 
     def expression(self) -> Loss:
@@ -59,7 +59,7 @@ class NNFL(Combination, name="nnfl"):
     citation = papers.ye_2023("Sec. 3")
     limits = (Limit({"gamma": 0.0}, "nnce"),)
 
-    gamma: float = parameter(default=0.5, domain="[0, inf)")
+    gamma: float = parameter(default=0.5, domain="[0, 1e30]")
     p_min: float = parameter(default=1e-8, domain="(0, 0.5)")
     detached: bool = flag(default=True)
 
@@ -73,9 +73,9 @@ class SCE(Combination, name="sce"):
     title = "Symmetric cross-entropy"
     citation = papers.wang_2019("Sec. 4.1")
 
-    alpha: float = parameter(default=0.1, domain="[0, inf)")
-    beta: float = parameter(default=1.0, domain="[0, inf)")
-    A: float = parameter(default=-4.0, domain="(-inf, 0)")
+    alpha: float = parameter(default=0.1, domain="[0, 1e30]")
+    beta: float = parameter(default=1.0, domain="[0, 1e30]")
+    A: float = parameter(default=-4.0, domain="[-1e30, 0)")
 
     def expression(self) -> Loss:
         return self.alpha * CE() + self.beta * RCE(A=self.A)
@@ -84,8 +84,8 @@ class SCE(Combination, name="sce"):
 class _Pair(Combination):
     """Two weighted parts."""
 
-    alpha: float = parameter(default=1.0, domain="[0, inf)")
-    beta: float = parameter(default=1.0, domain="[0, inf)")
+    alpha: float = parameter(default=1.0, domain="[0, 1e30]")
+    beta: float = parameter(default=1.0, domain="[0, 1e30]")
 
 
 class NCERCE(_Pair, name="nce+rce"):
@@ -94,7 +94,7 @@ class NCERCE(_Pair, name="nce+rce"):
     title = "NCE+RCE"
     citation = papers.ma_2020("Sec. 4")
 
-    A: float = parameter(default=-4.0, domain="(-inf, 0)")
+    A: float = parameter(default=-4.0, domain="[-1e30, 0)")
 
     def expression(self) -> Loss:
         return self.alpha * NCE() + self.beta * RCE(A=self.A)
@@ -116,8 +116,8 @@ class NFLRCE(_Pair, name="nfl+rce"):
     title = "NFL+RCE"
     citation = papers.ma_2020("Sec. 4")
 
-    gamma: float = parameter(default=0.5, domain="[0, inf)")
-    A: float = parameter(default=-4.0, domain="(-inf, 0)")
+    gamma: float = parameter(default=0.5, domain="[0, 1e30]")
+    A: float = parameter(default=-4.0, domain="[-1e30, 0)")
 
     def expression(self) -> Loss:
         return self.alpha * NFL(gamma=self.gamma) + self.beta * RCE(A=self.A)
@@ -129,7 +129,7 @@ class NFLMAE(_Pair, name="nfl+mae"):
     title = "NFL+MAE"
     citation = papers.ma_2020("Sec. 4")
 
-    gamma: float = parameter(default=0.5, domain="[0, inf)")
+    gamma: float = parameter(default=0.5, domain="[0, 1e30]")
 
     def expression(self) -> Loss:
         return self.alpha * NFL(gamma=self.gamma) + (self.beta / 2) * MAE()
@@ -141,7 +141,7 @@ class NCEAUL(_Pair, name="nce+aul"):
     title = "NCE+AUL"
     citation = papers.zhou_2021("Sec. 5")
 
-    beta: float = parameter(default=3.0, domain="[0, inf)")
+    beta: float = parameter(default=3.0, domain="[0, 1e30]")
     a: float = parameter(default=6.3, domain="(1, inf)")
     p: float = parameter(default=1.5, domain="(0, inf)")
 
@@ -155,8 +155,8 @@ class NCEAGCE(_Pair, name="nce+agce"):
     title = "NCE+AGCE"
     citation = papers.zhou_2021("Sec. 5")
 
-    alpha: float = parameter(default=10.0, domain="[0, inf)")
-    beta: float = parameter(default=4.0, domain="[0, inf)")
+    alpha: float = parameter(default=10.0, domain="[0, 1e30]")
+    beta: float = parameter(default=4.0, domain="[0, 1e30]")
     a: float = parameter(default=6.0, domain="[0, inf)")
     q: float = parameter(default=1.5, domain="(0, inf)")
 
@@ -170,7 +170,7 @@ class NCEAEL(_Pair, name="nce+ael"):
     title = "NCE+AEL"
     citation = papers.zhou_2021("Sec. 5")
 
-    beta: float = parameter(default=4.0, domain="[0, inf)")
+    beta: float = parameter(default=4.0, domain="[0, 1e30]")
     a: float = parameter(default=5.0, domain="(0, inf)")
 
     def expression(self) -> Loss:
@@ -183,8 +183,8 @@ class NFLAUL(_Pair, name="nfl+aul"):
     title = "NFL+AUL"
     citation = papers.zhou_2021("Sec. 5")
 
-    beta: float = parameter(default=3.0, domain="[0, inf)")
-    gamma: float = parameter(default=0.5, domain="[0, inf)")
+    beta: float = parameter(default=3.0, domain="[0, 1e30]")
+    gamma: float = parameter(default=0.5, domain="[0, 1e30]")
     a: float = parameter(default=6.3, domain="(1, inf)")
     p: float = parameter(default=1.5, domain="(0, inf)")
 
@@ -198,9 +198,9 @@ class NFLAGCE(_Pair, name="nfl+agce"):
     title = "NFL+AGCE"
     citation = papers.zhou_2021("Sec. 5")
 
-    alpha: float = parameter(default=10.0, domain="[0, inf)")
-    beta: float = parameter(default=4.0, domain="[0, inf)")
-    gamma: float = parameter(default=0.5, domain="[0, inf)")
+    alpha: float = parameter(default=10.0, domain="[0, 1e30]")
+    beta: float = parameter(default=4.0, domain="[0, 1e30]")
+    gamma: float = parameter(default=0.5, domain="[0, 1e30]")
     a: float = parameter(default=6.0, domain="[0, inf)")
     q: float = parameter(default=1.5, domain="(0, inf)")
 
@@ -214,8 +214,8 @@ class NFLAEL(_Pair, name="nfl+ael"):
     title = "NFL+AEL"
     citation = papers.zhou_2021("Sec. 5")
 
-    beta: float = parameter(default=4.0, domain="[0, inf)")
-    gamma: float = parameter(default=0.5, domain="[0, inf)")
+    beta: float = parameter(default=4.0, domain="[0, 1e30]")
+    gamma: float = parameter(default=0.5, domain="[0, 1e30]")
     a: float = parameter(default=5.0, domain="(0, inf)")
 
     def expression(self) -> Loss:
@@ -241,8 +241,8 @@ class ANLCE(_Pair, name="anl-ce"):
     title = "ANL-CE"
     citation = papers.ye_2023("Sec. 3")
 
-    alpha: float = parameter(default=5.0, domain="[0, inf)")
-    beta: float = parameter(default=5.0, domain="[0, inf)")
+    alpha: float = parameter(default=5.0, domain="[0, 1e30]")
+    beta: float = parameter(default=5.0, domain="[0, 1e30]")
     p_min: float = parameter(default=1e-8, domain="(0, 0.5)")
 
     def expression(self) -> Loss:
@@ -256,9 +256,9 @@ class ANLFL(_Pair, name="anl-fl"):
     citation = papers.ye_2023("Sec. 3")
     limits = (Limit({"gamma": 0.0}, "anl-ce"),)
 
-    alpha: float = parameter(default=5.0, domain="[0, inf)")
-    beta: float = parameter(default=5.0, domain="[0, inf)")
-    gamma: float = parameter(default=0.5, domain="[0, inf)")
+    alpha: float = parameter(default=5.0, domain="[0, 1e30]")
+    beta: float = parameter(default=5.0, domain="[0, 1e30]")
+    gamma: float = parameter(default=0.5, domain="[0, 1e30]")
     p_min: float = parameter(default=1e-8, domain="(0, 0.5)")
 
     def expression(self) -> Loss:
@@ -285,7 +285,7 @@ class JALFL(_Pair, name="jal-fl"):
     limits = (Limit({"gamma": 0.0}, "jal-ce"),)
 
     a: float = parameter(default=30.0, domain="[1, inf)")
-    gamma: float = parameter(default=0.5, domain="[0, inf)")
+    gamma: float = parameter(default=0.5, domain="[0, 1e30]")
 
     def expression(self) -> Loss:
         return self.alpha * NFL(gamma=self.gamma) + self.beta * AMSE(a=self.a)

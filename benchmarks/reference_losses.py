@@ -7,15 +7,17 @@ it. The probabilities come as a list, and what is left of 1 is summed from the o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import mpmath
 from mpmath import mp
 
-mp.dps = 60
+DIGITS = 60
+mp.dps = DIGITS
 STEP = mp.mpf(10) ** -40
-MASKED = -(mp.mpf(10) ** 200)
+MASKED = -(mp.mpf(10) ** 400)
 """What stands for a logit of minus infinity: the formulas then give the limit."""
 
 Number = Any
@@ -125,8 +127,9 @@ def ce_eps(p: Vector, y: int, m: float, floor: float = 1e-8) -> Number:
 
 
 def fl_eps(p: Vector, y: int, m: float, gamma: float, floor: float = 1e-8) -> Number:
-    sharpened = max(mp.re(epsilon(p, m)[y]), mp.mpf(floor))
-    left = rest(p, y) / (1 + mp.mpf(m)) if sharpened > 0.5 else 1 - sharpened
+    raised = mp.re(epsilon(p, m)[y])
+    sharpened = max(raised, mp.mpf(floor))
+    left = rest(p, y) / (1 + mp.mpf(m)) if raised == sharpened > 0.5 else 1 - sharpened
     return still(left) ** gamma * ce_eps(p, y, m, floor) if gamma else ce_eps(p, y, m, floor)
 
 
@@ -253,18 +256,28 @@ def value_and_gradient(
     name: str, parameters: dict[str, float], logits: Sequence[float], label: int
 ) -> tuple[Number, list[Number]]:
     """The loss of one sample and its derivative by the logits, to 30 digits or more."""
-    exact = [MASKED if logit == -mpmath.inf else mp.mpf(float(logit)) for logit in logits]
+    return value_and_slopes(name, parameters, logits, label, range(len(logits)))
 
-    def formula(z: Vector) -> Number:
-        if name in OF_LOGITS:
-            return OF_LOGITS[name](z, label, **parameters)
-        return REFERENCES[name](softmax(z), label, **parameters)
 
-    gradient = []
-    for j, logit in enumerate(exact):
-        if logit == MASKED:
-            gradient.append(mp.mpf(0))
-            continue
-        moved: list[Number] = [*exact[:j], mp.mpc(logit, STEP), *exact[j + 1 :]]
-        gradient.append(mp.im(formula(moved)) / STEP)
-    return mp.re(formula(exact)), gradient
+def value_and_slopes(
+    name: str, parameters: dict[str, float], logits: Sequence[float], label: int, places: Sequence[int]
+) -> tuple[Number, list[Number]]:
+    """The loss of one sample and its derivative by some of the logits, to 30 digits or more."""
+    # A parameter of 1e-300 is lost beside 1 in fewer digits.
+    extreme = max((abs(math.log10(abs(one))) for one in parameters.values() if one), default=0.0)
+    with mp.workdps(DIGITS + math.ceil(extreme)):
+        exact = [MASKED if logit == -mpmath.inf else mp.mpf(float(logit)) for logit in logits]
+
+        def formula(z: Vector) -> Number:
+            if name in OF_LOGITS:
+                return OF_LOGITS[name](z, label, **parameters)
+            return REFERENCES[name](softmax(z), label, **parameters)
+
+        slopes = []
+        for place in places:
+            if exact[place] == MASKED:
+                slopes.append(mp.mpf(0))
+                continue
+            moved: list[Number] = [*exact[:place], mp.mpc(exact[place], STEP), *exact[place + 1 :]]
+            slopes.append(mp.im(formula(moved)) / STEP)
+        return mp.re(formula(exact)), slopes

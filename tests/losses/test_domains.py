@@ -1,0 +1,132 @@
+"""Values and gradients where parameters and logits go to the ends of their domains."""
+
+from __future__ import annotations
+
+import random
+
+import pytest
+import torch
+from torch import Tensor
+
+from accuracy import search
+from noiseproof.losses import REGISTRY, make_loss
+from reference_losses import OF_LOGITS, REFERENCES, value_and_gradient
+
+# Where formulas cancel, divide by what vanishes or take a power of it: a label that leads, trails, is tied or masked.
+ROWS = [
+    ([3.0, 0.0, -1.0, 0.5], 0),
+    ([30.0, 0.0], 0),
+    ([30.0, 0.0], 1),
+    ([0.0, 0.0, 0.0], 1),
+    ([5.0, 5.0, -40.0], 0),
+    ([-12.0, 1.0, 4.0, 4.5, 300.0], 0),
+    ([10003.0, 10000.0, 9999.0, 10000.5], 0),
+    ([-200.0, -190.0, -300.0], 1),
+]
+BORDERS = [
+    *("ldr-kl(c=2, Lambda=0.1)", "ldr-kl(c=2, Lambda=0.01)", "ldr-kl(Lambda=1000)", "ldr-kl(Lambda=1e6)"),
+    *("ldr-kl(c=2, Lambda=1e-30)", "ldr-kl(c=0, Lambda=1e30)", "ldr-kl(c=1e6, Lambda=3)"),
+    *("ce-eps", "fl-eps", "ce-eps(m=1e15)", "ce-eps(m=1e-5, floor=0)", "fl-eps(gamma=30)", "fl-eps(m=0.1, floor=0.99)"),
+    *("amse(a=1, q=0.5)", "amse(q=0.001)", "amse(a=1, q=1e-9)", "amse(a=1.0000001, q=0.1)", "amse(a=2, q=60)"),
+    *("aul(a=1.00000001, p=0.5)", "aul(a=1.0000000000000002, p=0.01)", "aul(a=1.1, p=50)", "aul(a=1e9, p=0.3)"),
+    *("agce(a=6, q=50)", "agce(a=0, q=1e-9)", "agce(a=1e-300, q=0.1)", "agce(a=1e25, q=1)", "agce(a=1e-5, q=0.5)"),
+    *("nlnl(floor=0, sampled=false)", "nlnl(sampled=false)", "nlnl(floor=0.9, sampled=false)"),
+    *("bi-tempered(t2=1.00001)", "bi-tempered(t1=0.9999999, t2=1.0000000000000002)", "bi-tempered(t1=0, t2=4)"),
+    *("nfl(gamma=150)", "nfl(gamma=1e6)", "fl(gamma=1000)", "fl(gamma=1e30, detached=false)", "nfl(gamma=0.001)"),
+    *(
+        "nnfl(gamma=1000, p_min=0.1)",
+        "nnce(p_min=0.199)",
+        "nnce(p_min=1e-300)",
+        "ce+lc(delta=1e6)",
+        "ce+lc(delta=1e-9)",
+    ),
+    *("ce+lc(delta=1e6, as_coded=false)", "ael(a=1e-9)", "ael(a=1e20)", "gce(q=1e-300)", "rce(A=-1e9)"),
+]
+
+
+def _evaluate(spec: str, logits: Tensor, label: int) -> tuple[Tensor, Tensor]:
+    logits = logits.clone().unsqueeze(0).requires_grad_()
+    value = make_loss(spec)(logits, torch.tensor([label]))
+    (gradient,) = torch.autograd.grad(value, logits)
+    return value.detach().double(), gradient[0].double()
+
+
+@pytest.mark.parametrize("spec", BORDERS)
+def test_at_the_borders(spec: str) -> None:
+    """A tighter bar than that of the search: relative to the largest slope, wherever the label does not lead by far."""
+    loss = make_loss(spec)
+    for logits, label in ROWS:
+        if loss.hyperparameters.get("p_min", 0.0) * len(logits) >= 1:
+            continue
+        value, slopes = value_and_gradient(loss.name, loss.hyperparameters, logits, label)
+        true = torch.tensor([float(slope) for slope in slopes], dtype=torch.float64)
+        for dtype, rounding in ((torch.float64, 1e-13), (torch.float32, 1e-4)):
+            largest = torch.finfo(dtype).max / 10
+            found, gradient = _evaluate(spec, torch.tensor(logits, dtype=dtype), label)
+            if abs(value) < largest:
+                assert abs(found.item() - float(value)) <= rounding * max(abs(float(value)), 0.1)
+            if true.abs().max() < largest:
+                assert gradient.isfinite().all()
+                assert (gradient - true).abs().max() <= rounding * max(true.abs().max().item(), 0.1)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+@pytest.mark.parametrize("spec", ["ce-eps", "fl-eps"])
+def test_a_leading_label_of_the_epsilon_softmax_keeps_its_digits(spec: str, dtype: torch.dtype) -> None:
+    logits = [3.0, 0.5, -1.0, 0.25]
+    value, slopes = value_and_gradient(spec, make_loss(spec).hyperparameters, logits, 0)
+    found, gradient = _evaluate(spec, torch.tensor(logits, dtype=dtype), 0)
+    assert found.item() == pytest.approx(float(value), rel=1e-5)
+    assert gradient.tolist() == pytest.approx([float(slope) for slope in slopes], rel=1e-5)
+
+
+@pytest.mark.parametrize("name", sorted({*REFERENCES, *OF_LOGITS}))
+def test_random_logits_and_parameters(name: str) -> None:
+    """A small search of ``benchmarks/accuracy.py``."""
+    cases = search(name, random.Random(f"suite {name}"))
+    for _ in range(4 if name == "bi-tempered" else 12):
+        worst, case = next(cases)
+        assert worst <= 1, str(case)
+
+
+@pytest.mark.parametrize("floor", [0.0, 1e-5])
+def test_negative_learning_against_a_certain_class(floor: float) -> None:
+    """The drawn label is the only other one, and has nearly all of the probability."""
+    for gap in (11.0, 30.0, 2000.0):
+        for dtype, rounding in ((torch.float64, 1e-12), (torch.float32, 1e-5)):
+            logits = torch.tensor([[gap, 0.0]], dtype=dtype, requires_grad=True)
+            value = make_loss(f"nlnl(floor={floor})")(logits, torch.tensor([1]))
+            (gradient,) = torch.autograd.grad(value, logits)
+            true, slopes = value_and_gradient("nlnl", {"floor": floor, "sampled": False}, [gap, 0.0], 1)
+            assert value.item() == pytest.approx(float(true), rel=rounding)
+            assert gradient[0].tolist() == pytest.approx([float(slope) for slope in slopes], rel=rounding, abs=1e-12)
+
+
+@pytest.mark.parametrize("target", ["labels", "probabilities"])
+@pytest.mark.parametrize("spec", BORDERS)
+def test_probability_targets_mean_the_same(spec: str, target: str) -> None:
+    logits = torch.tensor([[3.0, 0.0, -1.0, 0.5], [0.1, 9.0, 0.2, 9.0]], dtype=torch.float64, requires_grad=True)
+    loss = make_loss(spec, reduction="none")
+    labels = torch.tensor([[0, 1, 2, 3]] * 2)
+    if target == "labels":
+        given = torch.nn.functional.one_hot(labels[:, 1], 4).double()
+        expected = loss(logits, labels[:, 1])
+    else:
+        given = torch.tensor([[0.5, 0.2, 0.0, 0.3], [0.0, 0.9, 0.1, 0.0]], dtype=torch.float64)
+        expected = torch.stack([loss(logits, labels[:, k]) * given[:, k] for k in range(4)]).sum(0)
+    found = loss(logits, given)
+    torch.testing.assert_close(found, expected, rtol=1e-9, atol=1e-9)
+    (mine,) = torch.autograd.grad(found.sum(), logits)
+    (each,) = torch.autograd.grad(expected.sum(), logits)
+    torch.testing.assert_close(mine, each, rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("spec", sorted(REGISTRY))
+def test_a_masked_label_has_the_limit(spec: str) -> None:
+    logits = torch.tensor([[1.0, -torch.inf, 0.5], [1.0, 2.0, 0.5]], requires_grad=True)
+    value = make_loss(spec, reduction="none")(logits, torch.tensor([1, 1]))
+    assert not value.isnan().any()
+    (gradient,) = torch.autograd.grad(value.sum(), logits)
+    assert gradient.isfinite().all()
+    if spec in ("nce", "nfl"):
+        assert value[0] == 1
