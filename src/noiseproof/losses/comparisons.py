@@ -110,9 +110,9 @@ class NLNL(Loss, name="nlnl"):
             self._accumulate_exactly(rows, torch.zeros_like(rows.logits).scatter(-1, drawn, 1.0), scale)
             return
         # What is left of 1 is the sum of the other probabilities: a difference from 1 would have no digits near 1.
-        p = torch.softmax(rows.logits, -1)
+        p = rows.every.p
         own = p.gather(-1, drawn)
-        others = p.scatter_(-1, drawn, 0.0) if rows.with_slope else p.scatter(-1, drawn, 0.0)
+        others = p.scatter(-1, drawn, 0.0)
         rest = others.sum(-1, keepdim=True)
         gradient = None
         if rows.with_slope:
