@@ -33,3 +33,16 @@ def test_toml_blocks_are_recipes(page: Path, tmp_path: Path) -> None:
     for block in re.findall(r"^```toml\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
         (tmp_path / "block.toml").write_text(block)
         assert load_grid(tmp_path / "block.toml").recipes
+
+
+def test_every_key_of_a_recipe_is_documented() -> None:
+    from noiseproof.bench._grid import _AXES
+    from noiseproof.train import _recipe
+
+    page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
+    tables = page.split("### Every key")[1].split("## Protocols")[0]
+    models = [value for value in vars(_recipe).values() if isinstance(value, type) and hasattr(value, "model_fields")]
+    keys = {key for model in models for key in model.model_fields} | {"extends", "imports", "title", "grid", *_AXES}
+    keys |= {"rates", "regulariser"}
+    assert not [key for key in sorted(keys) if not re.search(rf"\b{key}\b", tables)]
+    assert len(models) > 10

@@ -16,6 +16,7 @@ import image_sets
 from noiseproof import cli
 from noiseproof.cli._options import combine, parse_change
 from noiseproof.errors import RecipeError
+from noiseproof.losses import REGISTRY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -258,6 +259,16 @@ def test_examples_work_when_pasted(
     np.save("labels.npy", np.arange(100) % 4)
     np.savetxt("T.csv", 0.6 * np.eye(4) + 0.1, delimiter=",")
     Path("my-grid.toml").write_text('extends = "digits"\n[grid]\nseeds = [1]\n')
+    if "my_losses" in example or "mine.toml" in example:
+        sys.modules.pop("my_losses", None)  # of another folder
+        REGISTRY.pop("taylor-ce", None)
+        page = (ROOT / "docs" / "losses.md").read_text(encoding="utf-8")
+        block = re.search(r"^```python\n(from noiseproof.losses import Active.*?)^make_loss", page, re.DOTALL | re.M)
+        grid = re.search(r"^```\n(extends.*?)^```", page, re.DOTALL | re.M)
+        assert block is not None
+        assert grid is not None
+        Path("my_losses.py").write_text(block[1], encoding="utf-8")
+        Path("mine.toml").write_text(grid[1], encoding="utf-8")
     if "pictures.toml" in example:
         block = re.search(r"^```toml\n(.*?)^```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL | re.MULTILINE)
         assert block is not None
@@ -273,7 +284,7 @@ def test_examples_work_when_pasted(
     arguments = expanded[1:]
     if arguments[0] in ("train", "bench"):
         arguments += ["--set", "epochs=1"]
-        if arguments[1] in ("demo", "my-grid.toml"):
+        if arguments[1] in ("demo", "my-grid.toml", "mine.toml"):
             arguments += ["--set", "grid.seeds=[1]"]
     assert cli.main(arguments) == 0, capsys.readouterr().err
 

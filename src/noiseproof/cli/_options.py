@@ -15,7 +15,7 @@ from noiseproof.user_code import import_modules
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from noiseproof.bench import Machine
+    from noiseproof.bench import Grid, Machine
 
 
 def add_import(parser: argparse.ArgumentParser) -> None:
@@ -155,6 +155,23 @@ def _utf_8(text: str) -> str:
         return text.encode("utf-8", "surrogateescape").decode("utf-8")
     except UnicodeError:
         return text  # what takes it says what is wrong
+
+
+def load_asked_grid(options: argparse.Namespace, changes: dict[str, Any]) -> Grid:
+    """The grid of the options' recipe.
+
+    Raises:
+        RecipeError: as :func:`noiseproof.bench.load_grid`; of an unknown loss that runs were made with, the message
+            names the module.
+    """
+    from noiseproof.bench import load_grid
+    from noiseproof.train import name_missing_module
+
+    try:
+        return load_grid(options.recipe, changes)
+    except RecipeError as error:
+        folders = options.runs.iterdir() if options.runs.is_dir() else ()
+        raise name_missing_module(error, folders) from error
 
 
 def recipe_changes(options: argparse.Namespace, named: dict[str, Any] | None = None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from noiseproof.cli._explain import FOLDER_NAMES, noisy_validation_notes
-from noiseproof.cli._options import add_run_options, machine_of, recipe_changes
+from noiseproof.cli._options import add_run_options, load_asked_grid, machine_of, recipe_changes
 from noiseproof.files import check_folder
 
 _EXAMPLES = """\
@@ -49,13 +49,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the grid, print the tables and write the report."""
-    from noiseproof.bench import check_measures, grid_status, load_grid, make_tables, run_grid
+    from noiseproof.bench import check_measures, grid_status, make_tables, run_grid
     from noiseproof.cli._display import GridDisplay, show_table
     from noiseproof.cli._streams import say
     from noiseproof.report import write_report
     from noiseproof.train import keep_freed_memory
 
-    grid = load_grid(options.recipe, recipe_changes(options))
+    grid = load_asked_grid(options, recipe_changes(options))
     if options.dry_run:
         for recipe, folder, status in grid_status(grid, options.runs):
             say(f"{status:<9} {folder}  {recipe.method.loss}")

@@ -6,7 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from noiseproof.cli._explain import FOLDER_NAMES, next_command, noisy_validation_notes
-from noiseproof.cli._options import add_run_options, machine_of, recipe_changes
+from noiseproof.cli._options import add_run_options, load_asked_grid, machine_of, recipe_changes
 
 if TYPE_CHECKING:
     from noiseproof.bench import Grid
@@ -95,11 +95,10 @@ def asked_for(options: argparse.Namespace) -> Grid:
     Raises:
         RecipeError: they contradict each other, it is no valid recipe, or there are several.
     """
-    from noiseproof.bench import load_grid
     from noiseproof.errors import RecipeError
 
     named = {"method": options.method, "noise": options.noise, "noise.rate": options.rate, "seed": options.seed}
-    grid = load_grid(options.recipe, recipe_changes(options, named))
+    grid = load_asked_grid(options, recipe_changes(options, named))
     if len(grid.recipes) != 1:
         raise RecipeError(
             f"{options.recipe} is a grid of {len(grid.recipes)} runs: use `noiseproof bench {options.recipe}`"

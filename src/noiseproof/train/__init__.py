@@ -18,7 +18,7 @@ from noiseproof.train._recipe_file import (
     read_recipe_file,
 )
 from noiseproof.train._record import Epoch, Record, RunFolder, read_record
-from noiseproof.train._runs import Runs, ended_without_inputs, folder_name, several_runs
+from noiseproof.train._runs import Runs, ended_without_inputs, folder_name, name_missing_module, several_runs
 
 __all__ = [
     "DataRecipe",
@@ -42,6 +42,7 @@ __all__ = [
     "make_noise",
     "make_recipe",
     "merge",
+    "name_missing_module",
     "names_another",
     "noise_fingerprint",
     "packaged_recipe_text",

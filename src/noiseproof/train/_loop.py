@@ -17,7 +17,7 @@ from lightning_fabric import Fabric
 
 from noiseproof import models
 from noiseproof.data import ImageFiles, Reader, default_workers
-from noiseproof.errors import DataError, DataWarning, LabelError, RunError, RunWarning, shorten
+from noiseproof.errors import DataError, DataWarning, LabelError, RecipeError, RunError, RunWarning, shorten
 from noiseproof.losses import make_loss
 from noiseproof.provenance import environment
 from noiseproof.seeding import derive, torch_stream
@@ -26,7 +26,7 @@ from noiseproof.train._identity import identify, is_of_settings, noise_fingerpri
 from noiseproof.train._prepare import load_dataset, prepare
 from noiseproof.train._recipe import StepSchedule, make_recipe
 from noiseproof.train._record import Epoch, Record, RunFolder, read_record
-from noiseproof.train._runs import ended_without_inputs
+from noiseproof.train._runs import ended_without_inputs, name_missing_module
 from noiseproof.train._steps import FastSteps, Steps, Training
 
 if TYPE_CHECKING:
@@ -107,7 +107,10 @@ def train(
         RunWarning: the run is finished, but its data are not there any more to be compared with; or it goes on under
             other circumstances than it began.
     """
-    recipe = make_recipe(recipe)
+    try:
+        recipe = make_recipe(recipe)
+    except RecipeError as error:
+        raise name_missing_module(error, [Path(folder)]) from error
     folder, data_dir = Path(folder), Path(data_dir)
     try:
         dataset = dataset or load_dataset(recipe.data, data_dir, download=download)

@@ -116,7 +116,7 @@ class DataRecipe(_Value):
     root: _Path | None = None
     image_size: _Pixels | None = None
     resize: _Pixels | None = None
-    unreadable: Annotated[float, Field(ge=0, lt=1)] | None = None
+    unreadable: Annotated[_Real, Field(ge=0, lt=1)] | None = None
     train_size: _Count | None = None
     shrink: _Count = 1
 

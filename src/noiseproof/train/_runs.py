@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noiseproof.errors import NoiseproofError, RunError, RunWarning, shorten
+from noiseproof.errors import NoiseproofError, RecipeError, RunError, RunWarning, shorten
 from noiseproof.train._identity import differences, inputs_are_gone, places, settings_id
 from noiseproof.train._record import Record, read_record
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from noiseproof.train._identity import Identity
     from noiseproof.train._recipe import Recipe
@@ -160,3 +161,24 @@ def _readable_name(recipe: Recipe) -> str:
 
 def _for_a_path(text: str) -> str:
     return re.sub(r"[^a-z0-9+.-]+", "_", text.lower()).strip("_")[:40]
+
+
+def name_missing_module(error: RecipeError, folders: Iterable[Path]) -> RecipeError:
+    """An error about an unknown loss with the module that it came from, where a run says so; nothing is imported.
+
+    Args:
+        error: what was raised.
+        folders: of runs.
+    """
+    unknown = re.search(r"(?:unknown loss|no loss is called) '([^']+)'", str(error))
+    modules: dict[str, None] = {}
+    for folder in folders if unknown is not None else ():
+        with contextlib.suppress(RunError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            record = read_record(folder)
+            if unknown is not None and record is not None and unknown[1] in record.recipe["method"]["loss"]:
+                modules |= dict.fromkeys(record.code)
+    if not modules:
+        return error
+    options = " ".join(f"--import {module}" for module in modules)
+    return RecipeError(f"{error}. The runs that are there took it from {', '.join(modules)}: give {options}")
