@@ -365,6 +365,12 @@ class Rows:
 
     def gradient(self, scale: float = 1.0, out: Tensor | None = None) -> Tensor:
         """A multiple of the derivative of :meth:`value` by the logits, ``(rows, classes)``."""
+        if self._direct and not (self._at_index or self._common or self._powers or self._arrays):
+            first, *others = self._direct
+            result = torch.mul(first, scale, out=out)
+            for direct in others:
+                result.add_(direct, alpha=scale)
+            return result
         at_index = [(index, _combined(terms, scale)) for index, terms in self._at_index]
         common = _combined(self._common, scale)
         powers = {power: _combined(terms, scale) for power, terms in self._powers.items()}
