@@ -269,12 +269,12 @@ def test_examples_work_when_pasted(
         assert grid is not None
         Path("my_losses.py").write_text(block[1], encoding="utf-8")
         Path("mine.toml").write_text(grid[1], encoding="utf-8")
-    if "pictures.toml" in example:
-        block = re.search(r"^```toml\n(.*?)^```", (ROOT / "docs" / "data.md").read_text(), re.DOTALL | re.MULTILINE)
-        assert block is not None
-        Path("pictures.toml").write_text(block[1])
-        for number in range(20):
-            image_sets.write_image(Path(f"pictures/train/class{number % 2}/{number}.jpg"), number % 2, number)
+    if "photos" in example or "train.txt" in example:
+        for number in range(24):
+            image_sets.write_image(Path(f"photos/class{number % 2}/{number}.jpg"), number % 2, number)
+        lines = [f"photos/class{number % 2}/{number}.jpg {number % 2}" for number in range(24)]
+        image_sets.write_lines(Path("train.txt"), lines[:20])
+        image_sets.write_lines(Path("test.txt"), lines[20:])
     cli.main(["noise", "symmetric", "--data", "digits", "--rate", "0.3", "--out", "noisy.json"])
     command, _, _ = example.partition(" > ")
     expanded = subprocess.run(

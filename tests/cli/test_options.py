@@ -72,14 +72,11 @@ def test_options_of_the_noise_are_merged(options: str, kind: str, rate: float) -
         "--noise symmetric, --rate .2, --set noise=none",
         "--noise symmetric, --set noise.kind=asymmetric",
         "--rate .2, --set noise.rate=.3",
-        "--set noise.rate=.2, --set noise.rate=.3",
         "--method ce, --set method=gce",
         "--method ce, --set method.name=gce",
         "--method ce, --set method.loss=gce",
         "--method ce, --set 'method={name = \"gce\", l2 = 0.5}'",
         "--seed 1, --set seed=2",
-        "--set epochs=3, --set epochs=4",
-        "--set epochs=3, --set epochs=true",
         "--set epochs=3, --set epochs.x=4",
         "--set data=digits, --set data.name=cifar10",
         "--set 'noise.mapping={3=5}', --set noise.mapping.3=6",
@@ -91,6 +88,11 @@ def test_options_that_contradict_each_other_are_both_named(options: str) -> None
         with pytest.raises(RecipeError, match="contradict each other") as caught:
             asked_for(f"digits {order}")
         assert str(caught.value).count("--") == 2
+
+
+def test_of_a_key_that_is_set_twice_the_last_counts() -> None:
+    assert asked_for("digits --set epochs=20 --set epochs=3").epochs == 3
+    assert asked_for("digits --method ce --set method.l2=.1 --set method.l2=.5").method.l2 == 0.5
 
 
 @pytest.mark.parametrize(

@@ -146,7 +146,7 @@ HOSTILE = {
 }
 
 CHILD = """
-import pickle, resource, sys, time
+import pickle, re, resource, sys, time
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
 from noiseproof.errors import DataError
 from noiseproof.untrusted import read_pickle
@@ -158,7 +158,9 @@ for name, content in pickle.load(sys.stdin.buffer).items():
         said = str(error)
     else:
         said = "was read"
-    print(f"{name}|{time.process_time() - start:.1f}|{resource.getrusage(resource.RUSAGE_SELF).ru_maxrss}|{said}")
+    # Not ru_maxrss, which begins with that of the process that started this one.
+    peak = re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]
+    print(f"{name}|{time.process_time() - start:.1f}|{peak}|{said}")
 """
 
 

@@ -196,6 +196,9 @@ def recipe_changes(options: argparse.Namespace, named: dict[str, Any] | None = N
     return combine([*given, *(parse_change(text) for text in options.changes)])
 
 
+_SET = "--set "
+
+
 def parse_change(text: str) -> tuple[str, str, Any]:
     """``noise.rate=0.4`` as the option that it came from, its key and its value: TOML, or plain text where that fails.
 
@@ -206,11 +209,13 @@ def parse_change(text: str) -> tuple[str, str, Any]:
     key = ".".join(part.strip() for part in key.split("."))
     if not equals or not all(key.split(".")):
         raise RecipeError(f"--set {text}: expected KEY=VALUE, such as epochs=3")
-    return f"--set {text}", key, _value(value.strip())
+    return f"{_SET}{text}", key, _value(value.strip())
 
 
 def combine(given: list[tuple[str, str, Any]]) -> dict[str, Any]:
     """Options as nested tables, each option with its key and its value.
+
+    Of the same key given twice by ``--set`` the last counts, as of every other option that is given twice.
 
     Raises:
         RecipeError: two options that contradict each other.
@@ -221,7 +226,8 @@ def combine(given: list[tuple[str, str, Any]]) -> dict[str, Any]:
             for other, (before, theirs) in leaves.items():
                 short, long = sorted((path, other), key=len)
                 same = path == other and theirs == leaf and type(theirs) is type(leaf)
-                if long[: len(short)] == short and not same:
+                again = option.startswith(_SET) and before.partition("=")[0] == option.partition("=")[0]
+                if long[: len(short)] == short and not same and not again:
                     raise _contradiction(before, option)
             leaves[path] = option, leaf
     named = [option for option, key, value in given if key == "method" and isinstance(value, str)]
