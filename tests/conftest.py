@@ -91,3 +91,9 @@ def write_small_cifar(folder: Path, name: str, size: int = 40) -> Path:
         (target / file).write_bytes(pickle_python2({"data": pixels, labels_key: labels}))
     (target / meta[0]).write_bytes(pickle_python2({meta[1]: [f"class{i}" for i in range(classes)]}))
     return target
+
+
+def unfreeze_flags_of_torch() -> None:
+    """Undo what importing PyTorch's own tests does to the process: flags of its backends cannot be set any more."""
+    torch.backends.flags_frozen.__globals__["__allow_nonbracketed_mutation_flag"] = True
+    assert not torch.backends.flags_frozen()

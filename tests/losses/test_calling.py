@@ -17,6 +17,7 @@ from torch.autograd import forward_ad
 from torch.nn import functional
 from torch.testing._internal.composite_compliance import check_backward_formula, check_with_mode
 
+from conftest import unfreeze_flags_of_torch
 from loss_cases import CASES, case_name
 from noiseproof.errors import LabelError, SpecError
 from noiseproof.losses import (
@@ -36,6 +37,8 @@ from noiseproof.losses import (
 )
 from noiseproof.losses import functional as F
 from reference_losses import REFERENCES, value_and_gradient
+
+unfreeze_flags_of_torch()
 
 BY_NAME = {loss.name: loss for loss in reversed(CASES)}
 """One of each definition."""

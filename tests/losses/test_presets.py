@@ -153,7 +153,7 @@ def test_every_loss_is_a_function(name: str) -> None:
     found = function(logits, target, weight=weight, reduction="sum")
     torch.manual_seed(0)
     assert found == make_loss(name, weight=weight, reduction="sum")(logits, target)
-    assert list(inspect.signature(function).parameters)[:2] == ["logits", "target"]
+    assert list(inspect.signature(function).parameters)[:2] == ["input", "target"]
     assert F.function_name(name) in dir(F)
 
 

@@ -20,9 +20,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.testing._internal import composite_compliance as compliance
 from torch.utils._pytree import tree_map
 
+from conftest import unfreeze_flags_of_torch
 from noiseproof.errors import NoiseproofError
 from noiseproof.losses import CE
 from noiseproof.losses import functional as F
@@ -46,12 +46,14 @@ def databases() -> SimpleNamespace:
         modules = importlib.import_module("torch.testing._internal.common_modules")
         operators = importlib.import_module("torch.testing._internal.common_methods_invocations")
         references = importlib.import_module("torch.testing._internal.common_nn")
-    setattr(torch.backends, "__allow_nonbracketed_mutation_flag", True)
+        compliance = importlib.import_module("torch.testing._internal.composite_compliance")
+    unfreeze_flags_of_torch()
     (module,) = [entry for entry in modules.module_db if entry.module_cls is nn.CrossEntropyLoss]
     (operator,) = [entry for entry in operators.op_db if entry.name == "nn.functional.cross_entropy"]
     return SimpleNamespace(
         module=module,
         operator=operator,
+        compliance=compliance,
         reference=references.loss_reference_fns["CrossEntropyLoss"],
         construction=modules.ModuleErrorEnum.CONSTRUCTION_ERROR,
     )
@@ -230,10 +232,10 @@ def test_operator_has_right_second_derivatives(databases: SimpleNamespace) -> No
 def test_operator_is_composite_compliant(databases: SimpleNamespace) -> None:
     for sample in _samples(databases, torch.float64, wanted=True):
         arguments = (sample.input, *sample.args)
-        compliance.check_with_mode(CROSS_ENTROPY, arguments, sample.kwargs, torch.testing.assert_close)
-        compliance.check_all_permutations(CROSS_ENTROPY, arguments, sample.kwargs, torch.testing.assert_close)
+        databases.compliance.check_with_mode(CROSS_ENTROPY, arguments, sample.kwargs, torch.testing.assert_close)
+        databases.compliance.check_all_permutations(CROSS_ENTROPY, arguments, sample.kwargs, torch.testing.assert_close)
         check: Any
-        for check in (compliance.check_backward_formula, compliance.check_forward_ad_formula):
+        for check in (databases.compliance.check_backward_formula, databases.compliance.check_forward_ad_formula):
             torch.manual_seed(0)
             check(CROSS_ENTROPY, arguments, sample.kwargs, assert_equal_fn=torch.testing.assert_close)
 

@@ -56,6 +56,7 @@ def test_a_run_learns_and_leaves_its_record(tmp_path: Path) -> None:
         "validation": 240,
         "test": 596,
         "notes": [],
+        "class_names": [str(digit) for digit in range(10)],
     }
     assert record.noise is not None
     assert record.noise["requested_rate"] == 0.4

@@ -290,8 +290,12 @@ class CELC(Loss, name="ce+lc"):
         safe = torch.where(clipped, norm, 1.0)
         factor = torch.where(clipped, self.delta / safe, 1.0)
         # From the largest logit on: the differences that count would lose digits in large products.
-        shifted = logits - logits.amax(-1, keepdim=True).detach()
-        inner = rows.on(torch.where(present, shifted * factor, logits))
+        largest = logits.amax(-1, keepdim=True).detach()
+        shifted = (finite - largest) * factor
+        if not rows.with_slope:
+            # Nothing, whose derivative is that of the shift: it matters where the label's logit is -inf.
+            shifted = shifted + largest * (factor - factor.detach())
+        inner = rows.on(torch.where(present, shifted, logits))
         CE().accumulate(inner, scale)
 
         def pull_back(gradient: Tensor) -> Tensor:
