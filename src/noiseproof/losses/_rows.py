@@ -366,9 +366,9 @@ class Rows:
     def gradient(self, scale: float = 1.0, out: Tensor | None = None) -> Tensor:
         """A multiple of the derivative of :meth:`value` by the logits, ``(rows, classes)``."""
         if self._direct and not (self._at_index or self._common or self._powers or self._arrays):
-            first, *others = self._direct
+            first, *further = self._direct
             result = torch.mul(first, scale, out=out)
-            for direct in others:
+            for direct in further:
                 result.add_(direct, alpha=scale)
             return result
         at_index = [(index, _combined(terms, scale)) for index, terms in self._at_index]
