@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import filelock
@@ -10,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import HealthCheck, settings
+
+from noiseproof.losses import REGISTRY
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -28,6 +31,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _seeded() -> None:
     torch.manual_seed(0)
+
+
+@pytest.fixture
+def losses_as_before() -> Iterator[None]:
+    """Forget the losses and modules that a test brought in."""
+    losses, modules, path = dict(REGISTRY), set(sys.modules), list(sys.path)
+    yield
+    REGISTRY.clear()
+    REGISTRY.update(losses)
+    sys.path[:] = path
+    for name in set(sys.modules) - modules:
+        del sys.modules[name]
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ from noiseproof.losses import CE, REGISTRY, Active, loss_classes, make_loss
 from noiseproof.user_code import defining_modules, import_again, import_modules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 LOSS = """
 from noiseproof.losses import Active, parameter
@@ -28,15 +28,7 @@ class Twice(Active, name="twice-ce"):
 """
 
 
-@pytest.fixture(autouse=True)
-def _as_before() -> Iterator[None]:
-    losses, modules, path = dict(REGISTRY), set(sys.modules), list(sys.path)
-    yield
-    REGISTRY.clear()
-    REGISTRY.update(losses)
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
+pytestmark = pytest.mark.usefixtures("losses_as_before")
 
 
 @pytest.fixture

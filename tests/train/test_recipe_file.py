@@ -19,7 +19,7 @@ from noiseproof.losses import REGISTRY
 from noiseproof.train import Recipe, make_recipe, read_recipe_file
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 BASE = """
 data = "digits"
@@ -31,16 +31,12 @@ lr = 0.1
 """
 
 
+pytestmark = pytest.mark.usefixtures("losses_as_before")
+
+
 @pytest.fixture(autouse=True)
-def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    losses, modules, path = dict(REGISTRY), set(sys.modules), list(sys.path)
+def _in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    yield
-    REGISTRY.clear()
-    REGISTRY.update(losses)
-    sys.path[:] = path
-    for name in set(sys.modules) - modules:
-        del sys.modules[name]
 
 
 def write(text: str | bytes, name: str = "r.toml") -> Path:

@@ -13,7 +13,7 @@ import numpy as np
 from noiseproof.classes import Labels, read_labels
 from noiseproof.data._files import IMAGE_ENDINGS
 from noiseproof.errors import DataError, LabelError, suggest
-from noiseproof.untrusted import read_json, read_lines, read_npy, read_torch
+from noiseproof.untrusted import is_number, read_json, read_lines, read_npy, read_torch
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -253,13 +253,13 @@ def _is_header(rows: Sequence[Sequence[str]], column: str | None, path: Path) ->
         DataError: nothing tells.
     """
     head, body = rows[0], rows[1:]
-    if any(map(_is_number, head)) or any(map(_is_file, head)):
+    if any(map(is_number, head)) or any(map(_is_file, head)):
         return False
     if column in head or {name.casefold() for name in head} & {*_NAMED, *_NUMBERED, *_CALLED}:
         return True
     for place in range(len(head)):
         below = [row[place] for row in body]
-        if below and (all(map(_is_number, below)) or all(map(_is_file, below))):
+        if below and (all(map(is_number, below)) or all(map(_is_file, below))):
             return True
         if head[place] in below:
             return False
@@ -284,14 +284,6 @@ def _fields(line: str, separator: str | None) -> list[str]:
     if not separator:
         return [line]
     return [field.strip() for field in next(csv.reader([line], delimiter=separator, skipinitialspace=True))]
-
-
-def _is_number(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True
 
 
 _READERS = {

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from noiseproof.losses import loss_classes
-from noiseproof.train._source import source_hashes
+from noiseproof.train._source import sha256, source_hashes
 
 if TYPE_CHECKING:
     from noiseproof.noise import NoisyLabels
@@ -46,7 +46,7 @@ class Identity:
         """The run's id: the settings' hash, and one of inputs and code, with which its folder's name ends."""
         # Modules count by what is in them: a loss is the same whether its file is run or imported.
         contents = json.dumps([self.inputs, sorted(set(self.code.values()))], sort_keys=True)
-        return f"{self.settings}-{_sha256(contents.encode())[:8]}"
+        return f"{self.settings}-{sha256(contents.encode())[:8]}"
 
 
 def identify(recipe: Recipe, data: str, noise: str | None = None, weights: str | None = None) -> Identity:
@@ -82,7 +82,7 @@ def settings_id(recipe: Recipe) -> str:
     for table, keys in _PATHS.items():
         if "path" in values.get(table, {}):
             values[table] = {key: value for key, value in values[table].items() if key not in keys}
-    return _sha256(json.dumps(values, sort_keys=True).encode())[:12]
+    return sha256(json.dumps(values, sort_keys=True).encode())[:12]
 
 
 def is_of_settings(record: Record, recipe: Recipe) -> bool:
@@ -137,7 +137,3 @@ def differences(record: Record, identity: Identity) -> str:
 def _change(before: str | None, now: str | None) -> str:
     first, second = (f"{digest[:12]}…" if digest else "none" for digest in (before, now))
     return f"SHA-256 {first}, now {second}"
-
-
-def _sha256(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()

@@ -17,7 +17,7 @@ from noiseproof.classes import Classes, read_labels
 from noiseproof.errors import DataError, DataWarning, LabelError, RecipeError
 from noiseproof.seeding import numpy_stream
 from noiseproof.train._recipe import IMAGE_FILES, InstanceNoise, make_data_recipe
-from noiseproof.untrusted import read_npy, read_text
+from noiseproof.untrusted import is_number, read_npy, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -351,18 +351,10 @@ def _without_names(rows: list[list[str]]) -> tuple[list[list[str]], list[str] | 
     if not rows or len(lengths) > 1:
         raise LabelError(f"rows of {', '.join(map(str, sorted(lengths))) or 'no'} cells: expected as many in each")
     height, width = len(rows), len(rows[0])
-    if height == width and _is_name(rows[0][0]):
+    if height == width and not is_number(rows[0][0]):
         return [row[1:] for row in rows[1:]], rows[0][1:], [row[0] for row in rows[1:]]
     if height == width + 1:
         return rows[1:], rows[0], None
     if width == height + 1:
         return [row[1:] for row in rows], None, [row[0] for row in rows]
     return rows, None, None
-
-
-def _is_name(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return True
-    return False

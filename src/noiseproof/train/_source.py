@@ -28,13 +28,13 @@ def source_hashes(classes: Iterable[type]) -> dict[str, str]:
         try:
             _add_module(cls.__module__, Path(inspect.getfile(cls)).resolve(), found)
         except (OSError, TypeError):  # typed into a notebook or a console
-            found[cls.__module__] = _sha256(_typed_in(cls))
+            found[cls.__module__] = sha256(_typed_in(cls))
     return {("__main__" if name == "__mp_main__" else name): digest for name, digest in sorted(found.items())}
 
 
 def _add_module(name: str, file: Path, found: dict[str, str]) -> None:
     source = file.read_bytes()
-    found[name] = _sha256(source)
+    found[name] = sha256(source)
     words = [] if name in ("__main__", "__mp_main__") else name.split(".")
     is_package = file.name == "__init__.py"
     root = file.parents[max(0, len(words) - 1 + is_package)]
@@ -88,5 +88,6 @@ def _code(code: CodeType) -> tuple[object, ...]:
     return code.co_code, code.co_names, constants
 
 
-def _sha256(content: bytes) -> str:
+def sha256(content: bytes) -> str:
+    """The SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

@@ -57,3 +57,12 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
         place = end + 1
         if line:
             yield number, line
+
+
+def is_number(text: str) -> bool:
+    """Whether a cell of a text is a number, as Python writes them."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
