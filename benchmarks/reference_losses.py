@@ -179,22 +179,26 @@ def bi_tempered(z: Vector, y: int, t1: float, t2: float) -> Number:
 
 
 def tempered(z: Vector, t: float) -> list[Number]:
-    """By bisection for the real part and Newton's method for the imaginary one."""
+    """By Newton's method, from the left of the root: the sum is convex there, so that no step goes too far."""
     t = mp.mpf(t)
 
-    def exp_t(x: Number) -> Number:
-        return (1 + (1 - t) * x) ** (1 / (1 - t))
+    def powers(normalizer: Number, z: Vector) -> tuple[list[Number], Number]:
+        """The probabilities, and how fast their sum falls with the normaliser."""
+        bases = [1 + (1 - t) * (one - normalizer) for one in z]
+        p = [base ** (1 / (1 - t)) for base in bases]
+        return p, mp.fsum(one / base for one, base in zip(p, bases, strict=True))
 
     real = [mp.re(one) for one in z]
-    low, high = max(real), max(real) + ((mp.mpf(len(z)) ** (t - 1)) - 1) / (t - 1)
-    for _ in range(220):
-        middle = (low + high) / 2
-        low, high = (middle, high) if mp.fsum(exp_t(one - middle) for one in real) > 1 else (low, middle)
-    normalizer: Number = (low + high) / 2
-    for _ in range(3):
-        p = [exp_t(one - normalizer) for one in z]
-        normalizer += (mp.fsum(p) - 1) / mp.fsum(one**t for one in p)
-    return [exp_t(one - normalizer) for one in z]
+    normalizer: Number = max(real)
+    step = mp.inf
+    while abs(step) > mp.mpf(10) ** -30:
+        p, slope = powers(normalizer, real)
+        step = (mp.fsum(p) - 1) / slope
+        normalizer += step
+    for _ in range(3):  # for the last digits and the imaginary part
+        p, slope = powers(normalizer, z)
+        normalizer += (mp.fsum(p) - 1) / slope
+    return powers(normalizer, z)[0]
 
 
 def both(first: Callable[..., Number], second: Callable[..., Number], shared: str = "") -> Callable[..., Number]:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from conftest import UNMEASURED
 from noiseproof import files, provenance, seeding
 from noiseproof.errors import RunError, suggest
 from noiseproof.train import keep_freed_memory
@@ -66,7 +67,8 @@ def test_freed_memory_can_be_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     import sys
 
     code = "from noiseproof.train import keep_freed_memory; print(keep_freed_memory())"
-    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, env=UNMEASURED).stdout
     assert printed in ("True\n", "False\n")
     monkeypatch.setattr(sys, "platform", "darwin")
     assert keep_freed_memory() is False

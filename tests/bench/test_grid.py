@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from conftest import UNMEASURED
 from noiseproof.bench import GridProgress, grid_status, load_grid, run_grid
 from noiseproof.errors import RecipeError
 from noiseproof.train import folder_name, make_recipe, train
@@ -161,7 +162,7 @@ def test_a_run_in_a_sweep_is_the_run_alone(grid_file: Path, tmp_path: Path) -> N
         f"train(load_grid({str(grid_file)!r}, {{'grid': {{'noise': ['symmetric'], 'rates': [0.6]}}}}).recipes[-1], "
         f"{str(tmp_path / 'elsewhere')!r})"
     )
-    subprocess.run([sys.executable, "-c", code], check=True)
+    subprocess.run([sys.executable, "-c", code], check=True, env=UNMEASURED)
     for name in ("weights.safetensors", "selected.safetensors", "record.json"):
         alone = (tmp_path / "alone" / name).read_bytes()
         assert (sweep / name).read_bytes() == alone
@@ -192,7 +193,8 @@ def test_ctrl_c_stops_the_whole_grid(grid_file: Path, tmp_path: Path) -> None:
         "    if progress.run is not None and progress.run.share == 1: os.kill(os.getpid(), signal.SIGINT)\n"
         f"run_grid(load_grid({str(grid_file)!r}), {str(tmp_path / 'runs')!r}, watch=watch)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=UNMEASURED)
     assert done.returncode in (1, -signal.SIGINT, 130)
     assert "KeyboardInterrupt" in done.stderr
     assert len(list((tmp_path / "runs").iterdir())) == 1

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from conftest import UNMEASURED
 from noiseproof.bench import Machine, load_grid, run_recipes
 from noiseproof.bench._workers import Workers
 from noiseproof.errors import RunError
@@ -99,7 +100,7 @@ def test_a_command_whose_workers_die_at_once_fails(tmp_path: Path) -> None:
         "import os, sys\nif any('spawn_main' in text for text in sys.orig_argv): os.kill(os.getpid(), 9)\n"
     )
     command = [sys.executable, "-m", "noiseproof", "bench", "demo", "--jobs", "2", "--device", "cpu"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
+    environment = {**UNMEASURED, "PYTHONPATH": os.pathsep.join([str(tmp_path), *sys.path])}
     done = subprocess.run(
         [*command, "--set", "epochs=1"], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
     )

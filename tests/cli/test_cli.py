@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import image_sets
+from conftest import UNMEASURED
 from noiseproof import cli
 from noiseproof.cli._options import combine, parse_change
 from noiseproof.errors import RecipeError
@@ -190,7 +191,7 @@ def test_warnings_are_one_line(capsys: pytest.CaptureFixture[str], recwarn: pyte
     cli._show_warning(UserWarning("plain"), UserWarning, "file", 1)
     assert capsys.readouterr().err == "plain\n"
     command = [sys.executable, "-m", "noiseproof", "noise", "symmetric", "--data", "digits", "--rate", "0.95"]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, check=True, env=UNMEASURED)
     assert done.stderr.startswith("warning: clean labels do not dominate in 10 of 10 classes")
     assert done.stderr.count("\n") == 1
 
@@ -291,7 +292,8 @@ def test_examples_work_when_pasted(
 
 def test_ctrl_c_says_that_the_work_is_saved(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "noiseproof", "train", "digits", "--set", "epochs=5000"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, env=UNMEASURED) as process:
         deadline = time.monotonic() + 120
         while not list(tmp_path.glob("runs/*/checkpoint.pt")) and time.monotonic() < deadline:
             time.sleep(0.05)
@@ -304,6 +306,7 @@ def test_ctrl_c_says_that_the_work_is_saved(tmp_path: Path) -> None:
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
     script = f"{sys.executable} -m noiseproof recipes cifar10 | head -n 1"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", script], capture_output=True, text=True, check=False)
+    command = ["bash", "-o", "pipefail", "-c", script]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=UNMEASURED)
     assert done.returncode == 0
     assert not done.stderr

@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from conftest import UNMEASURED
 from noiseproof import cli, noise
 from noiseproof.cli import _display
 from noiseproof.cli._display import GridDisplay, show_rows, show_table
@@ -170,7 +171,7 @@ def test_what_an_encoding_lacks_is_written_plainly() -> None:
 def command(script: str, folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     """What a shell makes of a script in which $NP is noiseproof."""
     everything = {
-        **os.environ,
+        **UNMEASURED,
         **environment,
         "NP": f"{sys.executable} -m noiseproof",
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -245,7 +246,7 @@ def test_nothing_is_read_or_written_in_the_encoding_of_the_locale(tmp_path: Path
     )
     (tmp_path / "all.py").write_text(script, encoding="utf-8")
     run = [sys.executable, "-X", "warn_default_encoding", "all.py"]
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    environment = {**UNMEASURED, "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "noiseproof" not in done.stderr

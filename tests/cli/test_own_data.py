@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from conftest import UNMEASURED
 from noiseproof import cli
 from noiseproof.bench import make_tables
 from noiseproof.errors import RecipeError
@@ -94,14 +95,16 @@ def own_loss(name: str = "taylor-ce") -> str:
     return block.split("make_loss(")[0].replace("taylor-ce", name)
 
 
-def noiseproof(*arguments: str, status: int = 0) -> str:
+def noiseproof(*arguments: str) -> str:
+    """What a process of its own prints."""
     command = [sys.executable, "-m", "noiseproof", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == status, done.stderr
-    return done.stderr if status else done.stdout
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=UNMEASURED)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
-def test_ones_own_loss_from_a_file_to_a_table_with_two_jobs() -> None:
+@pytest.mark.usefixtures("losses_as_before")
+def test_ones_own_loss_from_a_file_to_a_table_with_two_jobs(capsys: pytest.CaptureFixture[str]) -> None:
     Path("my_losses.py").write_text(own_loss(), encoding="utf-8")
     Path("mine.toml").write_text(
         'imports = ["my_losses"]\nextends = "digits"\nepochs = 1\nmodel = "mlp(hidden=8)"\n'
@@ -109,14 +112,14 @@ def test_ones_own_loss_from_a_file_to_a_table_with_two_jobs() -> None:
     )
     out = noiseproof("bench", "mine.toml", "--jobs", "2")
     assert "nce + taylor-ce(weight_of_second=0.3)" in out
-    assert noiseproof("bench", "mine.toml", "--dry-run").count("finished") == 3
     assert "my_losses" in Path("report-mine/runs.csv").read_text() or len(list(Path("runs").iterdir())) == 3
-    err = noiseproof("train", "digits", "--method", "taylor-ce", status=2)
+    err = run("train", "digits", "--method", "taylor-ce", capsys=capsys, status=2)
     assert "one of your own is known once its module is imported (--import MODULE" in err
-    noiseproof("theory", "--import", "my_losses", "--symmetric", "0.2", "taylor-ce")
+    assert run("bench", "mine.toml", "--dry-run", capsys=capsys).count("finished") == 3
+    run("theory", "--import", "my_losses", "--symmetric", "0.2", "taylor-ce", capsys=capsys)
 
 
-def test_a_run_folder_is_never_a_reason_to_import() -> None:
+def test_a_run_folder_is_never_a_reason_to_import(capsys: pytest.CaptureFixture[str]) -> None:
     effect = 'from pathlib import Path\nPath("imported").write_text("")\n'
     Path("own_effect.py").write_text(effect + own_loss("own-effect"), encoding="utf-8")
     command = ["train", "digits", "--method", "own-effect", "--import", "own_effect", *QUICK]
@@ -130,7 +133,7 @@ def test_a_run_folder_is_never_a_reason_to_import() -> None:
         train(record.recipe, folder)
     assert make_tables("x", [record])[0].rows
     assert "table.md" in write_report("x", [record], "report")
-    err = noiseproof("train", "digits", "--method", "own-effect", *QUICK, status=2)
+    err = run("train", "digits", "--method", "own-effect", *QUICK, capsys=capsys, status=2)
     assert "took it from own_effect: give --import own_effect" in err
     hostile = {**record.recipe, "imports": ["own_effect"]}
     with pytest.raises(RecipeError, match="only a recipe file names modules"):

@@ -22,6 +22,8 @@ from naive_losses import NAIVE
 from noiseproof.losses import AMSE, GCE, JALCE, NCE, REGISTRY, Loss, make_loss, normalized
 from reference_losses import OF_LOGITS, REFERENCES, value_and_gradient
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 # A few roundings of numbers of size 1: the computation is in float32 for both half types.
 TOLERANCE = {torch.float64: 4e-15, torch.float32: 2e-6, torch.bfloat16: 2**-8, torch.float16: 2**-10}
 

@@ -340,6 +340,7 @@ def _relative_error(found: Tensor, true: Tensor) -> float:
 
 
 @each_loss
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_as_exact_as_converting_first(loss: Loss, dtype: torch.dtype, small_blocks: None) -> None:
     """Whatever scale arrives: the gradient is rounded once, when it leaves."""
@@ -548,6 +549,7 @@ def test_traces(loss: Loss) -> None:
 
 
 @each_loss
+@pytest.mark.usefixtures("unmeasured")
 def test_subclasses_of_tensors(loss: Loss) -> None:
     """As torch tests its own functions for compliance: nothing reads a number, or writes through a subclass."""
     if loss.hyperparameters.get("sampled"):
@@ -562,6 +564,7 @@ def test_subclasses_of_tensors(loss: Loss) -> None:
 
 
 @each_loss
+@pytest.mark.usefixtures("unmeasured")
 def test_forward_mode(loss: Loss) -> None:
     detached = loss.hyperparameters.get("detached") or "fl" in loss.name or loss.hyperparameters.get("sampled")
     labels = torch.arange(6) % 5

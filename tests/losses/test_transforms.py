@@ -9,6 +9,8 @@ from torch import Tensor
 from loss_cases import CASES, case_name
 from noiseproof.losses import Loss, make_loss
 
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
 LOGITS = torch.randn(6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2
 LABELS = torch.arange(6) % 5
 

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 
 import image_sets
 import killable_run
+from conftest import UNMEASURED
 from noiseproof import models
 from noiseproof.bench import make_tables, runs_csv
 from noiseproof.data import Reader, image_lists
@@ -165,11 +166,10 @@ def test_signals_from_outside_leave_no_process_and_lose_nothing(webvision: Path,
         "        sys.exit(130)\n"
     )
     folder = tmp_path / "run"
-    environment = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
 
     def start() -> subprocess.Popen[str]:
         command = [sys.executable, str(script), str(folder)]
-        return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True, env=environment)
+        return subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True, env=UNMEASURED)
 
     def wait_for(text: str) -> None:
         until = time.monotonic() + 120

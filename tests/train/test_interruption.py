@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import subprocess
 import sys
@@ -12,19 +11,16 @@ import numpy as np
 import pytest
 
 import killable_run
+from conftest import UNMEASURED
 from noiseproof.errors import RunError
 from noiseproof.train import make_recipe, read_record, train
 
 FILES = ("record.json", "weights.safetensors", "selected.safetensors", "noise.json")
 
 
-# A process that is killed leaves a broken coverage file, so these processes are not measured.
-ENVIRONMENT = {key: value for key, value in os.environ.items() if not key.startswith("COVERAGE_")}
-
-
 def run(folder: Path, data: Path, moment: str = "") -> subprocess.CompletedProcess[str]:
     command = [sys.executable, killable_run.__file__, str(folder), str(data), *([moment] if moment else [])]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=ENVIRONMENT)
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=UNMEASURED)
 
 
 @pytest.fixture(scope="module")
@@ -105,7 +101,7 @@ def test_a_closed_terminal_saves_the_place(data: Path, reference: dict[str, byte
 def test_under_nohup_a_run_outlives_its_terminal(data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
     command = [sys.executable, killable_run.__file__, str(tmp_path / "run"), str(data), "hup:20"]
     ignore = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command]
-    assert subprocess.run(ignore, timeout=300, check=False, env=ENVIRONMENT).returncode == 0
+    assert subprocess.run(ignore, timeout=300, check=False, env=UNMEASURED).returncode == 0
     assert contents(tmp_path / "run") == reference
 
 
@@ -133,7 +129,7 @@ def test_a_full_disk_loses_nothing(data: Path, reference: dict[str, bytes], tmp_
 def test_a_folder_in_use_is_left_alone(data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, killable_run.__file__, str(folder), str(data), "hang:3"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=ENVIRONMENT) as other:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=UNMEASURED) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == "hanging\n"
         recipe = make_recipe({**killable_run.RECIPE, "data": {"name": "arrays", "path": str(data)}})

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from conftest import UNMEASURED
 from noiseproof.errors import RecipeError
 from noiseproof.train import Recipe, make_recipe, merge, packaged_recipes, read_recipe_file
 from noiseproof.train._recipe import NoNoise
@@ -123,7 +124,8 @@ def test_the_same_recipe_written_differently_has_the_same_identity() -> None:
 
 def test_the_identity_is_the_same_in_another_process() -> None:
     code = f"from noiseproof.train import make_recipe; print(make_recipe({BASE!r}).id)"
-    printed = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout
+    command = [sys.executable, "-c", code]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True, env=UNMEASURED).stdout
     assert printed.strip() == make_recipe(BASE).id
 
 

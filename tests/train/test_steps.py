@@ -36,6 +36,7 @@ def weights_of(folder: Path) -> dict[str, torch.Tensor]:
     return load_file(folder / "weights.safetensors")
 
 
+@pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize(
     "changes",
     [
@@ -83,6 +84,7 @@ def test_a_fast_run_goes_on_with_the_same_bytes(tmp_path: Path) -> None:
         assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@pytest.mark.usefixtures("unmeasured")
 def test_every_run_of_a_process_is_compiled(tmp_path: Path) -> None:
     # Without a limit of noiseproof's own, PyTorch would compile none of the later ones, and say so in its log only.
     torch.compiler.reset()

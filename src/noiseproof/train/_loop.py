@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from lightning_fabric import Fabric
 
 from noiseproof import models
 from noiseproof.data import ImageFiles, Reader, default_workers
@@ -32,6 +31,7 @@ from noiseproof.train._steps import FastSteps, Steps, Training
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from lightning_fabric import Fabric
     from torch import Tensor
 
     from noiseproof.data import Dataset
@@ -498,6 +498,8 @@ def _is_chance(accuracy: float, labels: Tensor, *, balanced: bool = False) -> bo
 
 
 def _fabric(device: str, precision: Any) -> Fabric:
+    from lightning_fabric import Fabric  # brings PyTorch's compiler: seconds that only a run needs to wait
+
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", ".*AMP with fp16 is not supported on CPU", UserWarning)
