@@ -1,5 +1,7 @@
 # demo   set up and run the main job on data that comes with a dependency
 # test   set up and run the test suite, with coverage
+# slow   what is too long for every test run: the tests marked so, a search for losses that are not exact (MINUTES of
+#        it), and how the defaults do (TABLES is the folder of the tables); the last two leave figures in results/
 # check  linter, formatter and type checker
 # fix    let the linter and the formatter change what they can
 # docs   build the site into docs/_build/html
@@ -10,16 +12,28 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 
-.PHONY: demo test check fix docs bench
+.PHONY: demo test slow check fix docs bench
 
 demo: $(VENV)/.demo
 	$(BIN)/noiseproof bench demo
 
 test: $(VENV)/.dev
 	$(BIN)/coverage erase
-	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n 2 -m "not slow"
 	$(BIN)/coverage combine --quiet
 	$(BIN)/coverage report
+
+slow: $(VENV)/.dev
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/accuracy.py --minutes $(or $(MINUTES),60) --seed $(shell date +%Y%m%d) \
+		--out results/accuracy.json
+ifdef TABLES
+	$(INSTALL) pyarrow
+	$(BIN)/python benchmarks/defaults.py --tables $(TABLES) --data-dir $(or $(NOISEPROOF_DATA),data) \
+		--out results/defaults.json
+else
+	@echo "benchmarks/defaults.py is left out: it needs TABLES=FOLDER (see its --help)"
+endif
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -25,12 +25,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from mpmath import mp
 from torch import Tensor
 
 from naive_losses import NAIVE
 from noiseproof.errors import SpecError
 from noiseproof.losses import REGISTRY, Loss
+from noiseproof.provenance import environment
 from reference_losses import OF_LOGITS, REFERENCES, value_and_slopes
 
 if TYPE_CHECKING:
@@ -202,8 +202,14 @@ def main() -> None:
         if worst[0] > 1:
             print(f"    {worst[1]}", flush=True)
     if options.out is not None:
-        text = json.dumps({"digits": mp.dps, "seed": options.seed, "losses": found}, indent=1)
-        options.out.write_text(text + "\n", encoding="utf-8")
+        content = {
+            "environment": environment(torch.device("cpu")),
+            "seed": options.seed,
+            "minutes": options.minutes,
+            "cases": sum(one["cases"] for one in found.values()),
+            "losses": found,
+        }
+        options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     sys.exit(any(one["bars"] > 1 for one in found.values()))
 
 

@@ -7,15 +7,22 @@ import torch
 from torch import Tensor
 
 from loss_cases import CASES, case_name
-from noiseproof.losses import Loss, make_loss
+from noiseproof.losses import Combination, Loss, make_loss
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
 LOGITS = torch.randn(6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2
 LABELS = torch.arange(6) % 5
 
-# One of each definition: compiling takes a second, and other parameters go the same ways.
+# One of each definition: compiling takes seconds, and other parameters go the same ways.
 BY_NAME = {loss.name: loss for loss in reversed(CASES)}
+COMPILED = [
+    pytest.param(
+        loss, marks=[pytest.mark.slow] if isinstance(loss, Combination) and "+" in loss.name else [], id=loss.spec
+    )
+    for loss in BY_NAME.values()
+]
+"""Sums of two that are here too go the same ways."""
 
 
 def _gradient(function: object, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -34,7 +41,7 @@ def _check_compiled(loss: Loss, dynamic: bool) -> None:
         )
 
 
-@pytest.mark.parametrize("loss", BY_NAME.values(), ids=case_name)
+@pytest.mark.parametrize("loss", COMPILED)
 def test_compiles_without_a_graph_break(loss: Loss) -> None:
     _check_compiled(loss, dynamic=True)
 
@@ -44,7 +51,7 @@ def test_compiles_with_static_shapes(spec: str) -> None:
     _check_compiled(make_loss(spec), dynamic=False)
 
 
-@pytest.mark.parametrize("spec", ["jal-ce", "anl-fl"])
+@pytest.mark.parametrize("spec", ["jal-ce", pytest.param("anl-fl", marks=pytest.mark.slow)])
 def test_compiles_to_machine_code(spec: str) -> None:
     torch.compiler.reset()
     loss = make_loss(spec, label_smoothing=0.1, ignore_index=3)
