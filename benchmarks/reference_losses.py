@@ -173,7 +173,9 @@ def bi_tempered(z: Vector, y: int, t1: float, t2: float) -> Number:
 
     p = softmax(z) if t2 == 1 else tempered(z, t2)
     e = [int(k == y) for k in range(len(z))]
-    bits = [e[k] * (log_t(mp.mpf(1), t1) - log_t(p[k], t1)) if e[k] else 0 for k in range(len(z))]
+    # Heavy tails leave something of what stands for a masked label's probability of 0, whose logarithm is infinite.
+    no_limit = t1 == 1 and z[y] == MASKED
+    bits = [-MASKED if no_limit else log_t(mp.mpf(1), t1) - log_t(p[y], t1)]
     powers = [(e[k] - p[k] ** (2 - mp.mpf(t1))) / (2 - mp.mpf(t1)) for k in range(len(z))]
     return mp.fsum(bits) - mp.fsum(powers)
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import random
 
 import pytest
 import torch
 from torch import Tensor
 
-from accuracy import search
+from accuracy import Case, bars, search
 from noiseproof.losses import REGISTRY, make_loss
 from reference_losses import OF_LOGITS, REFERENCES, value_and_gradient
 
@@ -89,6 +90,25 @@ def test_random_logits_and_parameters(name: str) -> None:
     for _ in range(12):
         worst, case = next(cases)
         assert worst <= 1, str(case)
+
+
+@pytest.mark.parametrize(
+    ("spec", "dtype", "logits", "label"),
+    [
+        # Slopes and values near the largest float32, with and without a power of a + p that is beyond it.
+        ("aul(a=3093.1482258025353, p=11)", torch.float32, [-0.1061, -0.0921, 0.1629, 0.0507, 0.0235, -0.0193], 2),
+        ("aul(a=300, p=16)", torch.float32, [0.3, 0.1, -0.2], 0),
+        ("agce(a=3093.1482258025353, q=11)", torch.float32, [-0.1061, -0.0921, 0.1629, 0.0507, 0.0235, -0.0193], 2),
+        ("amse(a=30, q=47)", torch.float64, [5.675, -2.969, 6.674, 9.246, 8.979], 0),
+        ("amse(a=30, q=24)", torch.float32, [5.675, -2.969, 6.674, 9.246, 8.979], 0),
+        # A float32 has no such q, and 0 times the logarithm of 0 is NaN.
+        ("agce+mae(alpha=1, beta=1e-15, a=0, q=5e-324)", torch.float32, [-0.375, -math.inf, 0.5], 1),
+        ("bi-tempered(t1=1, t2=4)", torch.float64, [2.5, -1.25, 0.75, -math.inf, 3.0], 3),
+    ],
+)
+def test_what_searches_found(spec: str, dtype: torch.dtype, logits: list[float], label: int) -> None:
+    case = Case(make_loss(spec, reduction="none"), torch.tensor(logits, dtype=dtype), label)
+    assert bars(case) <= 1
 
 
 @pytest.mark.parametrize("floor", [0.0, 1e-5])

@@ -184,35 +184,29 @@ class AGCE(Active, name="agce"):
     q: float = parameter(default=0.6, domain="(0, inf)")
 
     def value(self, label: Probabilities) -> Tensor:
-        # The ratio is log((a+p)/(a+1)), so that neither a large a nor a tiny p cancels in the difference of the powers.
         if self.a > _VAST:
             return -torch.expm1(label.log) * power(self.a, self.q - 1)
-        if self.a < 1 and self.q <= _STEEP:
-            ratio = self._log_base(label) - math.log1p(self.a)
-        elif self.a < 1:
-            near = torch.log1p(torch.expm1(label.log) / (self.a + 1))
-            ratio = torch.where(label.p > 0.5, near, self._log_base(label) - math.log1p(self.a))
-        else:
-            ratio = torch.log1p(torch.expm1(label.log) / (self.a + 1))
-        return difference(self.a + 1, ratio, self.q)
+        return difference(self.a + 1, self._log_ratio(label), self.q)
 
     def slope(self, label: Probabilities) -> Tensor:
         if self.a == 0:
-            return -torch.exp(self.q * label.log)
+            return -torch.exp(max(self.q, tiny(label.log)) * label.log)
         if self.a > _VAST:
             return label.p * -power(self.a, self.q - 1)
         if (self.q >= 1 or self.a > _SMALL) and fits(self.a + 1, self.q, label.p):
             return -((self.a + label.p) ** (self.q - 1)) * label.p
-        return -torch.exp(self._log_slope(label))
+        return -torch.exp(self.log_slope(label))
 
     def accumulate(self, rows: Rows, scale: float) -> None:
         if fits(self.a + 1, self.q, rows.logits):
             super().accumulate(rows, scale)
         else:
-            accumulate_in_logs(rows, self.value, self._log_slope, scale)
+            accumulate_in_logs(rows, self, self.a + 1, self.q - 1, scale)
 
-    def _log_slope(self, label: Probabilities) -> Tensor:
-        return self._log_base(label) * (self.q - 1) + label.log
+    def log_slope(self, label: Probabilities, base: float = 1.0) -> Tensor:
+        """The logarithm of the slope over ``base`` to the power q - 1, where the base is 1 or a + 1."""
+        log_base = self._log_base(label) if base == 1 else self._log_ratio(label)
+        return log_base * (self.q - 1) + label.log
 
     def check(self) -> None:
         refuse_overflow(self, self.a + 1, self.q)
@@ -220,6 +214,15 @@ class AGCE(Active, name="agce"):
     @property
     def steepness(self) -> float:
         return max(1.0, power(self.a + 1, self.q - 1))
+
+    def _log_ratio(self, label: Probabilities) -> Tensor:
+        """``log((a + p)/(a + 1))``, in which neither a large a nor a tiny p cancels."""
+        if self.a < 1 and self.q <= _STEEP:
+            return self._log_base(label) - math.log1p(self.a)
+        near = torch.log1p(torch.expm1(label.log) / (self.a + 1))
+        if self.a >= 1:
+            return near
+        return torch.where(label.p > 0.5, near, self._log_base(label) - math.log1p(self.a))
 
     def _log_base(self, label: Probabilities) -> Tensor:
         """``log(a + p)``."""
@@ -255,16 +258,17 @@ class AUL(Active, name="aul"):
             return -((self.a - label.p) ** (self.p - 1)) * label.p
         if fits(self.a, self.p, label.p):
             return -(((self.a - 1) - torch.expm1(label.log)) ** (self.p - 1)) * label.p
-        return -torch.exp(self._log_slope(label))
+        return -torch.exp(self.log_slope(label))
 
     def accumulate(self, rows: Rows, scale: float) -> None:
         if fits(self.a, self.p, rows.logits):
             super().accumulate(rows, scale)
         else:
-            accumulate_in_logs(rows, self.value, self._log_slope, scale)
+            accumulate_in_logs(rows, self, self.a, self.p - 1, scale)
 
-    def _log_slope(self, label: Probabilities) -> Tensor:
-        return torch.log((self.a - 1) - torch.expm1(label.log)) * (self.p - 1) + label.log
+    def log_slope(self, label: Probabilities, base: float = 1.0) -> Tensor:
+        """The logarithm of the slope over ``base`` to the power p - 1."""
+        return torch.log(((self.a - 1) - torch.expm1(label.log)) / base) * (self.p - 1) + label.log
 
     def check(self) -> None:
         refuse_overflow(self, self.a, self.p)
@@ -336,22 +340,28 @@ class AMSE(Passive, name="amse"):
         rows.add_power(2.0, 1.0, scale)
 
     def _accumulate_power(self, rows: Rows, scale: float) -> None:
-        """With every power in log space: small ones of tiny probabilities count, and those of 1 - p have no end."""
+        """With every power in log space: small ones of tiny probabilities count, and those of 1 - p have no end.
+
+        Where it can be, the power of a is taken out: the exponential of a large logarithm multiplies its rounding.
+        """
         lead = Leading(rows)
         own, others = lead.coefficients, rows.mass - lead.coefficients
         q = max(self.q, tiny(lead.log))
         powers = torch.exp(lead.log * q)
+        base = self.a if power(self.a, self.q) < torch.finfo(lead.log.dtype).max else 1.0
         if self.a == 1:
             log_distance = lead.log_rest
         elif self.a > _VAST:
-            log_distance = torch.full_like(lead.log, math.log(self.a))
+            log_distance = torch.full_like(lead.log, math.log(self.a / base))
         else:
-            log_distance = torch.log((self.a - 1) + torch.exp(lead.log_rest))
-        value = lead.total(own, torch.exp(log_distance * q)) + lead.total(others, powers)
+            log_distance = torch.log(((self.a - 1) + torch.exp(lead.log_rest)) / base)
+        value = lead.total(own, torch.exp(log_distance * q)) * power(base, q) + lead.total(others, powers)
         gradient = None
         if rows.with_slope:
             log_slope = log_distance * (q - 1) + lead.log
-            gradient = lead.gradient(others * powers, -own, log_slope) * (q * scale)
+            bounded = lead.gradient(others * powers, torch.zeros_like(own), log_slope)
+            steep = lead.gradient(torch.zeros_like(own), -own, log_slope) * power(base, q - 1)
+            gradient = (bounded + steep) * (q * scale)
         rows.add_direct(value * scale, gradient)
 
     def check(self) -> None:
@@ -373,11 +383,17 @@ def difference(upper: Tensor | float, ratio: Tensor, q: float, *, overflows: boo
     if q < _VANISHING:
         return -ratio
     share = torch.expm1(ratio * q) * (-1 / q)
+    # A power that is beyond the type is taken half at a time: its logarithm would be large, and so its rounding.
+    largest = torch.finfo(ratio.dtype).max
     if isinstance(upper, Tensor):
-        return torch.exp(share.log() + upper.log() * q) if overflows else share * upper**q
+        if not overflows:
+            return share * upper**q
+        root = (upper ** (q / 2)).clamp(max=largest)
+        return share * root * root
     if fits(upper, q, share):
         return share * power(upper, q)
-    return torch.exp(share.log() + q * math.log(upper))
+    half = min(power(upper, q / 2), largest)
+    return share * half * half
 
 
 def fits(base: float, exponent: float, like: Tensor) -> bool:
@@ -385,17 +401,27 @@ def fits(base: float, exponent: float, like: Tensor) -> bool:
     return exponent * math.log(base) < math.log(torch.finfo(like.dtype).max) - 8
 
 
-def accumulate_in_logs(
-    rows: Rows, value: Callable[[Probabilities], Tensor], log_slope: Callable[[Probabilities], Tensor], scale: float
-) -> None:
-    """Add a loss of the label's probability whose slopes a type may not hold, though it holds their products with p."""
+def accumulate_in_logs(rows: Rows, loss: AGCE | AUL, base: float, exponent: float, scale: float) -> None:
+    """Add a loss of the label's probability whose slopes a type may not hold, though it holds their products with p.
+
+    Args:
+        rows: what to add it to.
+        loss: the loss.
+        base: what its slopes are at most, to the power ``exponent`` and times p.
+        exponent: that power.
+        scale: what it is multiplied by.
+    """
     rows.every.sharpen()
     lead = Leading(rows)
-    values = lead.total(lead.coefficients, value(rows.every))
+    values = lead.total(lead.coefficients, loss.value(rows.every))
     gradient = None
     if rows.with_slope:
-        slopes = log_slope(rows.every)
-        gradient = lead.gradient(torch.zeros_like(slopes), -lead.coefficients, slopes) * scale
+        # The exponential of a large logarithm multiplies its rounding, so the largest slope is taken out, if it can be.
+        largest = power(base, exponent)
+        if not 1 < largest < torch.finfo(rows.logits.dtype).max:
+            base = largest = 1.0
+        slopes = loss.log_slope(rows.every, base)
+        gradient = lead.gradient(torch.zeros_like(slopes), -lead.coefficients, slopes) * scale * largest
     rows.add_direct(values * scale, gradient)
 
 
