@@ -75,7 +75,7 @@ def main() -> None:
 
 def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
     """The test accuracies in percent, one per seed, of all methods at their defaults and of CE at each rate."""
-    recipe = "folder" if name == "cifar" else "arrays"
+    recipe = _recipe_of(name)
     paths = {seed: _write(name, seed, options) for seed in SEEDS}
 
     def make(method: str, noise: float, seed: int, **changes: Any) -> Recipe:
@@ -99,9 +99,22 @@ def measure(name: str, options: argparse.Namespace) -> dict[str, Any]:
 
     return {
         "recipe": recipe,
+        "settings": settings_of(name),
         "methods": {f"{noise:g}": {m: accuracies((m, noise, 1.0)) for m in METHODS} for noise in NOISES},
         "ce by learning rate": {f"{rate * times:g}": accuracies(("ce", 0.0, times)) for times in TIMES},
     }
+
+
+def _recipe_of(name: str) -> str:
+    return "folder" if name == "cifar" else "arrays"
+
+
+def settings_of(name: str) -> dict[str, Any]:
+    """What the recipe of a set and the losses' defaults come to, as plain values."""
+    grid = load_grid(_recipe_of(name), {"data": {"path": "own"}, "grid": {"methods": list(METHODS)}})
+    values = [one.model_dump(mode="json") for one in grid.recipes]
+    shared = {key: value for key, value in values[0].items() if key not in ("data", "method", "noise", "seed")}
+    return {**shared, "losses": {method: one["method"]["loss"] for method, one in zip(METHODS, values, strict=True)}}
 
 
 def differences(found: dict[str, Any]) -> dict[tuple[str, str], tuple[float, float]]:
