@@ -379,6 +379,46 @@ def test_loss_scaling_loses_no_gradient() -> None:
     assert _relative_error(found, true) < 1e-3
 
 
+@each_loss
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_what_half_precision_expects_changes_no_bit(loss: Loss, dtype: torch.dtype, small_blocks: None) -> None:
+    """A large gradient is rounded for the scale of the last steps; every other scale finds it computed anew."""
+    logits, labels = _logits(64, 10, dtype=dtype), torch.arange(64) % 10
+    for options in ({}, {"reduction": "none"}, {"weight": torch.linspace(0.5, 2, 10)}):
+        own = loss.with_options(**options)
+        for scale in (1.0, 1000.0, 1000.0, 1000.0, 1000.0, 3.0, 1.0, 65536.0, 65536.0, 65536.0, 1e-3):
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                _, gradient = _step(own, logits, labels, scale)
+                drawn = torch.rand(())
+                _, expected = _step(lambda z, y: own(z.float(), y), logits, labels, scale)  # noqa: B023
+                assert torch.equal(drawn, torch.rand(()))
+            assert torch.equal(gradient, expected)
+
+
+def test_half_precision_waits_in_half_precision_for_what_came_last_time() -> None:
+    loss = JALCE()
+    logits, labels = _logits(600, 1000, dtype=torch.bfloat16).requires_grad_(), torch.arange(600)
+
+    def waiting(scale: float) -> list[torch.dtype]:
+        types: list[torch.dtype] = []
+        with torch.autograd.graph.saved_tensors_hooks(lambda t: types.append(t.dtype) or t, lambda t: t):
+            value = loss(logits, labels)
+        torch.autograd.grad(value * scale, logits)
+        return types[:2]  # the logits and the gradient
+
+    half, single = [torch.bfloat16, torch.bfloat16], [torch.bfloat16, torch.float32]
+    assert [waiting(scale) for scale in (1.0, 1.0, 1024.0, 1024.0, 1024.0)] == [half, half, half, single, half]
+
+
+def test_a_gradient_that_is_computed_anew_needs_its_targets() -> None:
+    labels = torch.arange(600)
+    logits = _logits(600, 1000, dtype=torch.float16).requires_grad_()
+    value = CE()(logits, labels)
+    labels += 1
+    with pytest.raises(RuntimeError, match="changed in place"):
+        (value * 2).backward()
+
+
 def test_float32_is_not_kept_twice() -> None:
     """What waits for the backward is one array of the logits' size."""
     sizes = []

@@ -391,10 +391,13 @@ class Sum(Loss):
 
     def accumulate(self, rows: Rows, scale: float) -> None:
         """Add ``scale`` times every term."""
-        refuse_nothing(self, self)
+        empty = True
         for weight, loss in self.terms:
             if weight:
                 loss.accumulate(rows, scale * weight)
+                empty = False
+        if empty:
+            refuse_nothing(self, self)
 
     def extra_repr(self) -> str:
         """The expression."""

@@ -5,13 +5,14 @@ from __future__ import annotations
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
 from noiseproof.errors import LabelError
-from noiseproof.losses._rows import Rows
+from noiseproof.losses._rows import Rows, number_of
 
 if TYPE_CHECKING:
     from noiseproof.losses._base import Loss
@@ -46,7 +47,8 @@ def _evaluate(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
     plain = _needs_plain_formula(logits, target) if weight is None else _needs_plain_formula(logits, target, weight)
     kept: Tensor | None = None
     if label is not None:
-        label, kept = _kept_labels(loss, label, rows.shape[-1])
+        readable = logits.is_cpu and not plain and not torch.compiler.is_compiling()
+        label, kept = _kept_labels(loss, label, rows.shape[-1], readable=readable or _can_read(label))
     device = logits.device.type
     autocast = device != "meta" and torch.is_autocast_enabled(device)
     if autocast:
@@ -59,7 +61,7 @@ def _evaluate(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
     return reduced.reshape(shape) if loss.reduction == "none" and len(shape) != 1 else reduced
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # a frozen one takes twice as long to make
 class _Batch:
     """What one evaluation of a loss needs besides the logits."""
 
@@ -74,6 +76,11 @@ class _Batch:
     """``(rows, 1)``: class weights, 0 for ignored rows."""
     divisor: Tensor | int
     """What the sum over the rows is divided by."""
+
+    @property
+    def versions(self) -> list[int]:
+        """How often the targets were changed in place."""
+        return [target._version for target in (self.label, self.coefficients) if target is not None]  # noqa: SLF001
 
     @property
     def scale(self) -> float:
@@ -124,8 +131,8 @@ class _Batch:
 def _run(batch: _Batch, rows: Tensor, plain: bool) -> Tensor:
     wants_gradient = torch.is_grad_enabled() and rows.requires_grad
     # The class weights, where they want one, have handed it on.
-    others_want_gradient = any(
-        other is not None and other.requires_grad for other in (batch.coefficients, batch.row_weight)
+    others_want_gradient = (batch.coefficients is not None and batch.coefficients.requires_grad) or (
+        batch.row_weight is not None and batch.row_weight.requires_grad
     )
     if plain or others_want_gradient or not wants_gradient:
         return batch.plain(rows)
@@ -138,12 +145,15 @@ class _ClosedForm(torch.autograd.Function):
 
     Large inputs are walked through in blocks of rows that stay in the cache, so that the logits are read once and the
     gradient is written once. The gradient waits in the precision of the computation: what it will be multiplied with
-    is known in the backward only, and in half precision most of it could be rounded to 0 before.
+    is known in the backward only, and in half precision most of it could be rounded to 0 before. Large ones in half
+    precision are multiplied with what is expected and rounded at once; where something else comes, they are computed
+    anew.
     """
 
     @staticmethod
     def forward(ctx: Any, logits: Tensor, batch: _Batch) -> Tensor:
-        values, gradient, left = _walk(logits, batch)
+        ctx.guess = _guess(logits, batch)
+        values, gradient, left = _walk(logits, batch, ctx.guess)
         ctx.batch = batch
         ctx.left = None if isinstance(left, Tensor) else left
         ctx.save_for_backward(logits, gradient, *([left] if isinstance(left, Tensor) else []))
@@ -158,23 +168,97 @@ class _ClosedForm(torch.autograd.Function):
             (again,) = torch.autograd.grad(ctx.batch.plain(logits), logits, grad_output, create_graph=True)
             return again, None
         left = rest[0] if rest else ctx.left
+        guess: _Guess | None = ctx.guess
+        if guess is not None:
+            scale = _common_number(grad_output)
+            _SCALES.setdefault(ctx.batch.loss, _Scales()).came(scale)
+            if guess.scale is not None and guess.scale == scale:
+                return gradient.clone() if _may_ask_again() else gradient, None
+            if guess.scale is not None:
+                gradient, left = guess.compute_anew(logits, ctx.batch)
         factor = grad_output.unsqueeze(-1) if grad_output.ndim else grad_output
-        if rest or left != 1:
+        if rest:
             factor = factor * left
-        elif not compiling and gradient.numel() >= _SMALL and _is_one(grad_output):
-            # The usual case, where a copy would cost as much as half the loss. Who keeps the graph may ask again.
+        elif left != 1:
+            factor = factor * (left if compiling else number_of(left, factor.dtype))
+        elif not compiling and gradient.numel() >= _SMALL and not factor.ndim and _common_number(factor) == 1:
+            # The usual case, where a copy would cost as much as half the loss.
             if gradient.dtype != logits.dtype:
                 return gradient.to(logits.dtype), None
-            if not torch._C._autograd._get_current_graph_task_keep_graph():  # noqa: SLF001 - no public way
+            if not _may_ask_again():
                 return gradient, None
         return _scaled(gradient, factor, logits.dtype), None
 
 
-def _is_one(grad_output: Tensor) -> bool:
-    """Whether a gradient is 1, where that can be read without waiting for a device."""
-    if grad_output.ndim or grad_output.device.type != "cpu" or _needs_plain_formula(grad_output):
-        return False
-    return float(grad_output) == 1.0
+def _may_ask_again() -> bool:
+    """Whether the graph is kept for another backward, which must not find what the user made of the first."""
+    return torch._C._autograd._get_current_graph_task_keep_graph()  # noqa: SLF001 - no public way
+
+
+def _common_number(grad_output: Tensor) -> float | None:
+    """The number that a gradient consists of, where it is one and can be read without waiting for a device."""
+    if not grad_output.is_cpu or _needs_plain_formula(grad_output):
+        return None
+    if not grad_output.ndim:
+        return float(grad_output)
+    low, high = (float(end) for end in grad_output.aminmax())
+    return low if low == high else None
+
+
+@dataclass(slots=True)
+class _Scales:
+    """What the gradient of a loss has been multiplied with so far."""
+
+    last: float | None = 1.0
+    expected: float | None = 1.0
+    """``None`` where it changes from step to step."""
+
+    def came(self, scale: float | None) -> None:
+        """Learn from a backward: loss scaling, accumulation and weights of terms are the same for many steps."""
+        self.expected = scale if scale == self.last else None
+        self.last = scale
+
+
+_SCALES: WeakKeyDictionary[Loss, _Scales] = WeakKeyDictionary()
+"""They decide what is computed when, never the result."""
+
+
+@dataclass(slots=True)
+class _Guess:
+    """What the gradient of a large input in half precision was multiplied with before it was rounded."""
+
+    scale: float | None
+    """``None``: it was not rounded, and waits in float32."""
+    versions: list[int]
+    """Of the targets when they were read."""
+    generator_state: Tensor
+    """What the loss draws, it must draw again."""
+
+    def compute_anew(self, logits: Tensor, batch: _Batch) -> tuple[Tensor, float | Tensor]:
+        """The gradient in float32, and what is left to multiply it by.
+
+        Raises:
+            RuntimeError: the targets have been changed in the meantime.
+        """
+        if batch.versions != self.versions:
+            raise RuntimeError(
+                "the targets were changed in place between the forward and the backward of a loss, which needs them: "
+                "change a copy, or call backward() before"
+            )
+        with torch.random.fork_rng(devices=[]), torch.autocast("cpu", enabled=False):
+            torch.set_rng_state(self.generator_state)
+            _, gradient, left = _walk(logits, batch)
+        return gradient, left
+
+
+def _guess(logits: Tensor, batch: _Batch) -> _Guess | None:
+    """A guess of what the gradient will be multiplied with, where it is worth one."""
+    if logits.dtype not in _HALF or torch.compiler.is_compiling() or not logits.is_cpu:
+        return None
+    if logits.shape[0] <= 2 * _step(logits):
+        return None
+    expected = _SCALES.setdefault(batch.loss, _Scales()).expected
+    return _Guess(expected, batch.versions, torch.get_rng_state())
 
 
 def _scaled(gradient: Tensor, factor: Tensor, dtype: torch.dtype) -> Tensor:
@@ -194,17 +278,25 @@ def _scaled(gradient: Tensor, factor: Tensor, dtype: torch.dtype) -> Tensor:
     return result
 
 
-def _walk(logits: Tensor, batch: _Batch) -> tuple[Tensor, Tensor, float | Tensor]:
-    """The values ``(rows, 1)``, the gradient by the logits, and what is left to multiply the gradient by."""
-    count, num_classes = logits.shape
-    on_cpu, compiling = logits.device.type == "cpu", torch.compiler.is_compiling()
+def _step(logits: Tensor) -> int:
+    """How many rows a block has."""
+    return max(1, (_BLOCK if logits.is_cpu else _BLOCK_OF_A_DEVICE) // logits.shape[-1])
+
+
+def _walk(logits: Tensor, batch: _Batch, guess: _Guess | None = None) -> tuple[Tensor, Tensor, float | Tensor]:
+    """The values ``(rows, 1)``, the gradient by the logits, and what is left to multiply the gradient by.
+
+    With a guess of the latter the gradient is multiplied by it and by what is left, and rounded.
+    """
+    count = logits.shape[0]
+    on_cpu, compiling = logits.is_cpu, torch.compiler.is_compiling()
     scale, factor = batch.scale, batch.factor
     left: float | Tensor = 1.0
     if factor is not None and (compiling or not on_cpu or not factor.ndim):
         left, factor = factor, None  # the backward multiplies there anyway
     elif logits.numel() < _SMALL:
         scale, left = 1.0, scale
-    step = max(1, (_BLOCK if on_cpu else _BLOCK_OF_A_DEVICE) // num_classes)
+    step = _step(logits)
     if compiling or count <= 2 * step:  # a compiler makes its own blocks
         rows = batch.rows(logits, with_slope=True)
         gradient = rows.gradient(scale)
@@ -212,14 +304,18 @@ def _walk(logits: Tensor, batch: _Batch) -> tuple[Tensor, Tensor, float | Tensor
             gradient *= factor
         values = rows.value()
     else:
-        gradient = torch.empty_like(logits, dtype=_precision(logits), memory_format=torch.contiguous_format)
+        guessed = None if guess is None or guess.scale is None else left * guess.scale
+        dtype = _precision(logits) if guessed is None else logits.dtype
+        gradient = torch.empty_like(logits, dtype=dtype, memory_format=torch.contiguous_format)
         parts = []
         for start in range(0, count, step):
             part = slice(start, start + step)
             rows = batch.rows(logits, part, with_slope=True)
-            written = rows.gradient(scale, out=gradient[part])
+            written = rows.gradient(scale, out=gradient[part] if guessed is None else None)
             if factor is not None:
                 written *= factor[part]
+            if guessed is not None:
+                gradient[part] = written if isinstance(guessed, float) and guessed == 1 else written.mul_(guessed)
             parts.append(rows.value())
         values = torch.cat(parts)
     if batch.kept is not None:
@@ -296,20 +392,26 @@ def _needs_plain_formula(*tensors: Tensor) -> bool:
     """
     if torch._C._are_functorch_transforms_active():  # noqa: SLF001 - no public way
         return True
-    return not torch.compiler.is_compiling() and (
+    if torch.compiler.is_compiling():
+        return False
+    if (
         torch.autograd.forward_ad._current_level >= 0  # noqa: SLF001
-        or _is_traced()
+        or torch._C._is_tracing()  # noqa: SLF001 - typed, unlike torch.jit's
         or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001
-        or not all(type(tensor) in _PLAIN_TYPES and tensor.device.type != "meta" for tensor in tensors)
-        or any(map(torch._C._functorch.is_legacy_batchedtensor, tensors))  # noqa: SLF001 - is_grads_batched
-    )
+    ):
+        return True
+    for tensor in tensors:  # a loop, since at ten classes a generator is seen in the time of a loss
+        is_batched = torch._C._functorch.is_legacy_batchedtensor  # noqa: SLF001 - is_grads_batched
+        if type(tensor) not in _PLAIN_TYPES or tensor.is_meta or is_batched(tensor):
+            return True
+    return False
 
 
 def _can_read(tensor: Tensor) -> bool:
     """Whether the numbers of a tensor can be read, without waiting for a device."""
     if (
         torch.compiler.is_compiling()
-        or tensor.device.type != "cpu"
+        or not tensor.is_cpu
         or type(tensor) not in _PLAIN_TYPES
         or _is_traced()
         or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001
@@ -323,19 +425,20 @@ def _can_read(tensor: Tensor) -> bool:
     return True
 
 
-def _kept_labels(loss: Loss, label: Tensor, num_classes: int) -> tuple[Tensor, Tensor | None]:
+def _kept_labels(loss: Loss, label: Tensor, num_classes: int, *, readable: bool) -> tuple[Tensor, Tensor | None]:
     """Labels that are classes, and where some rows are ignored (or may be), which are not.
 
     Raises:
         LabelError: a label is no class, and labels can be read.
     """
     ignored = loss.ignore_index
-    if not _can_read(label):
+    if not readable:
         kept = label != ignored
         return torch.where(kept, label, 0), kept
     if not label.numel():
         return label, None
-    low, high = (int(end) for end in label.aminmax())
+    ends = label.aminmax()
+    low, high = int(ends[0]), int(ends[1])
     if low >= 0 and high < num_classes and not low <= ignored <= high:
         return label, None
     kept = label != ignored

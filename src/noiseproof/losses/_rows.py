@@ -13,7 +13,8 @@ as much as the operations it calls, and at many as much as the arrays it walks t
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+import functools
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,15 +22,22 @@ from torch import Tensor
 from noiseproof.errors import SpecError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Hashable
 
     Elementwise: TypeAlias = "Callable[[Probabilities], Tensor | float]"
     _Terms: TypeAlias = "list[tuple[Tensor | float, float]]"
     """Products to add up: a number per row (or for all), and what it is multiplied by."""
 
+_T = TypeVar("_T")
+
 _MANY_CLASSES = 512
 """From here on, a second exponential costs more than finding the normaliser from the largest entry."""
 
+_LANES = 16 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 8
+"""Float32 numbers of a vector: torch takes the softmax of a shorter row one number at a time."""
+
+_FEW_NUMBERS = 1 << 10
+"""Below, that is still less than what the operations cost of which a softmax is made."""
 
 _NEAR = 32.0
 """Up to here, logits and their sums keep enough digits to subtract the normaliser only after summing them."""
@@ -45,12 +53,13 @@ class Probabilities:
     Attributes of a definition's argument: ``log``, ``p`` and ``top`` (whether the entry is its row's largest).
     """
 
-    __slots__ = ("_log", "_p", "_top")
+    __slots__ = ("_known", "_log", "_p", "_top")
 
     def __init__(self, log: Tensor | None = None, p: Tensor | None = None, top: Tensor | None = None) -> None:
         self._log = log
         self._p = p
         self._top = top
+        self._known: dict[Hashable, Any] | None = None
 
     @property
     def log(self) -> Tensor:
@@ -73,6 +82,25 @@ class Probabilities:
         if self._top is None:
             raise LargestUnknownError("which class is the largest is known in a row of logits only")
         return self._top
+
+    def once(self, key: Hashable, compute: Callable[[], _T]) -> _T:
+        """What a value and a slope both need, computed when the first of them asks for it.
+
+        Args:
+            key: what tells it from everything else that is computed from these probabilities: a name with all
+                parameters that it depends on.
+            compute: computes it.
+        """
+        if self._known is None:
+            self._known = {}
+        if key not in self._known:
+            self._known[key] = compute()
+        found: _T = self._known[key]
+        return found
+
+    def forget(self) -> None:
+        """Give back the memory of what was computed once."""
+        self._known = None
 
 
 class _Softmax(Probabilities):
@@ -110,7 +138,10 @@ class _Softmax(Probabilities):
     @property
     def log(self) -> Tensor:
         if self._log is None:
-            if self._p is None:
+            if self._p is None and self._is_narrow:
+                shifted = self.logits - self.logits.amax(-1, keepdim=True)
+                self._log = shifted.sub_(shifted.exp().sum(-1, keepdim=True).log_())
+            elif self._p is None:
                 self._log = torch.log_softmax(self.logits, -1)
             else:
                 self._log = (self.logits - self.largest).sub_(self.log_sum)
@@ -119,8 +150,30 @@ class _Softmax(Probabilities):
     @property
     def p(self) -> Tensor:
         if self._p is None:
-            self._p = torch.softmax(self.logits, -1) if self._log is None else self._log.exp()
+            if self._log is not None:
+                self._p = self._log.exp()
+            elif self._is_narrow:
+                powers = (self.logits - self.logits.amax(-1, keepdim=True)).exp_()
+                self._p = powers.div_(powers.sum(-1, keepdim=True))
+            else:
+                self._p = torch.softmax(self.logits, -1)
         return self._p
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether numbers can be read without waiting for a device."""
+        return self.concrete and self.logits.is_cpu
+
+    @property
+    def _is_narrow(self) -> bool:
+        """Whether a softmax is faster from its parts."""
+        logits = self.logits
+        return (
+            self.is_readable
+            and logits.shape[-1] < _LANES
+            and logits.numel() >= _FEW_NUMBERS
+            and logits.dtype is torch.float32
+        )
 
     @property
     def top(self) -> Tensor:
@@ -160,7 +213,7 @@ class _Softmax(Probabilities):
                 self._log_total = self.log.sum(-1, keepdim=True)
             else:
                 size = self.logits.shape[-1]
-                if self.concrete and self.logits.device.type == "cpu" and float(self.largest.abs().amax()) < _NEAR:
+                if self.is_readable and float(self.largest.abs().amax()) < _NEAR:
                     normalizer = self.largest + self.log_sum
                     self._log_total = self.logits.sum(-1, keepdim=True).sub_(normalizer, alpha=size)
                 else:
@@ -175,6 +228,7 @@ class _Softmax(Probabilities):
         rest = p.scatter(-1, self.top_class, 0.0).sum(-1, keepdim=True)
         exact = torch.where(rest < 0.5, torch.log1p(-rest.clamp(max=0.5)), own)
         self._log = log.scatter(-1, self.top_class, exact)
+        self.forget()
         self.sharp = True
 
     def power_total(self, power: float) -> Tensor:
@@ -270,13 +324,16 @@ class Rows:
         With coefficients :math:`c` the value is :math:`\sum_k c_k v(\ell_k)`, and the slope an array.
         """
         if self.at_label is not None:
-            return value(self.at_label), slope(self.at_label) if self.with_slope else 0.0
+            picked, picked_slope = value(self.at_label), slope(self.at_label) if self.with_slope else 0.0
+            self.at_label.forget()
+            return picked, picked_slope
         coefficients = self.coefficients
         assert coefficients is not None  # noqa: S101 - one of the two is given
         # A label that does not count must not make 0 * inf of a class that cannot be.
         values = torch.where(coefficients == 0, 0.0, coefficients * value(self.every))
-        picked = values.sum(-1, keepdim=True)
-        return picked, coefficients * slope(self.every) if self.with_slope else 0.0
+        total = values.sum(-1, keepdim=True)
+        del values  # which is as large as the logits
+        return total, coefficients * slope(self.every) if self.with_slope else 0.0
 
     def shares(self, value: Elementwise, slope: Elementwise) -> Shares:
         """An elementwise function at the label, and its sum over the classes.
@@ -287,8 +344,11 @@ class Rows:
         values = value(self.every)
         if not isinstance(values, Tensor):
             values = torch.full_like(self.logits, values)
+        total = values.sum(-1, keepdim=True)
+        del values
         every = slope(self.every) if self.with_slope else 0.0
-        return Shares(at_label, label_slope, values.sum(-1, keepdim=True), every)
+        self.every.forget()
+        return Shares(at_label, label_slope, total, every)
 
     def at(self, index: Tensor) -> Probabilities:
         """The entries at another class than the label, one per row."""
@@ -338,7 +398,10 @@ class Rows:
             self._slopes_at(index).append((slope, scale))
 
     def add_direct(self, value: Tensor, gradient: Tensor | None) -> None:
-        """Add a value with its derivative by the logits, for what is no function of the log-probabilities."""
+        """Add a value with its derivative by the logits, for what is no function of the log-probabilities.
+
+        The derivative is handed over, and may be overwritten.
+        """
         self._values.append((value, 1.0))
         if gradient is not None:
             self._direct.append(gradient)
@@ -360,20 +423,20 @@ class Rows:
         """``(rows, 1)``: the sum of the values."""
         if self.at_label is not None:
             self.at_label.look_up()
-        result = _combined(self._values)
+        result = self._combined(self._values)
         return result if isinstance(result, Tensor) else torch.full_like(self.logits[:, :1], result)
 
     def gradient(self, scale: float = 1.0, out: Tensor | None = None) -> Tensor:
         """A multiple of the derivative of :meth:`value` by the logits, ``(rows, classes)``."""
         if self._direct and not (self._at_index or self._common or self._powers or self._arrays):
             first, *further = self._direct
-            result = torch.mul(first, scale, out=out)
+            result = torch.mul(first, scale, out=first if out is None else out)
             for direct in further:
                 result.add_(direct, alpha=scale)
             return result
-        at_index = [(index, _combined(terms, scale)) for index, terms in self._at_index]
-        common = _combined(self._common, scale)
-        powers = {power: _combined(terms, scale) for power, terms in self._powers.items()}
+        at_index = [(index, self._combined(terms, scale)) for index, terms in self._at_index]
+        common = self._combined(self._common, scale)
+        powers = {power: self._combined(terms, scale) for power, terms in self._powers.items()}
         totals: _Terms = [(slope, 1.0) for _, slope in at_index]
         totals.append((common, float(self.num_classes)))
         for power, coefficient in powers.items():
@@ -382,14 +445,14 @@ class Rows:
             else:
                 totals.append((self.every.power_total(power), coefficient * power))
         totals += [(array.sum(-1, keepdim=True) * factor, scale) for array, factor in self._arrays]
-        result = self._smooth_part(common, powers, _combined(totals), out)
+        result = self._smooth_part(common, powers, self._combined(totals), out)
         for array, factor in self._arrays:
             if isinstance(factor, Tensor):
                 result.addcmul_(array, factor, value=scale)
             else:
                 result.add_(array, alpha=factor * scale)
         for index, slope in at_index:
-            column = slope if isinstance(slope, Tensor) else torch.full_like(result[:, :1], slope)
+            column = slope if isinstance(slope, Tensor) else result.new_full(index.shape, slope)
             result.scatter_add_(-1, index, column)
         if self.every.sharp:
             # The derivatives of a row sum to 0, which gives the leading one's the digits of the others.
@@ -415,14 +478,14 @@ class Rows:
             if isinstance(common, Tensor):
                 torch.addcmul(common, result, p, value=2 * square, out=result)
             else:
-                result.mul_(p).mul_(2 * square)
+                result.mul_(p).mul_(self._number(2 * square))
         else:
             if isinstance(square, Tensor):
                 powers[2.0] = square
             if isinstance(common, Tensor) and isinstance(total, Tensor):
                 result = torch.addcmul(common, p, total, value=-1, out=out)
             else:
-                result = torch.mul(p, -total, out=out)
+                result = torch.mul(p, -total if isinstance(total, Tensor) else self._number(-total), out=out)
                 if isinstance(common, Tensor):
                     result += common
         if not isinstance(common, Tensor) and common:
@@ -430,6 +493,27 @@ class Rows:
         for power, coefficient in powers.items():
             result += p**power * (coefficient * power)
         return result
+
+    def _combined(self, terms: _Terms, scale: float = 1.0) -> Tensor | float:
+        """A multiple of the sum of the products, in as few operations as it takes."""
+        result: Tensor | None = None
+        number = 0.0
+        for term, factor in terms:
+            if not isinstance(term, Tensor):
+                number += term * factor * scale
+            elif result is not None:
+                result = torch.add(result, term, alpha=factor * scale)
+            elif factor * scale == 1:
+                result = term
+            else:
+                result = term.neg() if factor * scale == -1 else term * self._number(factor * scale)
+        if result is None:
+            return number
+        return result + self._number(number) if number else result
+
+    def _number(self, value: float) -> Tensor | float:
+        """A number to multiply or to add, where it can be a tensor in the form that is the fastest."""
+        return number_of(value, self.logits.dtype) if self.every.concrete else value
 
 
 class Shares(NamedTuple):
@@ -445,19 +529,7 @@ class Shares(NamedTuple):
     """The slope at every class, to hand to :meth:`Rows.add_everywhere`."""
 
 
-def _combined(terms: _Terms, scale: float = 1.0) -> Tensor | float:
-    """A multiple of the sum of the products, in as few operations as it takes."""
-    result: Tensor | None = None
-    number = 0.0
-    for term, factor in terms:
-        if not isinstance(term, Tensor):
-            number += term * factor * scale
-        elif result is not None:
-            result = torch.add(result, term, alpha=factor * scale)
-        elif factor * scale == 1:
-            result = term
-        else:
-            result = term.neg() if factor * scale == -1 else term * (factor * scale)
-    if result is None:
-        return number
-    return result + number if number else result
+@functools.lru_cache(maxsize=1024)
+def number_of(value: float, dtype: torch.dtype) -> Tensor:
+    """A number as an operation takes it in half the time that it needs for one of Python's."""
+    return torch.tensor(value, dtype=dtype, device="cpu")

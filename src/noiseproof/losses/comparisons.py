@@ -44,11 +44,15 @@ class EpsilonCE(Active, name="ce-eps"):
         return -self._log_slope(label)
 
     def _raw_log(self, label: Probabilities) -> Tensor:
-        # Where p' is near 1, as it is for every largest class with a large m, only its distance from 1 has digits left.
-        raised = torch.log1p(torch.expm1(label.log) / (1 + self.m))
-        if self.m < 1:
-            raised = torch.where(label.p > 0.5, raised, torch.log(label.p + self.m) - math.log1p(self.m))
-        return torch.where(label.top, raised, label.log - math.log1p(self.m))
+        def compute() -> Tensor:
+            # Where p' is near 1, as it is for every largest class with a large m, only its distance from 1 has digits
+            # left.
+            raised = torch.log1p(torch.expm1(label.log) / (1 + self.m))
+            if self.m < 1:
+                raised = torch.where(label.p > 0.5, raised, torch.log(label.p + self.m) - math.log1p(self.m))
+            return torch.where(label.top, raised, label.log - math.log1p(self.m))
+
+        return label.once(("logarithm of p'", self.m), compute)
 
     def _log(self, label: Probabilities) -> Tensor:
         raw = self._raw_log(label)
@@ -76,13 +80,17 @@ class EpsilonFL(EpsilonCE, name="fl-eps"):
 
     def _weight(self, label: Probabilities) -> Tensor:
         """``(1 - p')^gamma``, from a logarithm that keeps its digits where p' is near 1."""
-        if self.gamma == 0:
-            return torch.ones_like(label.p)
-        rest = -torch.expm1(label.log)
-        log_rest = torch.where(label.top, torch.log(rest) - math.log1p(self.m), torch.log1p(-label.p / (1 + self.m)))
-        if self.floor:
-            log_rest = log_rest.clamp(max=math.log1p(-self.floor))
-        return torch.exp(log_rest * self.gamma)
+
+        def compute() -> Tensor:
+            if self.gamma == 0:
+                return torch.ones_like(label.p)
+            rest, raise_by = -torch.expm1(label.log), math.log1p(self.m)
+            log_rest = torch.where(label.top, torch.log(rest) - raise_by, torch.log1p(-label.p / (1 + self.m)))
+            if self.floor:
+                log_rest = log_rest.clamp(max=math.log1p(-self.floor))
+            return torch.exp(log_rest * self.gamma)
+
+        return label.once(("focal weight of p'", self.m, self.floor, self.gamma), compute)
 
 
 class NLNL(Loss, name="nlnl"):
@@ -295,7 +303,8 @@ class CELC(Loss, name="ce+lc"):
         if not rows.with_slope:
             # Nothing, whose derivative is that of the shift: it matters where the label's logit is -inf.
             shifted = shifted + largest * (factor - factor.detach())
-        inner = rows.on(torch.where(present, shifted, logits))
+        shifted = torch.where(present, shifted, logits)
+        inner = rows.on(shifted)
         CE().accumulate(inner, scale)
 
         def pull_back(gradient: Tensor) -> Tensor:

@@ -101,10 +101,13 @@ class FL(Active, name="fl"):
         return weight * (label.p * self.gamma * steepness - 1)
 
     def _weight(self, label: Probabilities) -> Tensor:
-        if self.gamma <= _STEEP:
-            weight: Tensor = self._rest(label) ** self.gamma
-            return weight
-        return torch.exp(torch.log1p(-label.p) * self.gamma)
+        def compute() -> Tensor:
+            if self.gamma <= _STEEP:
+                weight: Tensor = self._rest(label) ** self.gamma
+                return weight
+            return torch.exp(torch.log1p(-label.p) * self.gamma)
+
+        return label.once(("focal weight", self.gamma, self.detached), compute)
 
     def _rest(self, label: Probabilities) -> Tensor:
         rest = -torch.expm1(label.log)
@@ -228,7 +231,7 @@ class AGCE(Active, name="agce"):
         """``log(a + p)``."""
         if self.a >= 1:
             return torch.log1p(label.p / self.a) + math.log(self.a)
-        log_a = label.log.new_tensor(math.log(self.a) if self.a else -math.inf)
+        log_a = label.log.new_full((), math.log(self.a) if self.a else -math.inf)
         return torch.logaddexp(label.log, log_a)
 
 
@@ -244,12 +247,14 @@ class AUL(Active, name="aul"):
     p: float = parameter(default=1.5, domain="(0, inf)")
 
     def value(self, label: Probabilities) -> Tensor:
-        rest = -torch.expm1(label.log)
+        lost = torch.expm1(label.log)
         if self.a > _VAST:
-            return rest * power(self.a, self.p - 1)
-        ratio = torch.log1p(rest / (self.a - 1))
-        upper = (self.a - 1) + rest
-        return difference(upper, -ratio, self.p, overflows=not fits(self.a, self.p, rest))
+            return lost * -power(self.a, self.p - 1)
+        ratio = torch.log1p(lost / (1 - self.a))
+        holds = fits(self.a, self.p, lost)
+        if holds and _VANISHING < self.p <= 1 / math.log1p(1 / (self.a - 1)):
+            return torch.expm1(ratio * self.p) * (power(self.a - 1, self.p) / self.p)
+        return difference((self.a - 1) - lost, -ratio, self.p, overflows=not holds)
 
     def slope(self, label: Probabilities) -> Tensor:
         if self.a > _VAST:
@@ -382,7 +387,10 @@ def difference(upper: Tensor | float, ratio: Tensor, q: float, *, overflows: boo
     """``(upper^q - lower^q)/q`` from ``upper`` and ``ratio = log(lower/upper)``, without overflow on the way."""
     if q < _VANISHING:
         return -ratio
-    share = torch.expm1(ratio * q) * (-1 / q)
+    share = torch.expm1(ratio * q)
+    if isinstance(upper, float) and fits(upper, q, share):
+        return share * (power(upper, q) / -q)
+    share = share * (-1 / q)
     # A power that is beyond the type is taken half at a time: its logarithm would be large, and so its rounding.
     largest = torch.finfo(ratio.dtype).max
     if isinstance(upper, Tensor):
@@ -390,15 +398,16 @@ def difference(upper: Tensor | float, ratio: Tensor, q: float, *, overflows: boo
             return share * upper**q
         root = (upper ** (q / 2)).clamp(max=largest)
         return share * root * root
-    if fits(upper, q, share):
-        return share * power(upper, q)
     half = min(power(upper, q / 2), largest)
     return share * half * half
 
 
 def fits(base: float, exponent: float, like: Tensor) -> bool:
     """Whether a type holds a power, with room for a factor."""
-    return exponent * math.log(base) < math.log(torch.finfo(like.dtype).max) - 8
+    return exponent * math.log(base) < _LARGEST_EXPONENT[like.dtype]
+
+
+_LARGEST_EXPONENT = {dtype: math.log(torch.finfo(dtype).max) - 8 for dtype in (torch.float32, torch.float64)}
 
 
 def accumulate_in_logs(rows: Rows, loss: AGCE | AUL, base: float, exponent: float, scale: float) -> None:

@@ -57,8 +57,11 @@ class Normalized(Loss):
         rows.sharpen(scale, limit=1e3)
         share = self._share(rows)
         inverse = share.total.reciprocal()
-        # A label that cannot be (a logit of -inf) has the whole of an infinite sum.
-        ratio = _bounded(share.value) / _bounded(share.total)
+        if rows.every.is_readable and math.isfinite(float(share.total.sum())):
+            ratio: Tensor | float = share.value * inverse
+        else:
+            # A label that cannot be (a logit of -inf) has the whole of an infinite sum.
+            ratio = _bounded(share.value) / _bounded(share.total)
         one = not isinstance(share.slope, Tensor) and share.slope == 1
         rows.add(ratio, inverse if one else share.slope * inverse, scale)
         rows.add_everywhere(share.every, ratio * inverse, -scale)
@@ -137,12 +140,14 @@ class Negative(Loss):
         highest = inner_value(at_floor)
         highest = highest.reshape(()) if isinstance(highest, Tensor) else highest
 
+        def floored(label: Probabilities) -> Probabilities:
+            return label.once(("floored", floor), lambda: Probabilities(label.log.clamp(min=floor)))
+
         def value(label: Probabilities) -> Tensor | float:
-            return highest - inner_value(Probabilities(label.log.clamp(min=floor)))
+            return highest - inner_value(floored(label))
 
         def slope(label: Probabilities) -> Tensor:
-            raised = inner_slope(Probabilities(label.log.clamp(min=floor)))
-            return torch.where(label.log < floor, 0.0, -raised)
+            return torch.where(label.log < floor, 0.0, -inner_slope(floored(label)))
 
         rows.sharpen(scale, limit=1e3)
         share = rows.shares(value, slope)
@@ -168,8 +173,11 @@ def _bounded(value: Tensor | float) -> Tensor | float:
     """A value with a large number in place of infinity, where that is divided by itself."""
     if not isinstance(value, Tensor):
         return value
-    endless = torch.finfo(value.dtype).max / 8
+    endless = _ENDLESS[value.dtype]
     return value.clamp(-endless, endless)
+
+
+_ENDLESS = {dtype: torch.finfo(dtype).max / 8 for dtype in (torch.float32, torch.float64)}
 
 
 def _call(operator: str, inner: Loss, arguments: dict[str, float]) -> str:
