@@ -117,7 +117,10 @@ def write(text: str | bytes, name: str = "r.toml") -> Path:
         ("epochs = 3\nepochs = 4", "no valid TOML: .*overwrite"),
         ("\nx = " + "[" * 5000 + "]" * 5000, "inside each other"),
         ("\nx = " + "{a = " * 100 + "1" + "}" * 100, "x: more than 16 tables and lists inside each other"),
-        ("\n[" + ".".join("a" * 200) + "]\nb = 1", "a: more than 16 tables"),
+        ("\n[" + ".".join("a" * 200) + "]\nb = 1", "a key of more than 16 parts"),
+        ("\nx = {a = 1, " + " . ".join("a" * 200_000) + " = 1}", "a key of more than 16 parts"),
+        ("\n" + ".".join("a" * 17) + " = 1", "a key of more than 16 parts"),
+        ("\n" + "#" * 2**20, "has .* bytes: expected at most 1,048,576"),
     ],
 )
 def test_wrong_values_are_named(text: str, message: str) -> None:
@@ -144,6 +147,9 @@ def test_files_that_are_no_recipes() -> None:
     for name in ("folder.toml", "a\0.toml", "a" * 5000 + ".toml", "absent.toml"):
         with pytest.raises(RecipeError, match="cannot read the recipe"):
             load_grid(name)
+    os.mkfifo("pipe.toml")
+    with pytest.raises(RecipeError, match="cannot read the recipe .*no regular file"):
+        load_grid("pipe.toml")
     for nothing in (3, None, ["digits"], b"digits"):
         with pytest.raises(RecipeError, match="expected the path of a .toml file"):
             load_grid(nothing)  # type: ignore[arg-type]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import reprlib
 from collections.abc import Mapping
 from pathlib import Path, PurePath
@@ -11,8 +12,9 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from noiseproof.errors import RecipeError, suggest
+from noiseproof.errors import DataError, RecipeError, suggest
 from noiseproof.files import packaged_tables, parse_toml
+from noiseproof.untrusted import read_bytes
 from noiseproof.user_code import import_modules
 
 _RECIPES = "noiseproof.recipes"
@@ -21,6 +23,11 @@ _DEEPEST = 16
 """How many tables and lists may lie inside each other; recipes have four."""
 
 _MOST_PARENTS = 8
+
+_MOST_BYTES = 1 << 20
+
+# Python's reader of TOML takes time with the square of a key's parts.
+_LONG_KEY = re.compile(rf"""(?:^|[\[{{,])[ \t]*(?:[\w"'-]+[ \t]*\.[ \t]*){{{_DEEPEST}}}""", re.MULTILINE)
 
 _PATHS = {"data": ("path", "test", "classes", "root"), "noise": ("path",)}
 """The keys of a recipe's tables that are paths."""
@@ -118,8 +125,8 @@ def _parse(recipe: str | Path) -> dict[str, Any]:
         text = packaged_recipe_text(str(recipe))
     else:
         try:
-            content = Path(recipe).read_bytes()
-        except (OSError, ValueError) as error:  # a path may hold what no path can
+            content = read_bytes(Path(recipe), _MOST_BYTES)
+        except DataError as error:
             raise RecipeError(f"cannot read the recipe {str(recipe)[:200]!r}: {error}") from error
         try:
             text = content.decode("utf-8-sig")
@@ -128,6 +135,8 @@ def _parse(recipe: str | Path) -> dict[str, Any]:
             raise RecipeError(
                 f"{recipe} is not UTF-8: byte 0x{content[error.start]:02x} in line {line}. Save it as UTF-8"
             ) from error
+    if _LONG_KEY.search(text):
+        raise RecipeError(f"{recipe}: a key of more than {_DEEPEST} parts, which would be as many tables")
     try:
         values = parse_toml(text)
     except RecursionError as error:
