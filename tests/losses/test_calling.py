@@ -276,6 +276,8 @@ def test_a_module_with_weights_moves_and_is_saved() -> None:
         np.array([1, 2, 3]),
         np.array([1.0, 2.0, 3.0]),
         np.array([1, 2, 3], dtype=np.float16),
+        np.array([1, 2, 3], dtype=">f8"),
+        np.array([3, 2, 1])[::-1],
         [np.float64(1), np.float32(2), np.int64(3)],
     ],
 )

@@ -410,17 +410,23 @@ def _checked_weight(weight: object) -> Tensor | None:
     found = weight
     if not isinstance(found, Tensor):
         try:
-            found = torch.tensor(np.asarray(weight) if hasattr(weight, "__array__") else weight)
+            found = torch.tensor(_plain_array(np.asarray(weight)) if hasattr(weight, "__array__") else weight)
         except (TypeError, ValueError, RuntimeError) as error:
             raise SpecError(f"weight {weight!r}: expected one number for each class ({error})") from None
         if not found.is_floating_point() and not found.is_complex() and found.dtype is not torch.bool:
             found = found.to(torch.get_default_dtype())
-    if found.ndim != 1 or not found.is_floating_point():
+    if found.ndim != 1 or not found.is_floating_point() or found.layout is not torch.strided:
+        sparse = "" if found.layout is torch.strided else "sparse "
         raise SpecError(
-            f"weight: expected floating-point numbers of shape (classes,), got {found.dtype} of shape "
+            f"weight: expected floating-point numbers of shape (classes,), got {sparse}{found.dtype} of shape "
             f"{tuple(found.shape)}"
         )
     return found
+
+
+def _plain_array(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    """An array as torch takes it: not backwards, and in the machine's byte order."""
+    return np.asarray(array, array.dtype.newbyteorder("="), order="C")
 
 
 def _checked_ignore_index(index: object) -> int:
