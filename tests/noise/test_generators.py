@@ -191,6 +191,10 @@ def test_bad_input_is_named(labels: object, rate: float, classes: int, message: 
         ([[float("nan"), 1.0], [0.0, 1.0]], r"T\[0, 0\] = nan"),
         ([[1.0, 0.0]], r"shape \(1, 2\): expected \(classes, classes\)"),
         ([1.0], r"shape \(1,\)"),
+        ([[1.0, 0.0], [1.0]], r"transition matrix: .*inhomogeneous"),
+        ([["a", "b"], ["c", "d"]], "transition matrix: <U1, not numbers"),
+        ([[1 + 1j, 0], [0, 1]], "transition matrix: complex128, not numbers"),
+        ([[None, 0], [0, 1]], r"T\[0, 0\] = nan"),
     ],
 )
 def test_bad_matrices_are_named(T: object, message: str) -> None:

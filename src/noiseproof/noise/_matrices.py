@@ -84,9 +84,16 @@ def check_matrix(matrix: ArrayLike) -> NDArray[np.float64]:
     """``matrix`` as a float64 array.
 
     Raises:
-        LabelError: it is not square, has negative or undefined entries, or a row does not sum to 1.
+        LabelError: it holds anything but numbers, is not square, has negative or undefined entries, or a row does not
+            sum to 1.
     """
-    array = np.asarray(matrix, dtype=np.float64)
+    try:
+        given = np.asarray(matrix)
+        if given.dtype.kind not in "biufO":  # NumPy would drop imaginary parts, and read text
+            raise TypeError(f"{given.dtype}, not numbers")
+        array = given.astype(np.float64)
+    except (ValueError, TypeError) as error:
+        raise LabelError(f"transition matrix: {error}; expected (classes, classes) numbers") from error
     if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
         raise LabelError(f"transition matrix of shape {array.shape}: expected (classes, classes), at least 2 x 2")
     check_classes(len(array))
