@@ -72,6 +72,10 @@ def test_text_formats(tmp_path: Path, name: str, text: str, column: str | None) 
 def test_labels_are_names_of_classes_too(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
     assert label_list(tmp_path / name, "label" if "split" in text else None).tolist()[:3] == ["dog", "cat", "cat"]
+    (tmp_path / "a.csv").write_text("y\nn\nn\ny\n")
+    assert label_list(tmp_path / "a.csv").tolist() == ["y", "n", "n", "y"]
+    (tmp_path / "a.csv").write_text("y\nred fox\nred cat\nred fox\n")
+    assert label_list(tmp_path / "a.csv").tolist() == ["red fox", "red cat", "red fox"]
     (tmp_path / "a.csv").write_text("species\ndog\ncat\n")
     assert label_list(tmp_path / "a.csv", "species").tolist() == ["dog", "cat"]
 
@@ -157,6 +161,7 @@ def test_nothing_in_a_file_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         ("a.csv", "clean,noisy\n0,5\n7\n", None, "line 3: 1 fields where the first line has 2"),
         ("a.csv", "a,a\n0,5\n", None, "names a column twice"),
         ("a.csv", "clean,noisy\n0,5\n", None, "holds the columns clean, noisy"),
+        ("a.txt", "red fox\nred cat\nred fox\n", None, "'red' and 'fox' could be a sample's name and its label"),
         ("a.csv", "1\n" + "9" * 200_000 + "\n", None, "cannot read labels from"),
     ],
 )

@@ -243,6 +243,11 @@ def _read_text(path: Path, column: str | None) -> LabelList:
         first, second = second, first
     if all(map(_is_whole, first)):
         return LabelList(path, _labels(second, path), numbers=np.array([int(number) for number in first], np.int64))
+    if separator is None and len({*first}) < len(first) and not any(map(_is_file, first)):
+        raise DataError(
+            f"{path}: {head[0]!r} and {head[1]!r} could be a sample's name and its label, but names come again: if "
+            "each line is one label, put a line 'label' above them; if not, separate the two by a tab or a comma"
+        )
     return LabelList(path, _labels(second, path), names=tuple(first))
 
 
@@ -255,13 +260,15 @@ def _is_header(rows: Sequence[Sequence[str]], column: str | None, path: Path) ->
     head, body = rows[0], rows[1:]
     if any(map(is_number, head)) or any(map(_is_file, head)):
         return False
-    if column in head or {name.casefold() for name in head} & {*_NAMED, *_NUMBERED, *_CALLED}:
+    comes_again = [head[place] in [row[place] for row in body] for place in range(len(head))]
+    usual = {name.casefold() for name in head} & {*_NAMED, *_NUMBERED, *_CALLED}
+    if column in head or (usual and not any(comes_again)):  # "y" is a label too, beside "n"
         return True
     for place in range(len(head)):
         below = [row[place] for row in body]
         if below and (all(map(is_number, below)) or all(map(_is_file, below))):
             return True
-        if head[place] in below:
+        if comes_again[place]:
             return False
     raise DataError(
         f"{path}: its first line, {', '.join(head)[:60]!r}, could be a label or the name of a column: put a line "
