@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 
@@ -60,6 +61,14 @@ def test_labels_may_have_spaces_and_paths_commas(tmp_path: Path) -> None:
         ("c.png", "y"),
     ]
     assert pairs(tmp_path / "list", "a.png y\nb.png n\n") == [("a.png", "y"), ("b.png", "n")]
+    found = pairs(tmp_path / "list", '# by hand\na.png cat, tabby\nb.png\tcat, tabby\nc.png,"cat, tabby"\n#d.png cat\n')
+    assert found == [*((name, "cat, tabby") for name in ("a.png", "b.png", "c.png")), ("#d.png", "cat")]
+
+
+@pytest.mark.parametrize("text", ["a.png,cat,0.3\n", "path;label;split\na.png;cat;train\n", "a.png\tcat\t1\n"])
+def test_lists_with_more_columns_are_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(DataError, match=r"more than a path and a label between '[,;\\t]+': leave the other"):
+        pairs(tmp_path / "list", text)
 
 
 def test_absolute_paths_below_the_root_are_taken(tmp_path: Path) -> None:
@@ -160,6 +169,31 @@ def test_hidden_folders_and_those_of_systems_do_not_count_at_any_depth(tmp_path:
     assert isinstance(files, ImageFiles)
     assert files.names(np.arange(2)) == ["cat/1.png", "cat/more/deep/2.JPEG"]
     assert len(files) == 4
+
+
+def test_links_to_folders_are_followed_and_no_folder_counts_twice(tmp_path: Path) -> None:
+    picture(tmp_path / "elsewhere" / "deep" / "2.png")
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "cat")
+    picture(tmp_path / "cat" / "1.png")
+    for name in ("more", "same"):
+        (tmp_path / "cat" / name).symlink_to(tmp_path / "elsewhere")
+    assert folder_images(tmp_path, "cat") == ["cat/1.png", "cat/more/deep/2.png"]
+
+
+def test_a_folder_that_cannot_be_read_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("cat", "dog"):
+        picture(tmp_path / name / "1.png")
+        picture(tmp_path / name / "closed" / "2.png")
+    read = os.scandir
+
+    def scandir(path: str | Path) -> object:
+        if Path(path).name == "closed":
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return read(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(DataError, match=r"cannot read the image folder .*cat/closed: Permission denied"):
+        image_folder(tmp_path)
 
 
 def test_files_that_are_left_out_are_named_and_counted(tmp_path: Path) -> None:

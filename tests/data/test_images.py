@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 import image_sets
-from noiseproof.data import Dataset, ImageFiles, clothing1m, image_folder, image_lists, webvision_mini
+from noiseproof.data import Dataset, ImageFiles, _files, clothing1m, image_folder, image_lists, webvision_mini
 from noiseproof.data._decode import Unreadable, decode, decode_batch, try_decode
 from noiseproof.errors import DataError, DataWarning
 
@@ -187,6 +187,19 @@ def test_image_folder_refuses_what_is_no_data_set(tmp_path: Path) -> None:
         image_folder(tmp_path)
     with pytest.raises(DataError, match="holds 0 folders"):
         image_folder(tmp_path / "train" / "cat")
+
+
+def test_class_folders_are_the_same_however_an_accent_is_stored(tmp_path: Path) -> None:
+    for place in ("train/e\u0301", "train/b", "test/\u00e9"):
+        image_sets.write_image(tmp_path / place / "0.png", 0, 0, (40, 30))
+    dataset = image_folder(tmp_path)
+    assert dataset.class_names == ("b", "\u00e9")
+    assert names(dataset.train.inputs) == ["b/0.png", "e\u0301/0.png"]
+    assert dataset.test is not None  # without a folder for b
+    assert dataset.test.labels.tolist() == [1]
+    (tmp_path / "train" / "b ").mkdir()
+    with pytest.raises(DataError, match=r"train: the class name 'b' is there twice"):
+        image_folder(tmp_path)
 
 
 def test_numbered_classes_are_in_numeric_order(tmp_path: Path) -> None:
@@ -371,16 +384,29 @@ def test_a_few_missing_images_are_left_out_and_many_are_an_error(tmp_path: Path)
         image_lists(tmp_path / "train.txt")
 
 
-def test_the_fingerprint_follows_paths_sizes_and_labels(tmp_path: Path) -> None:
+def test_the_fingerprint_follows_paths_contents_and_labels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_lists(tmp_path)
-    before = image_lists(tmp_path / "train.txt").fingerprint
-    assert image_lists(tmp_path / "train.txt").fingerprint == before
-    image_sets.write_image(tmp_path / "images" / "image 0.png", 0, 0, (41, 35))
-    changed = image_lists(tmp_path / "train.txt").fingerprint
-    assert changed != before
+
+    def fingerprint() -> str:
+        return image_lists(tmp_path / "train.txt").fingerprint
+
+    found = [fingerprint()]
+    assert fingerprint() == found[0]
+    image = tmp_path / "images" / "image 0.png"
+    image_sets.write_image(image, 0, 0, (41, 35))
+    found.append(fingerprint())
+    content = bytearray(image.read_bytes())
+    content[-20] ^= 1
+    image.write_bytes(content)  # of the same size
+    found.append(fingerprint())
     text = (tmp_path / "train.txt").read_text()
     (tmp_path / "train.txt").write_text(text.replace("0.png 0", "0.png 1"))
-    assert image_lists(tmp_path / "train.txt").fingerprint != changed
+    found.append(fingerprint())
+    monkeypatch.setattr(_files, "MOST_HASHED", 1000)
+    found.append(fingerprint())
+    assert len({*found}) == len(found)
+    image.write_bytes(bytes(len(content)))
+    assert fingerprint() == found[-1]  # of very many images, sizes have to do
 
 
 def test_sizes_must_fit(tmp_path: Path) -> None:

@@ -171,8 +171,8 @@ class Dataset:
     def fingerprint(self) -> str:
         """The SHA-256 of all that a run learns from and is measured by: inputs, labels, class names and scales.
 
-        What files and folders are called is no part of it. Of image files, paths and sizes stand for the pixels:
-        reading a million images would take an hour.
+        What files and folders are called is no part of it. Image files count by their paths, sizes and contents; where
+        a part has more than 1 GiB of them, by paths and sizes, since reading a million images would take an hour.
         """
         scales = [*map(float, self.mean), *map(float, self.std)]
         digest = hashlib.sha256(json.dumps([self.class_names, scales, list(self.test_parts)]).encode())

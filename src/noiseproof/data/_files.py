@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import hashlib
 import os
 import posixpath
 import re
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from noiseproof.errors import DataError, DataWarning, shorten
-from noiseproof.untrusted import read_lines
+from noiseproof.untrusted import open_file, read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,6 +39,9 @@ IMAGE_ENDINGS = (
 _OF_SYSTEMS = frozenset({"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "Thumbs.db", "desktop.ini"})
 _LONGEST_LINE = 10_000
 
+MOST_HASHED = 1 << 30
+"""Image files count by their contents where those of a part have so many bytes at most, which takes a few seconds."""
+
 
 @dataclass(frozen=True, eq=False)
 class ImageFiles:
@@ -53,6 +57,7 @@ class ImageFiles:
         square: whether both sides get that length.
         depth: how many bits of grey images of 16 bits are used; see :func:`noiseproof.data._decode.decode`.
         unreadable: the share of files that may be missing or unreadable; ``None`` for the usual one.
+        hashes: ``(N,)``, of the files' contents as they were then; ``None`` where reading all would take long.
     """
 
     root: Path
@@ -63,6 +68,7 @@ class ImageFiles:
     square: bool = False
     depth: int = 16
     unreadable: float | None = None
+    hashes: NDArray[np.uint64] | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.image_size <= self.resize:
@@ -72,7 +78,8 @@ class ImageFiles:
         return len(self.paths)
 
     def __getitem__(self, index: NDArray[np.int64] | NDArray[np.bool_]) -> ImageFiles:
-        return replace(self, paths=self.paths[index], sizes=self.sizes[index])
+        hashes = None if self.hashes is None else self.hashes[index]
+        return replace(self, paths=self.paths[index], sizes=self.sizes[index], hashes=hashes)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -96,8 +103,10 @@ class ImageFiles:
         return max(LOST_SHARE * len(self), min(LOST_COUNT, LOST_MOST * len(self)))
 
     def listing(self) -> bytes:
-        """Paths and sizes, for fingerprints: two data sets with the same listing hold, in practice, the same images."""
-        return b"\n".join(b"%s %d" % pair for pair in zip(self.paths.tolist(), self.sizes.tolist(), strict=True))
+        """Paths, sizes and, where they are known, hashes of the contents, for fingerprints."""
+        hashes = [0] * len(self) if self.hashes is None else self.hashes.tolist()
+        listed = zip(self.paths.tolist(), self.sizes.tolist(), hashes, strict=True)
+        return b"\n".join(b"%s %d %x" % each for each in listed)
 
 
 @dataclass(frozen=True)
@@ -149,7 +158,20 @@ def find_files(
             )
         warnings.warn(f"{text}. They are left out.", DataWarning, stacklevel=4)
     labels = np.array(listing.labels, np.int64)
-    return files[there], labels[there], np.flatnonzero(there) if len(lost) else None, missing
+    files = files[there]
+    if files.sizes.sum() <= MOST_HASHED:
+        hashes = [_hash(files.root / name) for name in files.names(np.arange(len(files)))]
+        files = replace(files, hashes=np.array(hashes, np.uint64))
+    return files, labels[there], np.flatnonzero(there) if len(lost) else None, missing
+
+
+def _hash(path: Path) -> int:
+    digest = hashlib.blake2b(digest_size=8)
+    # What cannot be read is told when it is decoded.
+    with contextlib.suppress(OSError, DataError), open_file(path) as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return int.from_bytes(digest.digest(), "big")
 
 
 def subfolders(path: Path) -> list[str]:
@@ -169,15 +191,25 @@ def folder_images(root: Path, name: str, left_out: list[str] | None = None) -> l
     """The images anywhere under the folder ``name`` of ``root``, relative to ``root`` and sorted.
 
     Hidden files and folders, and those that systems make (``__MACOSX``, ``Thumbs.db``), do not count, at any depth.
+    Links to folders are followed; a folder that is reached twice counts once.
 
     Args:
         root: where the paths start.
         name: a folder in it.
         left_out: gets the paths of files that do not end as images do.
+
+    Raises:
+        DataError: a folder cannot be read.
     """
     found: list[str] = []
-    for folder, folders, files in os.walk(root / name):
-        folders[:] = [inner for inner in folders if not _is_of_system(inner)]
+    seen: set[tuple[int, int]] = set()
+    for folder, folders, files in os.walk(root / name, onerror=_raise, followlinks=True):
+        status = os.stat(folder)  # noqa: PTH116 - as os.walk names it
+        if (status.st_dev, status.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((status.st_dev, status.st_ino))
+        folders[:] = sorted(inner for inner in folders if not _is_of_system(inner))
         start = os.path.relpath(folder, root).replace(os.sep, "/")
         for file in files:
             if _is_of_system(file):
@@ -217,6 +249,10 @@ def warn_of_left_out(root: Path, left_out: Sequence[str]) -> None:
     )
 
 
+def _raise(error: OSError) -> None:
+    raise DataError(f"cannot read the image folder {error.filename}: {error.strerror}") from error
+
+
 def _is_of_system(name: str) -> bool:
     return name.startswith(".") or name in _OF_SYSTEMS
 
@@ -254,7 +290,8 @@ def read_pairs(path: Path, root: Path) -> list[Line]:
 
     The two are separated by a space, a tab, a comma or a semicolon, and either may be in double quotes. The path ends
     with the last ending of an image that such a separator follows, so both may contain spaces and commas. A first line
-    that names no image, above lines that do, is a header. Bytes that are no UTF-8 are kept, for paths that have them.
+    that names no image, above lines that do, is a header, and a line that begins with # and names none is a comment.
+    Bytes that are no UTF-8 are kept, for paths that have them.
 
     Args:
         path: the list.
@@ -270,36 +307,45 @@ def read_pairs(path: Path, root: Path) -> list[Line]:
         where = f"{path}, line {number}: {line[:100]!r}"
         if len(line) > _LONGEST_LINE:
             raise DataError(f"{where}: a line of {len(line):,} characters: expected at most {_LONGEST_LINE:,}")
-        name, label, is_image = _split(line)
+        name, label, mark, is_image = _split(line)
         if not pairs:
             header = not is_image and label.casefold() in _HEADERS
         elif header and is_image:
             pairs.clear()
             header = False
+        if line.startswith("#") and not is_image:
+            continue
         if not name or not label or label.lower().endswith(IMAGE_ENDINGS):
             raise DataError(f"{where}: expected 'relative/path label', separated by a space, a tab or a comma")
+        if mark and mark in label:
+            raise DataError(
+                f"{where}: more than a path and a label between {mark!r}: leave the other columns out, or put a label "
+                "that has the sign itself in double quotes"
+            )
         pairs.append(Line(where, inside.path(name, where), label))
     return pairs
 
 
 _HEADERS = frozenset({"label", "labels", "class", "target", "category", "y", "noisy_label", "class_name", "label_name"})
 _SEPARATED = re.compile(
-    r"(?P<name>.+(?:" + "|".join(map(re.escape, IMAGE_ENDINGS)) + r"))\s*[\t,; ]\s*(?P<label>.*)", re.IGNORECASE
+    r"(?P<name>.+(?:" + "|".join(map(re.escape, IMAGE_ENDINGS)) + r"))(?P<gap>\s*[,;]\s*|\s+)(?P<label>.*)",
+    re.IGNORECASE,
 )
 
 
-def _split(line: str) -> tuple[str, str, bool]:
-    """Path and label of a line, and whether the path ends as images do."""
+def _split(line: str) -> tuple[str, str, str, bool]:
+    """Path and label of a line, what the label cannot hold, and whether the path ends as images do."""
     if '"' in line:
         for mark in ",\t; ":
             fields = next(csv.reader([line], delimiter=mark, skipinitialspace=True))
             if len(fields) == 2 and fields[0] and fields[1]:
-                return fields[0].strip(), fields[1].strip(), fields[0].lower().strip().endswith(IMAGE_ENDINGS)
+                return fields[0].strip(), fields[1].strip(), "", fields[0].lower().strip().endswith(IMAGE_ENDINGS)
     match = _SEPARATED.fullmatch(line)
     if match is not None:
-        return match["name"], match["label"], True
+        mark = next((mark for mark in ",;\t" if mark in match["gap"]), "")
+        return match["name"], match["label"], mark, True
     place = max(line.rfind(mark) for mark in " \t,;")
-    return line[: max(place, 0)].rstrip(" \t,;"), line[place + 1 :], False
+    return line[: max(place, 0)].rstrip(" \t,;"), line[place + 1 :], "", False
 
 
 class Inside:

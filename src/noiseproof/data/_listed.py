@@ -62,25 +62,27 @@ def image_folder(
     inner = {name: subfolders(path / name) for name in subfolders(path)}
     splits = find_splits(path, inner)
     train_root = path / splits.pop("train", "")
-    classes = sort_names(subfolders(train_root))
+    folders = _class_folders(train_root)
+    classes = sort_names(folders)
     if len(classes) < 2:
-        perhaps = "".join(f"; is {train_root / name} the data set?" for name in classes if inner.get(name))
+        perhaps = "".join(f"; is {train_root / name} the data set?" for name in folders.values() if inner.get(name))
         raise DataError(
             f"{train_root} holds {len(classes)} folders: expected one per class, at least two, with the images in "
             f"them{perhaps}"
         )
-    train = _folder_listing(train_root, classes)
+    train = _folder_listing(train_root, classes, folders)
     for number, name in enumerate(classes):
         if number not in train.labels:
-            raise DataError(f"{train_root / name} holds no images ({', '.join(IMAGE_ENDINGS)})")
+            raise DataError(f"{train_root / folders[name]} holds no images ({', '.join(IMAGE_ENDINGS)})")
     tests = {}
     for part in ("test", "val"):
         if part in splits:
             root = path / splits[part]
-            unknown = [found for found in subfolders(root) if found not in classes]
+            folders = _class_folders(root)
+            unknown = [found for found in folders if found not in classes]
             if unknown:
                 raise DataError(f"{root / unknown[0]} is no class of {train_root}, which has {', '.join(classes[:20])}")
-            tests["val" if "test" in tests else "test"] = _folder_listing(root, classes)
+            tests["val" if "test" in tests else "test"] = _folder_listing(root, classes, folders)
     dataset = assemble(
         path.resolve().name, train, tests, classes, image_size=image_size, resize=resize, unreadable=unreadable
     )
@@ -204,12 +206,21 @@ def assemble(
     )
 
 
-def _folder_listing(root: Path, classes: Sequence[str]) -> Listing:
+def _class_folders(root: Path) -> dict[str, str]:
+    """The folders of the classes by the classes' names, which are the same however an accent is stored."""
+    folders = subfolders(root)
+    try:
+        return dict(zip(Classes.named(folders).names, folders, strict=True))
+    except LabelError as error:
+        raise DataError(f"{root}: {error}") from error
+
+
+def _folder_listing(root: Path, classes: Sequence[str], folders: Mapping[str, str]) -> Listing:
     paths: list[str] = []
     labels: list[int] = []
     left_out: list[str] = []
     for label, name in enumerate(classes):
-        found = folder_images(root, name, left_out)
+        found = folder_images(root, folders[name], left_out) if name in folders else []
         paths += found
         labels += [label] * len(found)
     warn_of_left_out(root, left_out)

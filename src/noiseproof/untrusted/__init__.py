@@ -8,7 +8,7 @@ They know numbers, strings, lists, dictionaries and arrays of numbers, and refus
 
 from __future__ import annotations
 
-from noiseproof.untrusted._bounds import foreign, read_bytes
+from noiseproof.untrusted._bounds import foreign, open_file, read_bytes
 from noiseproof.untrusted._json import parse_json, read_json
 from noiseproof.untrusted._mat import read_records
 from noiseproof.untrusted._npy import Npz, open_npz, read_npy
@@ -22,6 +22,7 @@ __all__ = [
     "StoredTensor",
     "foreign",
     "is_number",
+    "open_file",
     "open_npz",
     "parse_json",
     "read_bytes",

@@ -164,7 +164,10 @@ def _dtype(descr: str) -> np.dtype[Any]:
     except (TypeError, ValueError, OverflowError):
         dtype = None
     if dtype is not None and dtype.kind == "O":
-        raise Wrong("it holds Python objects, which could run code: save plain arrays of numbers or strings")
+        raise Wrong(
+            "it holds Python objects, which could run code: save plain arrays of numbers or strings, such as "
+            "column.astype(str)"
+        )
     if dtype is None or dtype.kind not in _KINDS or not dtype.itemsize:
         raise Wrong(f"it holds values of type {descr[:20]!r}: expected numbers, truth values or strings")
     return dtype
