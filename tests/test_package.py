@@ -33,13 +33,13 @@ LAYERS = {
     "losses": BASE,
     "noise": BASE,
     "models": BASE,
-    "methods": BASE | {"losses"},
+    "literature": BASE | {"losses"},
     "data": BASE | {"noise"},
     "theory": BASE | {"losses", "noise"},
-    "train": BASE | {"losses", "noise", "models", "methods", "data", "recipes"},
+    "train": BASE | {"losses", "noise", "models", "literature", "data", "recipes"},
     "bench": BASE | {"losses", "train", "data", "models", "noise", "reproductions"},
     "report": BASE | {"train", "bench", "losses", "theory"},
-    "cli": BASE | {"train", "bench", "report", "noise", "methods", "theory", "data"},
+    "cli": BASE | {"train", "bench", "report", "noise", "literature", "theory", "data"},
     "recipes": set(),
     "reproductions": set(),
     "classes": {"errors"},
@@ -129,8 +129,8 @@ def test_wheel_and_sdist_run_outside_the_checkout(tmp_path: Path) -> None:
     for needed in (
         "py.typed",
         "recipes/demo.toml",
-        "methods/published.toml",
-        "methods/disagreements.toml",
+        "literature/methods.toml",
+        "literature/disagreements.toml",
         "report/page.html.j2",
     ):
         assert (target / "noiseproof" / needed).is_file(), needed

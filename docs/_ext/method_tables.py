@@ -8,7 +8,7 @@ from docutils import nodes
 from docutils.statemachine import StringList
 from sphinx.util.docutils import SphinxDirective
 
-from noiseproof.methods import DATASETS, SOURCES, disagreements, method_rows
+from noiseproof.literature import DATASETS, SOURCES, disagreements, method_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from noiseproof.cli._options import add_import
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from noiseproof.methods import Disagreement, Row
+    from noiseproof.literature import Disagreement, Row
 
 _EXAMPLES = """\
 examples:
@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> None:
     """Print the methods, one of them, or the disagreements."""
     from dataclasses import asdict
 
-    from noiseproof.methods import disagreements, method_rows
+    from noiseproof.literature import disagreements, method_rows
 
     if options.disagreements:
         entries = disagreements()
@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> None:
 def _published_name(text: str) -> str:
     """The name of a method from its name or its title in tables."""
     from noiseproof.errors import SpecError, suggest
-    from noiseproof.methods import method_names, resolve_method
+    from noiseproof.literature import method_names, resolve_method
 
     name = resolve_method(text, "").name
     if name not in method_names():
@@ -100,7 +100,7 @@ def _list(rows: tuple[Row, ...]) -> None:
 def _explain(name: str, rows: tuple[Row, ...]) -> None:
     from noiseproof.cli._display import show_rows
     from noiseproof.cli._streams import say
-    from noiseproof.methods import SOURCES, describe_method, disagreements, published_datasets
+    from noiseproof.literature import SOURCES, describe_method, disagreements, published_datasets
 
     described = describe_method(name)
     say(f"{name}: {described.title}")
@@ -133,7 +133,7 @@ def _explain(name: str, rows: tuple[Row, ...]) -> None:
 
 def _without_repeats(rows: Iterable[Row]) -> list[Row]:
     """The rows that say something that no source before says of the same data and noise."""
-    from noiseproof.methods import DATASETS
+    from noiseproof.literature import DATASETS
 
     kept: dict[tuple[object, ...], Row] = {}
     for row in rows:

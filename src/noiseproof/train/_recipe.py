@@ -25,7 +25,7 @@ from pydantic import (
 
 from noiseproof.errors import NoiseproofError, RecipeError, suggest
 from noiseproof.losses import make_loss
-from noiseproof.methods import DATASETS, REGULARISERS, regularisation, resolve_method
+from noiseproof.literature import DATASETS, REGULARISERS, regularisation, resolve_method
 from noiseproof.models import canonical_head, canonical_model, check_weights
 from noiseproof.noise import check_rate, class_of_mapping, parse_mapping, published_mapping
 from noiseproof.train._recipe_file import as_table, merge, plain_table, read_recipe_file
@@ -248,7 +248,7 @@ _Optimizer = Literal["sgd", "adam", "adamw"]
 
 
 class MethodRecipe(_Value):
-    """A loss and its regulariser; a text such as ``"jal-ce"`` stands for what :mod:`noiseproof.methods` has.
+    """A loss and its regulariser; a text such as ``"jal-ce"`` stands for what :mod:`noiseproof.literature` has.
 
     Attributes:
         name: the name in tables.

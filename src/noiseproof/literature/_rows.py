@@ -9,7 +9,7 @@ from typing import Any
 
 from noiseproof.errors import SpecError, suggest
 from noiseproof.losses import DATASETS, REGISTRY, SOURCES, preset_names
-from noiseproof.methods._resolve import Method, loss_name, method_names, origins, resolve_method, table
+from noiseproof.literature._methods import Method, loss_name, method_names, origins, resolve_method, table
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,7 @@ def disagreements(method: str | None = None) -> tuple[Disagreement, ...]:
 
 @functools.cache
 def _all() -> tuple[Disagreement, ...]:
-    text = resources.files("noiseproof.methods").joinpath("disagreements.toml").read_text(encoding="utf-8")
+    text = resources.files("noiseproof.literature").joinpath("disagreements.toml").read_text(encoding="utf-8")
     return tuple(
         Disagreement(**{**entry, "methods": tuple(entry["methods"])}) for entry in parse_toml(text)["disagreement"]
     )

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from noiseproof.errors import RecipeError, SpecError
 from noiseproof.losses import REGISTRY, make_loss
-from noiseproof.methods import (
+from noiseproof.literature import (
     DATASETS,
     REGULARISERS,
     SOURCES,
@@ -20,7 +20,7 @@ from noiseproof.methods import (
     published_datasets,
     resolve_method,
 )
-from noiseproof.methods._resolve import loss_name, table
+from noiseproof.literature._methods import loss_name, table
 from noiseproof.noise import symmetric_matrix
 from noiseproof.spec import format_call
 from noiseproof.theory import guarantees

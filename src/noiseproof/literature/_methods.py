@@ -229,5 +229,5 @@ def _read(spec: str) -> tuple[str | None, Call | None]:
 
 @functools.cache
 def table() -> dict[str, Any]:
-    """The content of ``published.toml``."""
-    return parse_toml(resources.files("noiseproof.methods").joinpath("published.toml").read_text(encoding="utf-8"))
+    """The content of ``methods.toml``."""
+    return parse_toml(resources.files("noiseproof.literature").joinpath("methods.toml").read_text(encoding="utf-8"))
