@@ -23,7 +23,6 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import lightning_fabric
 import torch
 from torch import Tensor, nn
 from torch.nn.modules import module as hooks
@@ -89,8 +88,7 @@ def _time_model(turns: _Turns) -> None:
 
         return call
 
-    lightning_fabric.Fabric.backward = timed(lightning_fabric.Fabric.backward)  # type: ignore[method-assign]
-    torch.Tensor.backward_timed = timed(torch.Tensor.backward)  # type: ignore[attr-defined]
+    torch.Tensor.backward = timed(torch.Tensor.backward)  # type: ignore[method-assign]
 
 
 class _PerImage(Dataset[tuple[Tensor, int]]):
@@ -165,7 +163,7 @@ def run_plain(pipe: Connection, options: argparse.Namespace, workers: int) -> No
             l1 = 0.0
             for parameter in network.parameters():
                 l1 = l1 + parameter.abs().sum()
-            (loss + 5e-5 * l1).backward_timed()
+            (loss + 5e-5 * l1).backward()
             nn.utils.clip_grad_norm_(network.parameters(), 5.0)
             optimizer.step()
             loss.item()

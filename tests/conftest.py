@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import filelock
 import numpy as np
@@ -13,6 +14,7 @@ import torch
 from hypothesis import HealthCheck, settings
 
 from noiseproof.losses import REGISTRY
+from noiseproof.methods import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -48,12 +50,14 @@ def unmeasured() -> Iterator[None]:
 
 
 @pytest.fixture
-def losses_as_before() -> Iterator[None]:
-    """Forget the losses and modules that a test brought in."""
-    losses, modules, path = dict(REGISTRY), set(sys.modules), list(sys.path)
+def definitions_as_before() -> Iterator[None]:
+    """Forget the losses, methods and modules that a test brought in."""
+    registries: list[dict[str, Any]] = [REGISTRY, METHODS]
+    before, modules, path = [dict(registry) for registry in registries], set(sys.modules), list(sys.path)
     yield
-    REGISTRY.clear()
-    REGISTRY.update(losses)
+    for registry, known in zip(registries, before, strict=True):
+        registry.clear()
+        registry.update(known)
     sys.path[:] = path
     for name in set(sys.modules) - modules:
         del sys.modules[name]

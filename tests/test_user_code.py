@@ -28,7 +28,7 @@ class Twice(Active, name="twice-ce"):
 """
 
 
-pytestmark = pytest.mark.usefixtures("losses_as_before")
+pytestmark = pytest.mark.usefixtures("definitions_as_before")
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ The sub-packages are imported on first use, so that ``import noiseproof`` is ins
 * :mod:`noiseproof.data` – data sets in the layouts that users have on disk
 * :mod:`noiseproof.models` – the networks of the published protocols
 * :mod:`noiseproof.literature` – published methods as data: loss, parameters, regularisation, source
+* :mod:`noiseproof.methods` – what takes a training step: a loss, or more
 * :mod:`noiseproof.train` – recipes and the training loop
 * :mod:`noiseproof.bench` – grids of recipes and the tables made from them
 * :mod:`noiseproof.report` – plots and pages from finished runs
@@ -22,10 +23,22 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from types import ModuleType
 
-    from noiseproof import bench, data, literature, losses, models, noise, report, theory, train
+    from noiseproof import bench, data, literature, losses, methods, models, noise, report, theory, train
 
 __version__ = version("noiseproof")
-__all__ = ["__version__", "bench", "data", "literature", "losses", "models", "noise", "report", "theory", "train"]
+__all__ = [
+    "__version__",
+    "bench",
+    "data",
+    "literature",
+    "losses",
+    "methods",
+    "models",
+    "noise",
+    "report",
+    "theory",
+    "train",
+]
 
 
 def __getattr__(name: str) -> ModuleType:

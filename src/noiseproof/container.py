@@ -20,7 +20,7 @@ from noiseproof.untrusted import parse_json, read_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 2
+FORMAT = 3
 """The format number. Files of another one are refused by name; there is no second reader."""
 
 _KEY = "noiseproof"

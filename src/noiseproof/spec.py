@@ -148,6 +148,17 @@ class Parameter:
         return number
 
 
+def take_parameters(cls: type) -> dict[str, Parameter]:
+    """The parameters that a class declares in its body, which then are no class attributes any more.
+
+    An instance has the numbers; a class attribute would hide a missing one.
+    """
+    own = {key: value for key, value in vars(cls).items() if isinstance(value, Parameter)}
+    for key in own:
+        delattr(cls, key)
+    return own
+
+
 def check_parameters(owner: str, declared: dict[str, Parameter], given: Mapping[str, object]) -> dict[str, float]:
     """The values of all declared parameters: those given, and the defaults of the others.
 

@@ -15,6 +15,7 @@ from conftest import UNMEASURED
 from noiseproof import cli
 from noiseproof.bench import make_tables
 from noiseproof.errors import RecipeError
+from noiseproof.methods import METHODS
 from noiseproof.report import write_report
 from noiseproof.train import load_dataset, read_record, train
 
@@ -103,7 +104,7 @@ def noiseproof(*arguments: str) -> str:
     return done.stdout
 
 
-@pytest.mark.usefixtures("losses_as_before")
+@pytest.mark.usefixtures("definitions_as_before")
 def test_ones_own_loss_from_a_file_to_a_table_with_two_jobs(capsys: pytest.CaptureFixture[str]) -> None:
     Path("my_losses.py").write_text(own_loss(), encoding="utf-8")
     Path("mine.toml").write_text(
@@ -117,6 +118,27 @@ def test_ones_own_loss_from_a_file_to_a_table_with_two_jobs(capsys: pytest.Captu
     assert "one of your own is known once its module is imported (--import MODULE" in err
     assert run("bench", "mine.toml", "--dry-run", capsys=capsys).count("finished") == 3
     run("theory", "--import", "my_losses", "--symmetric", "0.2", "taylor-ce", capsys=capsys)
+
+
+@pytest.mark.usefixtures("definitions_as_before")
+def test_ones_own_method_from_a_file_to_a_table_with_two_jobs(capsys: pytest.CaptureFixture[str]) -> None:
+    text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    block = next(part for part in text.split("```python\n")[1:] if "class Bootstrap" in part).split("```")[0]
+    Path("my_methods.py").write_text(block, encoding="utf-8")
+    Path("mine.toml").write_text(
+        'imports = ["my_methods"]\nextends = "digits"\nepochs = 1\nmodel = "mlp(hidden=8)"\n'
+        '[grid]\nmethods = ["ce", "soft-bootstrap", {kind = "soft-bootstrap(beta=0.8)", loss = "gce"}]\n'
+    )
+    out = noiseproof("bench", "mine.toml", "--jobs", "2")
+    assert "soft-bootstrap(beta=0.8)" in out
+    records = [read_record(folder) for folder in Path("runs").iterdir()]
+    assert sorted(len(record.code) for record in records if record is not None) == [0, 1, 1]
+    assert run("bench", "mine.toml", "--dry-run", capsys=capsys).count("finished") == 3
+    quick = ["train", "digits", "--method", "soft-bootstrap", *QUICK]
+    run(*quick, "--import", "my_methods", capsys=capsys)
+    METHODS.pop("soft-bootstrap")
+    err = run(*quick, capsys=capsys, status=2)
+    assert "took it from my_methods: give --import my_methods" in err
 
 
 def test_a_run_folder_is_never_a_reason_to_import(capsys: pytest.CaptureFixture[str]) -> None:

@@ -214,7 +214,7 @@ def test_features_are_standardised_before_they_are_rounded(tmp_path: Path, scale
     assert dataset.test is not None
     for inputs, expected in ((dataset.train.inputs, wanted), (dataset.test.inputs, wanted[:9])):
         made = make_inputs(dataset, inputs, torch.device("cpu"))
-        ((_, batch),) = made.batches([torch.arange(len(inputs))])
+        ((_, (batch,)),) = made.batches([torch.arange(len(inputs))])
         assert batch.dtype == torch.float32
         np.testing.assert_allclose(batch.numpy(), expected, atol=2e-4)
 

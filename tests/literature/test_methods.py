@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noiseproof.errors import RecipeError, SpecError
-from noiseproof.losses import REGISTRY, make_loss
 from noiseproof.literature import (
     DATASETS,
     REGULARISERS,
@@ -21,6 +20,7 @@ from noiseproof.literature import (
     resolve_method,
 )
 from noiseproof.literature._methods import loss_name, table
+from noiseproof.losses import REGISTRY, make_loss
 from noiseproof.noise import symmetric_matrix
 from noiseproof.spec import format_call
 from noiseproof.theory import guarantees

@@ -18,7 +18,7 @@ CPU = torch.device("cpu")
 def batch_of(
     inputs: Inputs, index: torch.Tensor, augment: Sequence[str] = (), random: torch.Generator | None = None
 ) -> torch.Tensor:
-    ((_, batch),) = inputs.batches([index], augment, random)
+    ((_, (batch,)),) = inputs.batches([index], augment, random)
     return batch
 
 

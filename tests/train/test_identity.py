@@ -254,7 +254,7 @@ def test_a_changed_loss_of_ones_own_is_another_run(tmp_path: Path, monkeypatch: 
     hashes = source_hashes([own_loss.Own])
     assert record.code == hashes
     (tmp_path / "own_helper.py").write_text("SCALE = 2.0\n")  # what it is made of counts as well
-    with pytest.raises(RunError, match=r"was begun with other code of its loss \(own_helper: SHA-256"):
+    with pytest.raises(RunError, match=r"was begun with other code of its method \(own_helper: SHA-256"):
         train(spec, tmp_path / "run")
     for name in ("own_loss", "own_helper"):
         sys.modules.pop(name)
@@ -351,7 +351,7 @@ def test_any_changed_byte_of_a_finished_run_is_noticed(finished: Path, tmp_path:
         lambda _: None,
         lambda _: 3,
         lambda _: [],
-        lambda _: {"format": 2},
+        lambda _: {"format": container.FORMAT},
         lambda _: {"format": True, "holds": "record", "sha256": ""},
     ],
 )
@@ -410,7 +410,7 @@ def test_noise_that_was_changed_beside_an_unfinished_run_is_noticed(running: Pat
 def test_folders_of_the_old_format_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "record.json").write_text('{"format": "noiseproof-run-1", "id": "0"}')
-    with pytest.raises(RunError, match=r"is of format 'noiseproof-run-1', and this version .* reads format 2"):
+    with pytest.raises(RunError, match=r"is of format 'noiseproof-run-1', and this version .* reads format 3"):
         train(recipe(), tmp_path / "run")
     asked = load_grid("digits", {"epochs": 1, "method": "gce"})
     (tmp_path / "runs" / "digits-none-gce-seed1-0123456789ab").mkdir(parents=True)
@@ -487,14 +487,14 @@ def test_an_error_before_the_first_step_leaves_no_folder(tmp_path: Path, monkeyp
     with pytest.raises(RunError, match="cannot train on device 'nonsense'"):
         train(recipe(), tmp_path / "run", device="nonsense")
     with monkeypatch.context() as broken:
-        broken.setattr(loop.Steps, "update", lambda *_: 1 / 0)
+        broken.setattr(loop.EagerSteps, "update", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(recipe(), tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "mine.txt").write_text("kept")
     with monkeypatch.context() as broken:
-        broken.setattr(loop.Steps, "update", lambda *_: 1 / 0)
+        broken.setattr(loop.EagerSteps, "update", lambda *_: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             train(recipe(), tmp_path / "run")
     assert [path.name for path in (tmp_path / "run").iterdir()] == ["mine.txt"]
@@ -521,7 +521,7 @@ def test_nothing_depends_on_timing(finished: Path, tmp_path: Path, text: str, se
 def test_an_empty_timing_file_gets_its_head(running: Path) -> None:
     (running / "timing.csv").write_text("")
     train(recipe(), running)
-    assert (running / "timing.csv").read_text().startswith("epoch,seconds,samples_per_second\n3,")
+    assert (running / "timing.csv").read_text().startswith("epoch,seconds,samples_per_second,begun\n3,")
 
 
 @pytest.mark.parametrize("name", [".owner", "timing.csv"])

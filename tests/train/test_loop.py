@@ -17,8 +17,10 @@ from noiseproof import data, models
 from noiseproof.errors import DataError, DataWarning, NoiseWarning, RecipeError, RunError, RunWarning
 from noiseproof.losses import make_loss
 from noiseproof.noise import NoisyLabels, instance_dependent, symmetric
+from noiseproof.seeding import torch_stream
 from noiseproof.train import Progress, Recipe, RunFolder, load_dataset, make_recipe, prepare, read_record, train
 from noiseproof.train import _loop as loop
+from noiseproof.train._batches import epoch_order
 
 BASE: dict[str, Any] = {
     "data": "digits",
@@ -109,7 +111,7 @@ def test_the_step_is_the_published_one(tmp_path: Path) -> None:
     loss = make_loss("jal-ce(a=5)")
     for epoch in range(3):
         optimizer.param_groups[0]["lr"] = 0.1 * (1 + math.cos(math.pi * epoch / 3)) / 2
-        for batch in loop.epoch_order(len(labels), 64, loop.torch_stream(4, "order", epoch)):
+        for batch in epoch_order(len(labels), 64, torch_stream(4, "order", epoch)):
             optimizer.zero_grad()
             objective = loss(network(inputs[batch]), labels[batch])
             objective = objective + 1e-3 * torch.cat([p.flatten() for p in network.parameters()]).abs().sum()
@@ -140,7 +142,7 @@ def test_the_optimizer_is_the_recipe_s_or_the_method_s_own(tmp_path: Path, kind:
     make = torch.optim.Adam if kind == "adam" else torch.optim.AdamW
     optimizer = make(network.parameters(), lr=1e-2, weight_decay=1e-2)
     for epoch in range(2):
-        for batch in loop.epoch_order(len(labels), 64, loop.torch_stream(1, "order", epoch)):
+        for batch in epoch_order(len(labels), 64, torch_stream(1, "order", epoch)):
             optimizer.zero_grad()
             make_loss("ce")(network(inputs[batch]), labels[batch]).backward()
             optimizer.step()
@@ -165,7 +167,7 @@ def test_the_step_with_a_head_is_the_published_one(tmp_path: Path) -> None:
     loss = make_loss("nce+rce(beta=10)")
     for epoch in range(2):
         optimizer.param_groups[0]["lr"] = 1e-2 * (1 + math.cos(math.pi * epoch / 2)) / 2
-        for batch in loop.epoch_order(len(labels), 64, loop.torch_stream(4, "order", epoch)):
+        for batch in epoch_order(len(labels), 64, torch_stream(4, "order", epoch)):
             optimizer.zero_grad()
             judged = network(inputs[batch], labels[batch])
             (loss(judged.logits, labels[batch]) + judged.penalty).backward()

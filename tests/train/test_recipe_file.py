@@ -31,7 +31,7 @@ lr = 0.1
 """
 
 
-pytestmark = pytest.mark.usefixtures("losses_as_before")
+pytestmark = pytest.mark.usefixtures("definitions_as_before")
 
 
 @pytest.fixture(autouse=True)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from noiseproof.train import Record
 
-_FOLLOWS_NOISE = ("method.loss", "method.head")
+_FOLLOWS_NOISE = ("method.kind", "method.loss", "method.head")
 """What published methods choose by the noise: it may differ from column to column of one row."""
 
 _SHORT: dict[str, str] = {
@@ -31,6 +31,7 @@ _SHORT: dict[str, str] = {
 
 _PLAIN = (
     "method.source",
+    "method.kind",
     "method.loss",
     "method.optimizer",
     "optimizer",

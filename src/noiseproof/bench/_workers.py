@@ -24,7 +24,6 @@ from typing_extensions import Self
 
 from noiseproof.bench._shared import SharedDataset, receive_dataset
 from noiseproof.errors import NoiseproofError, RunError
-from noiseproof.losses import loss_classes
 from noiseproof.train import DataRecipe, Recipe, keep_freed_memory, make_recipe, stop_signals, train
 from noiseproof.user_code import defining_modules, import_again
 
@@ -123,7 +122,7 @@ class Workers:
             RunError: there is no room for them, or the worker has ended.
             RecipeError: the loss was typed into a notebook or a console, where no other process finds it.
         """
-        modules = defining_modules(loss_classes(recipe.method.loss))
+        modules = defining_modules(recipe.method.classes)
         if recipe.data not in self._data:
             self._data[recipe.data] = SharedDataset(self._load(recipe.data))
         idle = [each for each in self._connections if each not in self._work]

@@ -6,6 +6,7 @@ from noiseproof.data._arrays import arrays
 from noiseproof.data._cifar import cifar10, cifar100
 from noiseproof.data._clothing1m import clothing1m
 from noiseproof.data._dataset import Dataset, Part
+from noiseproof.data._decode import Unreadable
 from noiseproof.data._digits import digits
 from noiseproof.data._features import standardised
 from noiseproof.data._files import ImageFiles
@@ -22,6 +23,7 @@ __all__ = [
     "LabelList",
     "Part",
     "Reader",
+    "Unreadable",
     "arrays",
     "cifar10",
     "cifar100",

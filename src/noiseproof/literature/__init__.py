@@ -10,10 +10,10 @@ Method(name='gce', title='GCE', loss='gce(q=0.9)', l1=5e-05, l2=0.0, source='pap
 
 from __future__ import annotations
 
-from noiseproof.losses import DATASETS, SOURCES
 from noiseproof.literature._disagreements import Disagreement, disagreements
 from noiseproof.literature._methods import REGULARISERS, Method, method_names, regularisation, resolve_method
 from noiseproof.literature._rows import Description, Row, describe_method, method_rows, published_datasets
+from noiseproof.losses import DATASETS, SOURCES
 
 __all__ = [
     "DATASETS",

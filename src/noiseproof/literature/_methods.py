@@ -40,6 +40,7 @@ class Method:
         head: the spec of what takes the place of the network's linear classifier; empty for none.
         optimizer: the method's own; ``None`` for the recipe's.
         lr: the method's own learning rate; ``None`` for the recipe's.
+        kind: the spec of what takes the step: ``"loss"`` where that is the loss and nothing else.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Method:
     head: str = ""
     optimizer: str | None = None
     lr: float | None = None
+    kind: str = "loss"
 
 
 def method_names() -> tuple[str, ...]:
@@ -100,13 +102,14 @@ def resolve_method(
     return Method(
         name + inside,
         (entry["title"].split(" ")[0] + inside if given else entry["title"]) + suffix,
-        _loss(name, preset, source, given),
+        _loss(name, preset, source, {} if "kind" in entry else given),
         l1,
         l2,
         source if published else "default",
         _head(name, preset),
         entry.get("optimizer"),
         entry.get("lr"),
+        _kind(name, preset, given),
     )
 
 
@@ -188,6 +191,16 @@ def _loss(name: str, preset: str | None, source: str, given: dict[str, Any]) -> 
         rest = ", ".join(f"{key}=…" for key in declared if key not in given)
         raise SpecError(f"{error}. Give all parameters yourself ({rest} too), or take another method.") from error
     return make_loss(format_call(loss, {**published, **given})).spec
+
+
+def _kind(name: str, preset: str | None, given: dict[str, Any]) -> str:
+    """What takes the step, with its published parameters, and those given with its name in their place."""
+    entry = table()["methods"][name]
+    if "kind" not in entry:
+        return "loss"
+    presets = table()["kinds"].get(entry["kind"], {})
+    found = None if preset is None else most_specific(presets, preset)
+    return format_call(entry["kind"], {**(found or {}), **given})
 
 
 def _head(name: str, preset: str | None) -> str:

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from noiseproof.errors import SpecError, suggest
-from noiseproof.losses import DATASETS, REGISTRY, SOURCES, preset_names
 from noiseproof.literature._methods import Method, loss_name, method_names, origins, resolve_method, table
+from noiseproof.losses import DATASETS, REGISTRY, SOURCES, preset_names
 
 
 @dataclass(frozen=True)

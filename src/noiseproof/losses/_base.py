@@ -16,7 +16,7 @@ from typing_extensions import Self, dataclass_transform
 from noiseproof.errors import SpecError
 from noiseproof.losses._evaluate import evaluate
 from noiseproof.losses._rows import LargestUnknownError, Probabilities
-from noiseproof.spec import Domain, Parameter, check_name, check_parameters, format_call, format_value
+from noiseproof.spec import Domain, Parameter, check_name, check_parameters, format_call, format_value, take_parameters
 from noiseproof.user_code import is_reloaded
 
 if TYPE_CHECKING:
@@ -115,10 +115,7 @@ class Loss(_Declared):
 
     def __init_subclass__(cls, *, name: str = "", **keywords: Any) -> None:
         super().__init_subclass__(**keywords)
-        own = {key: value for key, value in vars(cls).items() if isinstance(value, Parameter)}
-        for key in own:
-            delattr(cls, key)  # an instance has the number; a class attribute would hide a missing one
-        cls.declared = {**cls.declared, **own}
+        cls.declared = {**cls.declared, **take_parameters(cls)}
         cls.name = name
         if "__init__" not in vars(cls):
             cls.__signature__ = _signature(cls.declared)  # type: ignore[attr-defined]

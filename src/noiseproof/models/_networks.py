@@ -29,6 +29,11 @@ class Network(nn.Module):
     classifier: nn.Module
     classifier_name = "classifier"
 
+    @property
+    def judges(self) -> bool:
+        """Whether its classifier is a head that has a use for labels in training."""
+        return bool(getattr(self.classifier, "judges", False))
+
     def forward(self, inputs: Tensor, labels: Tensor | None = None) -> Any:
         """The logits ``(N, classes)`` of ``(N, *input_shape)``.
 

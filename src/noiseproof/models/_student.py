@@ -44,6 +44,8 @@ class StudentHead(nn.Module):
         center: the weight of the distance to the labelled class's mean in the loss.
     """
 
+    judges = True
+
     def __init__(self, num_features: int, num_classes: int, *, margin: float, center: float) -> None:
         super().__init__()
         self.margin = margin

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from noiseproof.train._folder import RunFolder
 from noiseproof.train._identity import Identity, identify, noise_fingerprint, reads_noise
-from noiseproof.train._loop import Progress, stop_signals, train
+from noiseproof.train._loop import Progress, train
 from noiseproof.train._memory import keep_freed_memory
 from noiseproof.train._prepare import Task, instance_noise, listed_noise, load_dataset, make_noise, prepare, read_matrix
 from noiseproof.train._recipe import DataRecipe, Recipe, make_recipe, protocol_of
@@ -17,8 +18,9 @@ from noiseproof.train._recipe_file import (
     plain_table,
     read_recipe_file,
 )
-from noiseproof.train._record import Epoch, Record, RunFolder, read_record
+from noiseproof.train._record import Epoch, Record, read_record
 from noiseproof.train._runs import Runs, ended_without_inputs, folder_name, name_missing_module, several_runs
+from noiseproof.train._signals import stop_signals
 
 __all__ = [
     "DataRecipe",

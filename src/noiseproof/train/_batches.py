@@ -40,12 +40,16 @@ class Inputs(Protocol):
     def __len__(self) -> int: ...
 
     def batches(
-        self, order: Sequence[Tensor], augment: Sequence[str] = (), random: torch.Generator | None = None
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+        self,
+        order: Sequence[Tensor],
+        augment: Sequence[str] = (),
+        random: torch.Generator | None = None,
+        views: int = 1,
+    ) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
         """For each index tensor of ``order``: which of the indices could be read, and their standardised inputs.
 
-        The inputs are augmented with draws from ``random``, which are made when a batch is asked for, however far
-        ahead it was read.
+        The inputs are there in so many ``views``, each augmented with its own draws from ``random``. These are made
+        when a batch is asked for, however far ahead it was read.
         """
         ...
 
@@ -72,12 +76,16 @@ class InMemory:
         raise NotImplementedError
 
     def batches(
-        self, order: Sequence[Tensor], augment: Sequence[str] = (), random: torch.Generator | None = None
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+        self,
+        order: Sequence[Tensor],
+        augment: Sequence[str] = (),
+        random: torch.Generator | None = None,
+        views: int = 1,
+    ) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
         """See :class:`Inputs`."""
         for batch in order:
             index = batch.to(self.device, non_blocking=True)
-            yield index, self.view(index, self.draw(len(index), augment, random))
+            yield index, tuple(self.view(index, self.draw(len(index), augment, random)) for _ in range(views))
 
 
 class Features(InMemory):

@@ -15,8 +15,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from noiseproof.data import ImageFiles, Reader
-    from noiseproof.data._decode import Unreadable
+    from noiseproof.data import ImageFiles, Reader, Unreadable
 
 
 class Files:
@@ -39,8 +38,12 @@ class Files:
         return len(self.files)
 
     def batches(
-        self, order: Sequence[Tensor], augment: Sequence[str] = (), random: torch.Generator | None = None
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+        self,
+        order: Sequence[Tensor],
+        augment: Sequence[str] = (),
+        random: torch.Generator | None = None,
+        views: int = 1,
+    ) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
         """See :class:`noiseproof.train._batches.Inputs`.
 
         Raises:
@@ -51,12 +54,14 @@ class Files:
                 self._note(batch, decoded.failed)
                 index = batch[decoded.positions] if len(decoded.failed) else batch
                 if not len(index):
-                    yield index.to(self.device), torch.empty(0, device=self.device)
+                    yield index.to(self.device), (torch.empty(0, device=self.device),) * views
                     continue
                 canvas, sizes = (part.to(self.device, non_blocking=True) for part in (decoded.canvas, decoded.sizes))
-                images = view(canvas, sizes, self.files.image_size, augment, random)
-                images = ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
-                yield index.to(self.device, non_blocking=True), images
+                drawn = [view(canvas, sizes, self.files.image_size, augment, random) for _ in range(views)]
+                yield index.to(self.device, non_blocking=True), tuple(self._standardised(images) for images in drawn)
+
+    def _standardised(self, images: Tensor) -> Tensor:
+        return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def _note(self, batch: Tensor, failed: list[tuple[int, Unreadable]]) -> None:
         for position, reason in failed:

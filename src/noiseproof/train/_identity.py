@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.losses import loss_classes
 from noiseproof.train._source import sha256, source_hashes
 
 if TYPE_CHECKING:
@@ -34,7 +33,7 @@ class Identity:
         settings: the hash of the recipe without titles and paths.
         inputs: the SHA-256 of the contents of the ``"data"``, of the ``"noise"`` if it comes from a file, and of the
             file of ``"weights"`` that the network starts from.
-        code: the SHA-256 of the source of every module outside noiseproof that the loss is made of, by its name.
+        code: the SHA-256 of the source of every module outside noiseproof that the method is made of, by its name.
     """
 
     settings: str
@@ -60,7 +59,7 @@ def identify(recipe: Recipe, data: str, noise: str | None = None, weights: str |
     """
     inputs = {"data": data, "noise": noise, "weights": weights}
     known = {key: digest for key, digest in inputs.items() if digest is not None}
-    return Identity(settings_id(recipe), known, source_hashes(loss_classes(recipe.method.loss)))
+    return Identity(settings_id(recipe), known, source_hashes(recipe.method.classes))
 
 
 def noise_fingerprint(recipe: Recipe, noise: NoisyLabels | None) -> str | None:
@@ -130,7 +129,7 @@ def differences(record: Record, identity: Identity) -> str:
             name for name in {**record.code, **identity.code} if record.code.get(name) != identity.code.get(name)
         ]
         changes = "; ".join(f"{name}: {_change(record.code.get(name), identity.code.get(name))}" for name in modules)
-        texts.append(f"with other code of its loss ({changes})")
+        texts.append(f"with other code of its method ({changes})")
     return " and ".join(texts)
 
 

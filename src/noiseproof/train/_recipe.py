@@ -23,11 +23,13 @@ from pydantic import (
     model_validator,
 )
 
-from noiseproof.errors import NoiseproofError, RecipeError, suggest
-from noiseproof.losses import make_loss
-from noiseproof.literature import DATASETS, REGULARISERS, regularisation, resolve_method
+from noiseproof.errors import NoiseproofError, RecipeError, SpecError, suggest
+from noiseproof.literature import DATASETS, REGULARISERS, method_names, regularisation, resolve_method
+from noiseproof.losses import loss_classes, make_loss
+from noiseproof.methods import METHODS, canonical_method
 from noiseproof.models import canonical_head, canonical_model, check_weights
 from noiseproof.noise import check_rate, class_of_mapping, parse_mapping, published_mapping
+from noiseproof.spec import parse_call
 from noiseproof.train._recipe_file import as_table, merge, plain_table, read_recipe_file
 
 
@@ -252,7 +254,8 @@ class MethodRecipe(_Value):
 
     Attributes:
         name: the name in tables.
-        loss: the canonical spec of the loss.
+        kind: the canonical spec of the :class:`noiseproof.methods.Method`: ``"loss"`` for a loss and nothing else.
+        loss: the canonical spec of the loss that it is built on.
         l1: the weight of the parameters' L1 norm in the loss.
         l2: the weight decay of the optimiser.
         source: where the values come from.
@@ -263,6 +266,7 @@ class MethodRecipe(_Value):
     """
 
     name: str = Field(min_length=1)
+    kind: str = "loss"
     loss: str
     l1: _Real = Field(0.0, ge=0)
     l2: _Real = Field(0.0, ge=0)
@@ -270,6 +274,16 @@ class MethodRecipe(_Value):
     head: str = ""
     optimizer: _Optimizer | None = None
     lr: _Real | None = Field(None, gt=0)
+
+    @property
+    def classes(self) -> tuple[type, ...]:
+        """The classes that define the method and its loss."""
+        return (METHODS[parse_call(self.kind).name], *loss_classes(self.loss))
+
+    @field_validator("kind")
+    @classmethod
+    def _canonical_kind(cls, value: str) -> str:
+        return canonical_method(value)
 
     @field_validator("loss")
     @classmethod
@@ -294,19 +308,35 @@ class StepSchedule(_Value):
     after: tuple[_Count, ...] = Field(min_length=1)
 
 
-_SCHEDULES = ("schedule by name", "factor per epoch", "steps")
+class StableSchedule(_Value):
+    """A learning rate that rises, stays, and falls: a run can be made longer before it falls.
+
+    Attributes:
+        warmup: the epochs in which it rises linearly to the full rate.
+        decay: the last epochs, in which it falls linearly towards 0. A run with a decay begins as the one without it
+            that has as many epochs fewer.
+    """
+
+    warmup: Annotated[int, BeforeValidator(_number), Field(ge=0, le=_MOST)] = 0
+    decay: Annotated[int, BeforeValidator(_number), Field(ge=0, le=_MOST)] = 0
+
+
+_SCHEDULES = ("schedule by name", "factor per epoch", "steps", "warmup and decay")
 
 
 def _kind_of_schedule(value: Any) -> str:
     if isinstance(value, str):
         return _SCHEDULES[0]
+    if isinstance(value, StableSchedule) or (isinstance(value, dict) and {"warmup", "decay"} & value.keys()):
+        return _SCHEDULES[3]
     return _SCHEDULES[2] if isinstance(value, dict | StepSchedule) else _SCHEDULES[1]
 
 
 _Schedule = Annotated[
     Annotated[Literal["cosine", "constant"], Tag(_SCHEDULES[0])]
     | Annotated[_Real, Field(gt=0, le=1), Tag(_SCHEDULES[1])]
-    | Annotated[StepSchedule, Tag(_SCHEDULES[2])],
+    | Annotated[StepSchedule, Tag(_SCHEDULES[2])]
+    | Annotated[StableSchedule, Tag(_SCHEDULES[3])],
     Discriminator(_kind_of_schedule),
 ]
 
@@ -329,7 +359,9 @@ class Recipe(_Value):
         momentum: of SGD.
         nesterov: whether the momentum is Nesterov's.
         schedule: how the learning rate changes from epoch to epoch: ``"cosine"`` to 0, ``"constant"``, a factor
-            per epoch, or ``{factor = 0.1, after = [5]}`` for steps.
+            per epoch, ``{factor = 0.1, after = [5]}`` for steps, or ``{warmup = 2, decay = 5}`` for a rate that
+            rises, stays and falls. But for ``"cosine"`` and before a decay, runs can be made longer: one of 30 epochs
+            begins where a finished one of 10 ends that differs in nothing else.
         clip_norm: the largest norm of all gradients together, the L1 part included; ``None`` for no clipping.
         augment: ``"crop"`` (at a random place: of an image in memory with an eighth of its height as padding, of an
             image file after resizing), ``"flip"`` and ``"rotate"`` (by up to 20 degrees); for image files also
@@ -338,7 +370,7 @@ class Recipe(_Value):
         balanced: whether an epoch has as many samples of each noisy class as the rarest has, drawn anew each time.
         validation: the share of the *noisy* training data that is held out, on which the epoch is chosen; 0 for the
             published protocol, which trains on everything and reports the last epoch.
-        precision: as Lightning Fabric names it; ``"32-true"`` is float32 in every product, on a GPU too, and
+        precision: ``"32-true"`` is float32 in every product, on a GPU too, and
             ``"tf32-true"`` lets a GPU round their factors to TF32.
         seed: of everything that is drawn: label noise, split, weights, order, augmentation.
     """
@@ -418,7 +450,7 @@ class Recipe(_Value):
         if values["optimizer"] != "sgd":
             values.pop("momentum", None)
             values.pop("nesterov", None)
-        if self.schedule == 1.0:
+        if self.schedule in (1.0, StableSchedule()):
             values["schedule"] = "constant"
         elif isinstance(self.schedule, StepSchedule):
             values["schedule"]["after"] = sorted(self.schedule.after)
@@ -486,14 +518,14 @@ def _without_signs_of_zero(value: Any) -> Any:
 
 
 def _expand_method(method: dict[str, Any], dataset: str, noise: Any) -> dict[str, Any]:
-    for key in ("name", "loss", "source"):
+    for key in ("name", "kind", "loss", "source"):
         if not isinstance(method.get(key, ""), str):
             raise ValueError(f"method.{key}: expected text, got {reprlib.repr(method[key])}")
     regulariser = method.get("regulariser")
     if regulariser is not None and {"l1", "l2"} & method.keys():
         raise ValueError("method: regulariser stands for the published l1 and l2; give it, or the two numbers")
-    if "loss" in method:
-        given = {"name": method["loss"], **method}
+    if "loss" in method or "kind" in method:
+        given = {"name": method.get("kind", method.get("loss")), "loss": "ce", **method}
         if regulariser is not None:
             del given["regulariser"]
             given["l1"], given["l2"] = regularisation(regulariser, dataset)
@@ -504,13 +536,17 @@ def _expand_method(method: dict[str, Any], dataset: str, noise: Any) -> dict[str
     if unknown or "name" not in method:
         raise ValueError(
             f"method: unknown keys {sorted(unknown)}; expected a text such as 'jal-ce', or the keys name, source, "
-            "regulariser, l1, l2, head, optimizer and lr for a published method, or loss in place of source for another"
+            "regulariser, l1, l2, head, optimizer and lr for a published method, or kind and loss in place of source "
+            "for another"
         )
     if "source" in method and dataset not in DATASETS:
         raise ValueError(
             f"method.source: nothing is published for {dataset}, so no source has values for it: leave it out; "
             "parameters that are not to be the defaults come with the name, such as gce(q=0.9)"
         )
+    own = _own_kind(method["name"])
+    if own is not None:
+        return {"kind": own, "loss": "ce", "source": "user", **method, "name": method["name"].strip()}
     kind, rate = _kind_and_rate(noise)
     resolved = asdict(
         resolve_method(
@@ -519,6 +555,15 @@ def _expand_method(method: dict[str, Any], dataset: str, noise: Any) -> dict[str
     )
     title = resolved.pop("title")
     return {**resolved, "name": title, **changes}
+
+
+def _own_kind(text: str) -> str | None:
+    """The method that a text names, if it is one that somebody has added to those of the literature."""
+    try:
+        name = parse_call(text).name
+    except SpecError:
+        return None
+    return canonical_method(text) if name in METHODS and name not in {"loss", *method_names()} else None
 
 
 def _kind_and_rate(noise: Any) -> tuple[str | None, float | None]:

@@ -6,11 +6,13 @@ import contextlib
 import re
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from noiseproof.errors import NoiseproofError, RecipeError, RunError, RunWarning, shorten
 from noiseproof.train._identity import differences, inputs_are_gone, places, settings_id
+from noiseproof.train._recipe import make_recipe
 from noiseproof.train._record import Record, read_record
+from noiseproof.train._schedule import can_be_made_longer, learning_rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -110,6 +112,39 @@ class Runs:
         return [folder for folder in folders if ending.search(folder.name)]
 
 
+def longest_beginning(folder: Path, recipe: Recipe, identity: Identity) -> Record | None:
+    """The longest finished run beside ``folder`` that this one begins as: it differs in nothing but its length.
+
+    Its inputs and code are the same, and so is the learning rate of each of its epochs.
+    """
+    rates = learning_rates(recipe)
+    found = None
+    for path in sorted(folder.parent.glob(f"{_readable_name(recipe)}-*-*")):
+        if path == folder:
+            continue
+        with contextlib.suppress(RunError, RecipeError, OSError), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            record = read_record(path)
+            if record is None or record.status != "finished" or record.inputs != identity.inputs:
+                continue
+            other = make_recipe(record.recipe)
+            if (
+                other.epochs < recipe.epochs
+                and (found is None or other.epochs > found.epochs[-1].epoch)
+                and learning_rates(other) == rates[: other.epochs]
+                and can_be_made_longer(other)
+                and settings_id(other.replace(epochs=recipe.epochs, schedule=_plain(recipe))) == identity.settings
+                and record.code == identity.code
+            ):
+                found = record
+    return found
+
+
+def _plain(recipe: Recipe) -> Any:
+    """The schedule as plain values."""
+    return recipe.model_dump(mode="json")["schedule"]
+
+
 def ended_without_inputs(recipe: Recipe, known: Sequence[Record], error: NoiseproofError) -> Record:
     """The one of the known runs of a recipe that has ended, where its inputs are not there any more, as ``error`` says.
 
@@ -164,19 +199,21 @@ def _for_a_path(text: str) -> str:
 
 
 def name_missing_module(error: RecipeError, folders: Iterable[Path]) -> RecipeError:
-    """An error about an unknown loss with the module that it came from, where a run says so; nothing is imported.
+    """An error about an unknown loss or method with the module it came from, where a run says so; nothing is imported.
 
     Args:
         error: what was raised.
         folders: of runs.
     """
-    unknown = re.search(r"(?:unknown loss|no loss is called) '([^']+)'", str(error))
+    unknown = re.search(r"(?:unknown loss|unknown method|no loss is called) '([^']+)'", str(error))
     modules: dict[str, None] = {}
     for folder in folders if unknown is not None else ():
         with contextlib.suppress(RunError), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             record = read_record(folder)
-            if unknown is not None and record is not None and unknown[1] in record.recipe["method"]["loss"]:
+            if unknown is None or record is None:
+                continue
+            if unknown[1] in f"{record.recipe['method']['kind']} {record.recipe['method']['loss']}":
                 modules |= dict.fromkeys(record.code)
     if not modules:
         return error

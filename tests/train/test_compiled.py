@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 
 from noiseproof.errors import RunError
 from noiseproof.train import Progress, Record, make_recipe, train
-from noiseproof.train import _steps as steps
+from noiseproof.train import _compiled as steps
 
 BASE: dict[str, Any] = {
     "data": "digits",
@@ -102,7 +102,7 @@ def test_what_cannot_be_fast_is_said_before_the_first_update(tmp_path: Path, mon
         train(make_recipe({**BASE, "precision": "64-true"}), tmp_path / "double", fast=True)
 
     with monkeypatch.context() as broken:
-        broken.setattr(torch, "compile", lambda *_, **__: _fail)
+        broken.setattr(torch, "compile", lambda *_, **__: _Fails())
         with pytest.raises(RunError, match=r"cannot be compiled \(OSError: no compiler\)\. It needs"):
             train(make_recipe(BASE), tmp_path / "no-compiler", fast=True)
 
@@ -112,8 +112,9 @@ def test_what_cannot_be_fast_is_said_before_the_first_update(tmp_path: Path, mon
             train(make_recipe(BASE), tmp_path / "wrong", fast=True)
 
 
-def _fail(*_: object) -> None:
-    raise OSError("no compiler")
+class _Fails(torch.nn.Module):
+    def forward(self, *_: object) -> None:
+        raise OSError("no compiler")
 
 
 def test_float32_is_float32_unless_the_recipe_allows_less(tmp_path: Path) -> None:

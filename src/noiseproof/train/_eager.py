@@ -1,0 +1,73 @@
+"""The updates of an epoch, one after another, as PyTorch code is written: the reference."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+
+from noiseproof.methods import Batch
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from torch import Tensor
+
+    from noiseproof.methods import StepOutput
+    from noiseproof.train._state import RunState
+
+
+class EagerSteps:
+    """One update per mini-batch.
+
+    Args:
+        state: of the run, which the updates change.
+    """
+
+    def __init__(self, state: RunState) -> None:
+        self.state = state
+
+    @staticmethod
+    def name_on(device: torch.device) -> str:  # noqa: ARG004 - the same everywhere
+        """How a record names this kind of update."""
+        return "plain"
+
+    def run(self) -> Iterator[int]:
+        """Update with each mini-batch that is left of the epoch, and yield how many samples of it could be read.
+
+        The state then stands where the next one begins.
+        """
+        state, inputs = self.state, self.state.sets.train
+        fewest = min(2, len(inputs))  # batch normalisation cannot use a single image that is left of a batch
+        batches = inputs.batches(
+            state.order[state.step :], state.recipe.augment, state.augmentation, state.method.views
+        )
+        for index, views in batches:
+            enough = len(index) >= fewest
+            if enough:
+                self.update(views, index)
+            yield len(index) if enough else 0
+
+    def update(self, views: tuple[Tensor, ...], index: Tensor) -> None:
+        """Change the networks by the loss of some samples, and note what they said of them."""
+        state = self.state
+        labels = state.sets.labels[index]
+        output = self.step(Batch(views, labels, index))
+        objective = output.loss / output.weight
+        if output.penalty is not None:
+            objective = objective + output.penalty
+        state.precision.update(objective, state.optimizer, state.recipe.clip_norm)
+
+        with torch.no_grad():
+            state.loss_sum += output.loss.detach()
+            state.weight_sum += output.weight
+            agrees = output.logits.argmax(1) == labels
+            state.agreed[0] += agrees.sum()
+            if state.sets.wrong is not None:
+                wrong = state.sets.wrong[index]
+                state.agreed[1] += (agrees & wrong).sum()
+                state.agreed[2] += wrong.sum()
+
+    def step(self, batch: Batch) -> StepOutput:
+        """The method's step."""
+        return self.state.method.step(self.state.called, batch)
