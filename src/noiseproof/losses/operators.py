@@ -58,7 +58,7 @@ class Normalized(Loss):
         share = self._share(rows)
         inverse = share.total.reciprocal()
         if rows.every.is_readable and math.isfinite(float(share.total.sum())):
-            ratio: Tensor | float = share.value * inverse
+            ratio: Tensor | float = share.value / share.total
         else:
             # A label that cannot be (a logit of -inf) has the whole of an infinite sum.
             ratio = _bounded(share.value) / _bounded(share.total)
