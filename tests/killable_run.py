@@ -1,6 +1,10 @@
 """A small run in a process of its own that dies at a chosen moment.
 
     python killable_run.py FOLDER DATA.npz [MOMENT]
+    python killable_run.py
+
+Without arguments it reads lines of JSON, the name of a file for the errors and these arguments, and answers each with
+the exit status of a process forked for it: to import PyTorch takes longer than such a run does.
 
 MOMENT is ``step:N`` (killed after N steps of this process), ``write:N`` (in the middle of its N-th file), ``rename:N``
 (before the N-th renaming: a file is whole but has not its name yet), ``renamed:N`` (right after), ``interrupt:N``
@@ -11,6 +15,7 @@ waits), or ``disk:BYTES`` (no file can be larger).
 from __future__ import annotations
 
 import io
+import json
 import os
 import resource
 import signal
@@ -83,8 +88,20 @@ def arrange(moment: str) -> dict[str, int]:
     return at
 
 
-def main() -> int:
-    folder, data, *moment = sys.argv[1:]
+def serve() -> None:
+    import lightning_fabric  # noqa: F401 - as a run does
+
+    for line in sys.stdin:
+        errors, *arguments = json.loads(line)
+        child = os.fork()
+        if not child:
+            os.dup2(os.open(errors, os.O_WRONLY | os.O_CREAT), 2)
+            sys.exit(main(arguments))
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+def main(arguments: list[str]) -> int:
+    folder, data, *moment = arguments
     at = arrange(moment[0] if moment else "")
     loop._WORK_PER_SAVING = 0  # a checkpoint after every epoch, however short: moments are counted in files
     steps = 0
@@ -114,4 +131,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]) if len(sys.argv) > 1 else serve())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import signal
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,9 +20,26 @@ from noiseproof.train import make_recipe, read_record, train
 FILES = ("record.json", "weights.safetensors", "selected.safetensors", "noise.json")
 
 
-def run(folder: Path, data: Path, moment: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, killable_run.__file__, str(folder), str(data), *([moment] if moment else [])]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300, check=False, env=UNMEASURED)
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Runs that each have a process of their own."""
+    command = [sys.executable, killable_run.__file__]
+    errors = tmp_path_factory.mktemp("errors") / "errors"
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen(command, **pipes, text=True, env=UNMEASURED) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+
+        def run(folder: Path, data: Path, *moment: str) -> subprocess.CompletedProcess[str]:
+            errors.unlink(missing_ok=True)
+            print(json.dumps([str(errors), str(folder), str(data), *moment]), file=server.stdin, flush=True)
+            status = int(server.stdout.readline())
+            return subprocess.CompletedProcess(moment, status, stderr=errors.read_text(encoding="utf-8"))
+
+        yield run
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +59,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def reference(data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def reference(run: Run, data: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The files of a run that was never disturbed: 15 steps in each of 4 epochs."""
     folder = tmp_path_factory.mktemp("reference") / "run"
     assert run(folder, data).returncode == 0
@@ -53,7 +72,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {name: (folder / name).read_bytes() for name in FILES}
 
 
-def test_two_undisturbed_runs_are_the_same_bytes(data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
+def test_two_undisturbed_runs_are_the_same_bytes(
+    run: Run, data: Path, reference: dict[str, bytes], tmp_path: Path
+) -> None:
     assert run(tmp_path / "run", data).returncode == 0
     assert contents(tmp_path / "run") == reference
 
@@ -71,7 +92,7 @@ def test_two_undisturbed_runs_are_the_same_bytes(data: Path, reference: dict[str
     ids=["between steps", "in the files of an epoch", "at the end"],
 )
 def test_kill_9_and_start_again_gives_the_same_bytes(
-    data: Path, reference: dict[str, bytes], tmp_path: Path, moments: list[str]
+    run: Run, data: Path, reference: dict[str, bytes], tmp_path: Path, moments: list[str]
 ) -> None:
     folder = tmp_path / "run"
     for moment in moments:
@@ -81,7 +102,7 @@ def test_kill_9_and_start_again_gives_the_same_bytes(
     assert contents(folder) == reference
 
 
-def test_ctrl_c_keeps_the_place_in_the_epoch(data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
+def test_ctrl_c_keeps_the_place_in_the_epoch(run: Run, data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     for steps, (epoch, step) in ((20, (1, 5)), (3, (1, 8))):
         assert run(folder, data, f"interrupt:{steps}").returncode == 130
@@ -91,14 +112,16 @@ def test_ctrl_c_keeps_the_place_in_the_epoch(data: Path, reference: dict[str, by
     assert contents(folder) == reference
 
 
-def test_a_closed_terminal_saves_the_place(data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_closed_terminal_saves_the_place(run: Run, data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
     assert run(tmp_path / "run", data, "hup:20").returncode == 130
     assert killable_run.read_state(tmp_path / "run" / "checkpoint.pt")["step"] == 5
     assert run(tmp_path / "run", data).returncode == 0
     assert contents(tmp_path / "run") == reference
 
 
-def test_under_nohup_a_run_outlives_its_terminal(data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
+def test_under_nohup_a_run_outlives_its_terminal(
+    run: Run, data: Path, reference: dict[str, bytes], tmp_path: Path
+) -> None:
     command = [sys.executable, killable_run.__file__, str(tmp_path / "run"), str(data), "hup:20"]
     ignore = ["sh", "-c", 'trap "" HUP; exec "$@"', "sh", *command]
     assert subprocess.run(ignore, timeout=300, check=False, env=UNMEASURED).returncode == 0
@@ -106,13 +129,13 @@ def test_under_nohup_a_run_outlives_its_terminal(data: Path, reference: dict[str
 
 
 def test_ctrl_c_in_the_last_step_stops_what_comes_after(
-    data: Path, reference: dict[str, bytes], tmp_path: Path
+    run: Run, data: Path, reference: dict[str, bytes], tmp_path: Path
 ) -> None:
     assert run(tmp_path / "run", data, "interrupt:60").returncode == 130
     assert contents(tmp_path / "run") == reference
 
 
-def test_a_full_disk_loses_nothing(data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_full_disk_loses_nothing(run: Run, data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     assert run(folder, data, "step:20").returncode == -signal.SIGKILL
     before = (folder / "checkpoint.pt").read_bytes()
@@ -126,7 +149,7 @@ def test_a_full_disk_loses_nothing(data: Path, reference: dict[str, bytes], tmp_
     assert contents(folder) == reference
 
 
-def test_a_folder_in_use_is_left_alone(data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_folder_in_use_is_left_alone(run: Run, data: Path, reference: dict[str, bytes], tmp_path: Path) -> None:
     folder = tmp_path / "run"
     command = [sys.executable, killable_run.__file__, str(folder), str(data), "hang:3"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=UNMEASURED) as other:

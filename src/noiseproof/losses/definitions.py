@@ -148,7 +148,7 @@ class GCE(Active, name="gce"):
         return torch.expm1(self.q * label.log) / -self.q
 
     def slope(self, label: Probabilities) -> Tensor:
-        return -torch.exp(self.q * label.log)
+        return -torch.exp(max(self.q, tiny(label.log)) * label.log)
 
 
 class RCE(Active, name="rce"):
@@ -196,6 +196,8 @@ class AGCE(Active, name="agce"):
             return -torch.exp(max(self.q, tiny(label.log)) * label.log)
         if self.a > _VAST:
             return label.p * -power(self.a, self.q - 1)
+        if self.q > _STEEP and fits(self.a + 1, self.q, label.p):
+            return -power(self.a + 1, self.q - 1) * torch.exp(self.log_slope(label, self.a + 1))
         if (self.q >= 1 or self.a > _SMALL) and fits(self.a + 1, self.q, label.p):
             return -((self.a + label.p) ** (self.q - 1)) * label.p
         return -torch.exp(self.log_slope(label))
@@ -351,7 +353,7 @@ class AMSE(Passive, name="amse"):
         """
         lead = Leading(rows)
         own, others = lead.coefficients, rows.mass - lead.coefficients
-        q = max(self.q, tiny(lead.log))
+        q = min(max(self.q, tiny(lead.log)), torch.finfo(lead.log.dtype).max)
         powers = torch.exp(lead.log * q)
         base = self.a if power(self.a, self.q) < torch.finfo(lead.log.dtype).max else 1.0
         if self.a == 1:
@@ -366,7 +368,7 @@ class AMSE(Passive, name="amse"):
             log_slope = log_distance * (q - 1) + lead.log
             bounded = lead.gradient(others * powers, torch.zeros_like(own), log_slope)
             steep = lead.gradient(torch.zeros_like(own), -own, log_slope) * power(base, q - 1)
-            gradient = (bounded + steep) * (q * scale)
+            gradient = (bounded + steep) * q * scale
         rows.add_direct(value * scale, gradient)
 
     def check(self) -> None:
