@@ -17,7 +17,7 @@ from mpmath import mp
 DIGITS = 60
 mp.dps = DIGITS
 STEP = mp.mpf(10) ** -40
-MASKED = -(mp.mpf(10) ** 400)
+MASKED = -(mp.mpf(10) ** 1000)
 """What stands for a logit of minus infinity: the formulas then give the limit."""
 
 Number = Any

@@ -118,6 +118,16 @@ def test_random_logits_and_parameters(name: str) -> None:
             ],
             4,
         ),
+        ("aul(a=1.8143274417884758, p=189.07793656412517)", torch.float64, [0.0] * 10, 5),
+        (
+            "fl-eps(m=5e-324, floor=1e-08, gamma=5e-324)",
+            torch.float32,
+            [5.449143409729004, -1.5971986055374146, 27.166929244995117],
+            2,
+        ),
+        ("amse(a=30, q=2)", torch.float32, [-1.448895812034607, 3.0645928382873535], 1),
+        ("nfl(gamma=1e30)", torch.float64, [-38.869918296956286, 3.752307304120001, -30.610390009818477], 0),
+        ("sce(alpha=5e-324, beta=3, A=-1e9)", torch.float64, [0.4, -0.8, -math.inf], 2),
         ("amse(a=1, q=1e300)", torch.float32, [4.844, 1.86, 19.012, 2.984, 3.55, 5.575, 3.215], 2),
         ("gce(q=5e-324)", torch.float32, [0.28, -math.inf], 1),
         # A float32 has no such q, and 0 times the logarithm of 0 is NaN.

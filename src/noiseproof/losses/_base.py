@@ -268,8 +268,8 @@ class Active(Loss):
         """The value and the slope up to a common factor, for operators that divide by the sum over the classes.
 
         Args:
-            least: gives the smallest probability that they are asked for, for a factor that keeps them from
-                underflowing.
+            least: gives the logarithm of the smallest probability that they are asked for, for a factor that keeps
+                them from underflowing.
         """
         return self.value, self.slope
 

@@ -12,7 +12,7 @@ from noiseproof.losses import papers
 from noiseproof.losses._base import Active, Combination, Limit, Loss, flag, parameter
 from noiseproof.losses._leading import Leading
 from noiseproof.losses._rows import Probabilities
-from noiseproof.losses.definitions import CE, MAE
+from noiseproof.losses.definitions import CE, MAE, tiny
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,7 +88,7 @@ class EpsilonFL(EpsilonCE, name="fl-eps"):
             log_rest = torch.where(label.top, torch.log(rest) - raise_by, torch.log1p(-label.p / (1 + self.m)))
             if self.floor:
                 log_rest = log_rest.clamp(max=math.log1p(-self.floor))
-            return torch.exp(log_rest * self.gamma)
+            return torch.exp(log_rest * max(self.gamma, tiny(log_rest)))
 
         return label.once(("focal weight of p'", self.m, self.floor, self.gamma), compute)
 

@@ -35,7 +35,7 @@ _VANISHING = 1e-30
 
 _SMALL = 1e-4
 
-_SHARP = 32.0
+_SHARP = 24.0
 """What the rounding of probabilities may be multiplied by; beyond, their sums keep more digits."""
 
 _VAST = 1e20
@@ -83,7 +83,9 @@ class FL(Active, name="fl"):
         lowest = least()
 
         def weight(label: Probabilities) -> Tensor:
-            lost = (label.p - lowest) / (1 - lowest)
+            # From the logarithms, which are the same ones for a label as for all classes: that of the smallest loses 0.
+            nearer = torch.where(label.log == lowest, 0.0, lowest - label.log)
+            lost = label.p * torch.expm1(nearer) / torch.expm1(lowest)
             return torch.exp(torch.log1p(-lost.clamp(min=0.0, max=1.0)) * self.gamma)
 
         return lambda label: self._value(label, weight(label)), lambda label: self._slope(label, weight(label))
@@ -256,13 +258,17 @@ class AUL(Active, name="aul"):
         holds = fits(self.a, self.p, lost)
         if holds and _VANISHING < self.p <= 1 / math.log1p(1 / (self.a - 1)):
             return torch.expm1(ratio * self.p) * (power(self.a - 1, self.p) / self.p)
-        return difference((self.a - 1) - lost, -ratio, self.p, overflows=not holds)
+        if holds and self.p <= _STEEP:
+            return difference(1.0, -ratio, self.p) * ((self.a - 1) - lost) ** self.p
+        return difference(self.a, -ratio, self.p, torch.exp(self._log_ratio(label) * self.p))
 
     def slope(self, label: Probabilities) -> Tensor:
         if self.a > _VAST:
             return label.p * -power(self.a, self.p - 1)
         if 1 <= self.p <= _STEEP and fits(self.a, self.p, label.p):
             return -((self.a - label.p) ** (self.p - 1)) * label.p
+        if self.p > _STEEP and fits(self.a, self.p, label.p):
+            return -power(self.a, self.p - 1) * torch.exp(self.log_slope(label, self.a))
         if fits(self.a, self.p, label.p):
             return -(((self.a - 1) - torch.expm1(label.log)) ** (self.p - 1)) * label.p
         return -torch.exp(self.log_slope(label))
@@ -274,8 +280,14 @@ class AUL(Active, name="aul"):
             accumulate_in_logs(rows, self, self.a, self.p - 1, scale)
 
     def log_slope(self, label: Probabilities, base: float = 1.0) -> Tensor:
-        """The logarithm of the slope over ``base`` to the power p - 1."""
-        return torch.log(((self.a - 1) - torch.expm1(label.log)) / base) * (self.p - 1) + label.log
+        """The logarithm of the slope over ``base`` to the power p - 1, where the base is 1 or a."""
+        log_base = torch.log((self.a - 1) - torch.expm1(label.log)) if base == 1 else self._log_ratio(label)
+        return log_base * (self.p - 1) + label.log
+
+    def _log_ratio(self, label: Probabilities) -> Tensor:
+        """``log((a - p)/a)``, in which nothing cancels."""
+        close = torch.log(((self.a - 1) - torch.expm1(label.log)) / self.a)
+        return torch.where(label.p < self.a / 2, torch.log1p(label.p.clamp(max=self.a / 2) / -self.a), close)
 
     def check(self) -> None:
         refuse_overflow(self, self.a, self.p)
@@ -385,22 +397,18 @@ class AMSE(Passive, name="amse"):
         return num_classes
 
 
-def difference(upper: Tensor | float, ratio: Tensor, q: float, *, overflows: bool = False) -> Tensor:
-    """``(upper^q - lower^q)/q`` from ``upper`` and ``ratio = log(lower/upper)``, without overflow on the way."""
+def difference(upper: float, ratio: Tensor, q: float, factor: Tensor | None = None) -> Tensor:
+    """``factor (upper^q - lower^q)/q`` from ``upper`` and ``ratio = log(lower/upper)``, without overflow on the way."""
     if q < _VANISHING:
         return -ratio
     share = torch.expm1(ratio * q)
-    if isinstance(upper, float) and fits(upper, q, share):
+    if factor is not None:
+        share = share * factor
+    if fits(upper, q, share):
         return share * (power(upper, q) / -q)
-    share = share * (-1 / q)
     # A power that is beyond the type is taken half at a time: its logarithm would be large, and so its rounding.
-    largest = torch.finfo(ratio.dtype).max
-    if isinstance(upper, Tensor):
-        if not overflows:
-            return share * upper**q
-        root = (upper ** (q / 2)).clamp(max=largest)
-        return share * root * root
-    half = min(power(upper, q / 2), largest)
+    share = share * (-1 / q)
+    half = min(power(upper, q / 2), torch.finfo(share.dtype).max)
     return share * half * half
 
 

@@ -71,7 +71,7 @@ class Normalized(Loss):
         if type(inner) is CE and rows.at_label is not None:
             # The ratio needs the log-probability only up to a factor, and its sum without an array of them.
             return Shares(rows.at_label.log, 1.0, rows.every.log_total, 1.0)
-        value, slope = inner.relative_to(lambda: rows.every.p.amin(-1, keepdim=True))
+        value, slope = inner.relative_to(lambda: rows.every.log.amin(-1, keepdim=True))
         if rows.at_label is not None:
             return rows.shares(value, slope)
         return rows.shares(lambda label: _bounded(value(label)), slope)
@@ -136,7 +136,7 @@ class Negative(Loss):
             )
         floor = math.log(self.p_min)
         at_floor = Probabilities(rows.logits.new_full((1, 1), floor))
-        inner_value, inner_slope = self.inner.relative_to(lambda: at_floor.p)
+        inner_value, inner_slope = self.inner.relative_to(lambda: at_floor.log)
         highest = inner_value(at_floor)
         highest = highest.reshape(()) if isinstance(highest, Tensor) else highest
 
