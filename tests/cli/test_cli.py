@@ -17,7 +17,6 @@ from conftest import UNMEASURED
 from noiseproof import cli
 from noiseproof.cli._options import combine, parse_change
 from noiseproof.errors import RecipeError
-from noiseproof.losses import REGISTRY
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -246,6 +245,7 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::noiseproof.errors.DataWarning", "ignore::noiseproof.errors.NoiseWarning")
+@pytest.mark.usefixtures("losses_as_before")
 @pytest.mark.parametrize("example", examples())
 def test_examples_work_when_pasted(
     example: str, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
@@ -261,8 +261,6 @@ def test_examples_work_when_pasted(
     np.savetxt("T.csv", 0.6 * np.eye(4) + 0.1, delimiter=",")
     Path("my-grid.toml").write_text('extends = "digits"\n[grid]\nseeds = [1]\n')
     if "my_losses" in example or "mine.toml" in example:
-        sys.modules.pop("my_losses", None)  # of another folder
-        REGISTRY.pop("taylor-ce", None)
         page = (ROOT / "docs" / "losses.md").read_text(encoding="utf-8")
         block = re.search(r"^```python\n(from noiseproof.losses import Active.*?)^make_loss", page, re.DOTALL | re.M)
         grid = re.search(r"^```\n(extends.*?)^```", page, re.DOTALL | re.M)
