@@ -89,8 +89,6 @@ def arrange(moment: str) -> dict[str, int]:
 
 
 def serve() -> None:
-    import lightning_fabric  # noqa: F401 - as a run does
-
     for line in sys.stdin:
         errors, *arguments = json.loads(line)
         child = os.fork()
