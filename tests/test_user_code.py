@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from noiseproof.errors import RecipeError, SpecError
+from noiseproof.errors import RecipeError, RunError, SpecError
 from noiseproof.losses import CE, REGISTRY, Active, loss_classes, make_loss
+from noiseproof.train import make_recipe, train
 from noiseproof.user_code import defining_modules, import_again, import_modules
 
 if TYPE_CHECKING:
@@ -69,6 +70,16 @@ def test_a_changed_module_is_imported_anew(folder: Path) -> None:
     (folder / "own_a.py").write_text(text.replace("default=FACTOR", "default=FACTOR + 1"))
     import_modules(["own_a"])
     assert make_loss("twice-ce").spec == "twice-ce(factor=3)"
+
+
+def test_no_run_belongs_to_code_that_it_does_not_run(folder: Path) -> None:
+    import_modules(["own_a"])
+    spec = {"data": "digits", "model": "mlp(hidden=8)", "epochs": 1, "batch_size": 64, "lr": 0.1, "method": "twice-ce"}
+    recipe = make_recipe(spec)
+    (folder / "own_a.py").write_text((folder / "own_a.py").read_text().replace("default=FACTOR", "default=FACTOR + 1"))
+    with pytest.raises(RunError, match=r"own_a.py was changed after own_a had been imported from it"):
+        train(recipe, folder / "run")
+    assert not (folder / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,11 @@ def defining_modules(classes: Iterable[type]) -> tuple[UserModule, ...]:
     return tuple(found.values())
 
 
+def contents_at_import(name: str) -> str | None:
+    """The SHA-256 that the file of a module had when the user had it imported; ``None`` for other modules."""
+    return _contents.get(name) or None
+
+
 def is_reloaded(before: type, now: type) -> bool:
     """Whether two classes are the same definition, of a module that was executed again, perhaps under another name."""
     files = [getattr(sys.modules.get(cls.__module__), "__file__", None) for cls in (before, now)]

@@ -194,7 +194,7 @@ class Loss(_Declared):
         arguments: dict[str, Any] = {**self.hyperparameters, **self.options, **parameters}
         return type(self)(**arguments)
 
-    def forward(self, input: Tensor, target: Tensor) -> Tensor:  # noqa: A002 - as torch names it
+    def forward(self, input: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:  # noqa: A002 - as torch names it
         """The loss of the logits ``input`` for ``target``.
 
         Args:
@@ -204,15 +204,18 @@ class Loss(_Declared):
             target: class indices of the logits' shape without ``classes``, or class probabilities of the
                 logits' shape, for which the loss is the expected one over labels drawn from them. Only class
                 indices can be ignored.
+            sample_weight: how much each sample counts, of the shape of class indices; all alike by default. It
+                multiplies the class weights, and the mean is over the sum of what samples then count. If it requires a
+                gradient it gets one.
 
         Returns:
             A scalar, or with ``reduction="none"`` one value per sample, in the type of the logits.
 
         Raises:
-            LabelError: shapes or types that do not fit, a weight for another number of classes, ``ignore_index`` ≥ 0
-                with probabilities, or (on the CPU) a label that is no class.
+            LabelError: shapes or types that do not fit, class weights for another number of classes, ``ignore_index``
+                ≥ 0 with probabilities, or (on the CPU) a label that is no class.
         """
-        return evaluate(self, input, target)
+        return evaluate(self, input, target, sample_weight)
 
     def accumulate(self, rows: Rows, scale: float) -> None:
         """Add ``scale`` times this loss to ``rows``: the closed form that everything else follows from."""

@@ -31,20 +31,24 @@ _HALF = (torch.float16, torch.bfloat16)
 _PLAIN_TYPES = (Tensor, nn.Parameter)
 
 
-def evaluate(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
-    """The reduced loss of ``logits`` for ``target``; :meth:`noiseproof.losses.Loss.forward` documents both."""
+def evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
+    """The reduced loss of ``logits`` for ``target``; :meth:`noiseproof.losses.Loss.forward` documents all three."""
     if _is_traced():
         # The numbers that are read while a function is traced are shapes; what depends on the batch is computed.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TracerWarning)
-            return _evaluate(loss, logits, target)
-    return _evaluate(loss, logits, target)
+            return _evaluate(loss, logits, target, sample_weight)
+    return _evaluate(loss, logits, target, sample_weight)
 
 
-def _evaluate(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
+def _evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor | None) -> Tensor:
     rows, label, coefficients, shape = _as_rows(loss, logits, target)
     weight = loss.weight
     plain = _needs_plain_formula(logits, target) if weight is None else _needs_plain_formula(logits, target, weight)
+    own: Tensor | None = None
+    if sample_weight is not None:
+        own = _as_weights(sample_weight, shape, rows)
+        plain = plain or _needs_plain_formula(own)
     kept: Tensor | None = None
     if label is not None:
         readable = logits.is_cpu and not plain and not torch.compiler.is_compiling()
@@ -53,12 +57,28 @@ def _evaluate(loss: Loss, logits: Tensor, target: Tensor) -> Tensor:
     autocast = device != "meta" and torch.is_autocast_enabled(device)
     if autocast:
         with torch.autocast(device, enabled=False):
-            reduced = _run(_weigh(loss, weight, rows, label, coefficients, kept), rows, plain)
+            reduced = _run(_weigh(loss, weight, rows, label, coefficients, kept, own), rows, plain)
     else:
-        reduced = _run(_weigh(loss, weight, rows, label, coefficients, kept), rows, plain)
+        reduced = _run(_weigh(loss, weight, rows, label, coefficients, kept, own), rows, plain)
         if reduced.dtype != logits.dtype:
             reduced = reduced.to(logits.dtype)
     return reduced.reshape(shape) if loss.reduction == "none" and len(shape) != 1 else reduced
+
+
+def _as_weights(sample_weight: Tensor, shape: torch.Size, rows: Tensor) -> Tensor:
+    """The weights of the samples as ``(rows, 1)``.
+
+    Raises:
+        LabelError: another shape or type than one floating-point number for each sample.
+    """
+    if not isinstance(sample_weight, Tensor):
+        sample_weight = torch.as_tensor(sample_weight, device=rows.device)
+    if sample_weight.shape != shape or sample_weight.is_complex():
+        raise LabelError(
+            f"sample_weight is {sample_weight.dtype} of shape {tuple(sample_weight.shape)}: expected a number for each "
+            f"sample, of shape {tuple(shape)}"
+        )
+    return sample_weight.to(_precision(rows)).reshape(-1, 1)
 
 
 @dataclass(slots=True)  # a frozen one takes twice as long to make
@@ -73,14 +93,15 @@ class _Batch:
     kept: Tensor | None
     """``(rows, 1)``: false for ignored rows, whose logits may be anything. ``None``: none is ignored."""
     row_weight: Tensor | None
-    """``(rows, 1)``: class weights, 0 for ignored rows."""
+    """``(rows, 1)``: class weights times weights of samples, 0 for ignored rows."""
     divisor: Tensor | int
     """What the sum over the rows is divided by."""
 
     @property
     def versions(self) -> list[int]:
         """How often the targets were changed in place."""
-        return [target._version for target in (self.label, self.coefficients) if target is not None]  # noqa: SLF001
+        targets = (self.label, self.coefficients, self.row_weight)
+        return [target._version for target in targets if target is not None]  # noqa: SLF001
 
     @property
     def scale(self) -> float:
@@ -333,8 +354,12 @@ def _weigh(
     label: Tensor | None,
     coefficients: Tensor | None,
     kept: Tensor | None,
+    own: Tensor | None,
 ) -> _Batch:
-    """Apply ``weight``, ``label_smoothing`` and the ignored rows to the targets, each as PyTorch defines it."""
+    """Apply ``weight``, ``label_smoothing`` and the ignored rows to the targets, each as PyTorch defines it.
+
+    The weights of the samples, ``own``, come on top.
+    """
     count, num_classes = rows.shape
     precision = _precision(rows)
     if weight is not None:
@@ -348,9 +373,13 @@ def _weigh(
         row_weight = weight[label]
         if kept is not None:
             row_weight = torch.where(kept, row_weight, 0.0)
+    if own is not None and kept is not None:
+        own = torch.where(kept, own, 0.0)
     divisor: Tensor | int = 1
     if loss.reduction == "mean":
-        if row_weight is not None:
+        if own is not None:
+            divisor = own.sum() if row_weight is None else (row_weight * own).sum()
+        elif row_weight is not None:
             divisor = row_weight.sum()
         elif kept is not None:
             divisor = int(kept.sum()) if _can_read(kept) else kept.sum()
@@ -372,6 +401,8 @@ def _weigh(
                 coefficients = torch.lerp(coefficients, torch.full_like(coefficients, 1 / num_classes), share)
         if weight is not None:
             coefficients = coefficients * weight
+    if own is not None:
+        row_weight = own if row_weight is None else row_weight * own
     return _Batch(loss, label, coefficients, kept, row_weight, divisor)
 
 

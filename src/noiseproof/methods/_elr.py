@@ -52,6 +52,6 @@ class EarlyLearningRegularization(RobustLoss, name="elr"):
             share = (p / p.sum(1, keepdim=True)).to(self.targets.dtype)
             target = self.beta * self.targets[batch.index] + (1 - self.beta) * share
             self.targets[batch.index] = target
-        overlap = (target.to(p.dtype) * p).sum(1)
-        output.loss = output.loss + self.strength * torch.log1p(-overlap).sum()
+        each = torch.log1p(-(target.to(p.dtype) * p).sum(1))
+        output.loss = output.loss + self.strength * (each if batch.weight is None else each * batch.weight).sum()
         return output

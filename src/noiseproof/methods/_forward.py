@@ -12,7 +12,7 @@ from noiseproof.methods._robust_loss import RobustLoss
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from noiseproof.methods._base import EpochStart
+    from noiseproof.methods._base import Batch, EpochStart
 
 
 class ForwardCorrection(RobustLoss, name="forward"):
@@ -57,12 +57,12 @@ class ForwardCorrection(RobustLoss, name="forward"):
         """Take it back from a checkpoint."""
         self.corrects = state
 
-    def criterion_of(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def criterion_of(self, logits: Tensor, batch: Batch) -> Tensor:
         """The loss under the noisy probabilities."""
         if not self.corrects:
-            return super().criterion_of(logits, labels)
+            return super().criterion_of(logits, batch)
         noisy = logits.softmax(1) @ self.matrix.to(logits.dtype)
-        return super().criterion_of(noisy.log(), labels)
+        return super().criterion_of(noisy.log(), batch)
 
 
 _LEAST = 1e-8

@@ -27,10 +27,11 @@ class RobustLoss(Method, name="loss"):
         else:
             logits, extra = network(batch.views[0]), None
         logits = logits.to(torch.promote_types(logits.dtype, torch.float32))
-        loss, count = self.criterion_of(logits, batch.labels), len(batch.labels)
+        loss = self.criterion_of(logits, batch)
+        count = len(batch.labels) if batch.weight is None else batch.weight.sum()
         return StepOutput(loss if extra is None else loss + count * extra, count, logits, self.penalty(networks))
 
-    def criterion_of(self, logits: Tensor, labels: Tensor) -> Tensor:
-        """The sum of the samples' losses."""
-        total: Tensor = self.criterion(logits, labels)
+    def criterion_of(self, logits: Tensor, batch: Batch) -> Tensor:
+        """The sum of the samples' losses, each times its weight."""
+        total: Tensor = self.criterion(logits, batch.labels, batch.weight)
         return total

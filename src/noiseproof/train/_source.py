@@ -10,6 +10,9 @@ from pathlib import Path
 from types import CodeType
 from typing import TYPE_CHECKING
 
+from noiseproof.errors import RunError
+from noiseproof.user_code import contents_at_import
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
@@ -20,6 +23,9 @@ def source_hashes(classes: Iterable[type]) -> dict[str, str]:
     """The SHA-256 of the source that defines some classes, by module; nothing for noiseproof's own.
 
     With each module come those beside it, in the same folder or package, that it imports. Nothing is imported for that.
+
+    Raises:
+        RunError: a module that the user named was changed after it was imported.
     """
     found: dict[str, str] = {}
     for cls in dict.fromkeys(base for each in classes for base in each.__mro__):
@@ -35,6 +41,11 @@ def source_hashes(classes: Iterable[type]) -> dict[str, str]:
 def _add_module(name: str, file: Path, found: dict[str, str]) -> None:
     source = file.read_bytes()
     found[name] = sha256(source)
+    if contents_at_import(name) not in (None, found[name]):
+        raise RunError(
+            f"{file} was changed after {name} had been imported from it, so that what would run is not what is there: "
+            "run the same command again"
+        )
     words = [] if name in ("__main__", "__mp_main__") else name.split(".")
     is_package = file.name == "__init__.py"
     root = file.parents[max(0, len(words) - 1 + is_package)]
