@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,10 @@ from noiseproof.losses import REGISTRY
 from noiseproof.methods import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Where the tests run in the background of a shell Ctrl-C is ignored, and what they start would ignore it too.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # How long an example takes says more of the machine and its other work than of the code.
 settings.register_profile("noiseproof", deadline=None, suppress_health_check=[HealthCheck.too_slow])
