@@ -65,7 +65,7 @@ def _evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor 
     return reduced.reshape(shape) if loss.reduction == "none" and len(shape) != 1 else reduced
 
 
-def _as_weights(sample_weight: Tensor, shape: torch.Size, rows: Tensor) -> Tensor:
+def _as_weights(sample_weight: Any, shape: torch.Size, rows: Tensor) -> Tensor:
     """The weights of the samples as ``(rows, 1)``.
 
     Raises:
@@ -78,7 +78,8 @@ def _as_weights(sample_weight: Tensor, shape: torch.Size, rows: Tensor) -> Tenso
             f"sample_weight is {sample_weight.dtype} of shape {tuple(sample_weight.shape)}: expected a number for each "
             f"sample, of shape {tuple(shape)}"
         )
-    return sample_weight.to(_precision(rows)).reshape(-1, 1)
+    weights: Tensor = sample_weight.to(_precision(rows)).reshape(-1, 1)
+    return weights
 
 
 @dataclass(slots=True)  # a frozen one takes twice as long to make
