@@ -76,11 +76,15 @@ def rce(p: Vector, y: int, A: float) -> Number:
 
 
 def agce(p: Vector, y: int, a: float, q: float) -> Number:
-    return ((a + mp.mpf(1)) ** q - (a + p[y]) ** q) / q
+    # ((a + 1)^q - (a + p)^q) / q, where 1 - p may have its first digit behind the last one of a
+    highest = a + mp.mpf(1)
+    ratio = mp.log1p(-rest(p, y) / highest) if mp.re(p[y]) > 0.5 else mp.log((a + p[y]) / highest)
+    return -(highest**q) * mp.expm1(q * ratio) / q
 
 
 def aul(p_: Vector, y: int, a: float, p: float) -> Number:
-    return ((a - p_[y]) ** p - (a - mp.mpf(1)) ** p) / p
+    # ((a - p)^p - (a - 1)^p) / p, likewise
+    return (a - mp.mpf(1)) ** p * mp.expm1(p * mp.log1p(rest(p_, y) / (a - mp.mpf(1)))) / p
 
 
 def ael(p: Vector, y: int, a: float) -> Number:
@@ -173,9 +177,9 @@ def bi_tempered(z: Vector, y: int, t1: float, t2: float) -> Number:
 
     p = softmax(z) if t2 == 1 else tempered(z, t2)
     e = [int(k == y) for k in range(len(z))]
-    # Heavy tails leave something of what stands for a masked label's probability of 0, whose logarithm is infinite.
-    no_limit = t1 == 1 and z[y] == MASKED
-    bits = [-MASKED if no_limit else log_t(mp.mpf(1), t1) - log_t(p[y], t1)]
+    # Heavy tails leave something of what stands for a masked label's probability, which is 0.
+    no_label = -MASKED if t1 == 1 else 1 / (1 - mp.mpf(t1))
+    bits = [no_label if z[y] == MASKED else -log_t(p[y], t1)]
     powers = [(e[k] - p[k] ** (2 - mp.mpf(t1))) / (2 - mp.mpf(t1)) for k in range(len(z))]
     return mp.fsum(bits) - mp.fsum(powers)
 

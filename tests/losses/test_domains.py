@@ -128,6 +128,9 @@ def test_random_logits_and_parameters(name: str) -> None:
         ("amse(a=30, q=2)", torch.float32, [-1.448895812034607, 3.0645928382873535], 1),
         ("nfl(gamma=1e30)", torch.float64, [-38.869918296956286, 3.752307304120001, -30.610390009818477], 0),
         ("sce(alpha=5e-324, beta=3, A=-1e9)", torch.float64, [0.4, -0.8, -math.inf], 2),
+        ("bi-tempered(t1=0.9999999999999999, t2=1.2)", torch.float64, [2.5, -1.25, 0.75, -math.inf, 3.0], 3),
+        ("agce+mae(alpha=5000, beta=1, a=0, q=1e300)", torch.float32, [7.7, 3.9, 162.9, -4.6, 22.4], 2),
+        ("aul(a=17, p=207)", torch.float64, [-1.29, 6.24, 231.6, 0.56], 2),
         ("amse(a=1, q=1e300)", torch.float32, [4.844, 1.86, 19.012, 2.984, 3.55, 5.575, 3.215], 2),
         ("gce(q=5e-324)", torch.float32, [0.28, -math.inf], 1),
         # A float32 has no such q, and 0 times the logarithm of 0 is NaN.

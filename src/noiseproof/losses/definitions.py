@@ -150,7 +150,7 @@ class GCE(Active, name="gce"):
         return torch.expm1(self.q * label.log) / -self.q
 
     def slope(self, label: Probabilities) -> Tensor:
-        return -torch.exp(max(self.q, tiny(label.log)) * label.log)
+        return -torch.exp(within(self.q, label.log) * label.log)
 
 
 class RCE(Active, name="rce"):
@@ -195,7 +195,7 @@ class AGCE(Active, name="agce"):
 
     def slope(self, label: Probabilities) -> Tensor:
         if self.a == 0:
-            return -torch.exp(max(self.q, tiny(label.log)) * label.log)
+            return -torch.exp(within(self.q, label.log) * label.log)
         if self.a > _VAST:
             return label.p * -power(self.a, self.q - 1)
         if self.q > _STEEP and fits(self.a + 1, self.q, label.p):
@@ -365,7 +365,7 @@ class AMSE(Passive, name="amse"):
         """
         lead = Leading(rows)
         own, others = lead.coefficients, rows.mass - lead.coefficients
-        q = min(max(self.q, tiny(lead.log)), torch.finfo(lead.log.dtype).max)
+        q = within(self.q, lead.log)
         powers = torch.exp(lead.log * q)
         base = self.a if power(self.a, self.q) < torch.finfo(lead.log.dtype).max else 1.0
         if self.a == 1:
@@ -401,6 +401,7 @@ def difference(upper: float, ratio: Tensor, q: float, factor: Tensor | None = No
     """``factor (upper^q - lower^q)/q`` from ``upper`` and ``ratio = log(lower/upper)``, without overflow on the way."""
     if q < _VANISHING:
         return -ratio
+    q = within(q, ratio)
     share = torch.expm1(ratio * q)
     if factor is not None:
         share = share * factor
@@ -463,6 +464,11 @@ def power(base: float, exponent: float) -> float:
         return float(base**exponent)
     except OverflowError:
         return math.inf
+
+
+def within(exponent: float, like: Tensor) -> float:
+    """The exponent itself, or the nearest one that a type holds: times a logarithm of 0 or infinity it would be NaN."""
+    return min(max(exponent, tiny(like)), torch.finfo(like.dtype).max)
 
 
 def tiny(like: Tensor) -> float:
