@@ -62,7 +62,7 @@ def test_methods(capsys: pytest.CaptureFixture[str]) -> None:
     everything = json.loads(run("methods", "--format", "json", capsys=capsys))
     assert {value["dataset"] for value in everything} == {"cifar10", "cifar100", "webvision", "clothing1m"}
     assert {value["source"] for value in everything} >= {"code", "paper"}
-    keys = "name title loss l1 l2 source head optimizer lr dataset noise rate parameters origins"
+    keys = "name title loss l1 l2 source head optimizer lr kind dataset noise rate parameters origins"
     assert all(list(value) == keys.split() for value in everything)
     assert "did you mean 'cifar10'" in run("methods", "--dataset", "cifar", capsys=capsys, status=2)
 

@@ -426,7 +426,7 @@ def test_everything_that_is_written_says_what_it_is(finished: Path, running: Pat
     state = json.loads((running / "checkpoint.pt").read_bytes().partition(b"\n")[0])
     with safe_open(finished / "weights.safetensors", "pt") as file:
         weights = json.loads(file.metadata()["noiseproof"])
-    assert [each["format"] for each in (record, noise, state, weights)] == [2] * 4
+    assert [each["format"] for each in (record, noise, state, weights)] == [container.FORMAT] * 4
     assert [each["holds"] for each in (record, noise, state, weights)] == ["record", "noise", "checkpoint", "weights"]
     assert {record["id"], state["run"], weights["run"]} == {record["id"]}
     for each in (record, state, weights):

@@ -1,7 +1,10 @@
 """Published methods as data: what the literature compares is a loss, its parameters and a regulariser.
 
->>> resolve_method("gce", "cifar10", source="paper")
-Method(name='gce', title='GCE', loss='gce(q=0.9)', l1=5e-05, l2=0.0, source='paper', head='', optimizer=None, lr=None)
+>>> gce = resolve_method("gce", "cifar10", source="paper")
+>>> gce.loss, gce.l1, gce.l2
+('gce(q=0.9)', 5e-05, 0.0)
+>>> resolve_method("elr", "cifar10", noise="asymmetric").kind
+'elr(beta=0.9, strength=1)'
 >>> resolve_method("jal-ce(a=5)", "digits").loss
 'jal-ce(alpha=1, beta=1, a=5)'
 >>> resolve_method("CE_eps+MAE", "cifar100", noise="symmetric", rate=0.4).loss
