@@ -245,7 +245,7 @@ def test_there_are_examples() -> None:
 
 
 @pytest.mark.filterwarnings("ignore::noiseproof.errors.DataWarning", "ignore::noiseproof.errors.NoiseWarning")
-@pytest.mark.usefixtures("losses_as_before")
+@pytest.mark.usefixtures("definitions_as_before")
 @pytest.mark.parametrize("example", examples())
 def test_examples_work_when_pasted(
     example: str, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
