@@ -35,6 +35,9 @@ _VANISHING = 1e-30
 
 _SMALL = 1e-4
 
+_NEAR = 0.25
+"""Logarithms up to this multiply their rounding by less than the base of a power does its own."""
+
 _SHARP = 24.0
 """What the rounding of probabilities may be multiplied by; beyond, their sums keep more digits."""
 
@@ -199,7 +202,7 @@ class AGCE(Active, name="agce"):
         if self.a > _VAST:
             return label.p * -power(self.a, self.q - 1)
         if self.q > _STEEP and fits(self.a + 1, self.q, label.p):
-            return -power(self.a + 1, self.q - 1) * torch.exp(self.log_slope(label, self.a + 1))
+            return -steep_power(self.a + label.p, self._log_ratio(label), self.a + 1, self.q - 1) * label.p
         if (self.q >= 1 or self.a > _SMALL) and fits(self.a + 1, self.q, label.p):
             return -((self.a + label.p) ** (self.q - 1)) * label.p
         return -torch.exp(self.log_slope(label))
@@ -268,7 +271,8 @@ class AUL(Active, name="aul"):
         if 1 <= self.p <= _STEEP and fits(self.a, self.p, label.p):
             return -((self.a - label.p) ** (self.p - 1)) * label.p
         if self.p > _STEEP and fits(self.a, self.p, label.p):
-            return -power(self.a, self.p - 1) * torch.exp(self.log_slope(label, self.a))
+            lower = (self.a - 1) - torch.expm1(label.log)
+            return -steep_power(lower, self._log_ratio(label), self.a, self.p - 1) * label.p
         if fits(self.a, self.p, label.p):
             return -(((self.a - 1) - torch.expm1(label.log)) ** (self.p - 1)) * label.p
         return -torch.exp(self.log_slope(label))
@@ -395,6 +399,12 @@ class AMSE(Passive, name="amse"):
 
     def per(self, num_classes: int) -> float:
         return num_classes
+
+
+def steep_power(base: Tensor, log_ratio: Tensor, largest: float, exponent: float) -> Tensor:
+    """``base`` to a large power, which multiplies its rounding, from ``log(base/largest)`` where that is near 0."""
+    near = torch.exp(log_ratio.clamp(min=-_NEAR) * exponent) * power(largest, exponent)
+    return torch.where(log_ratio < -_NEAR, base**exponent, near)
 
 
 def difference(upper: float, ratio: Tensor, q: float, factor: Tensor | None = None) -> Tensor:
