@@ -65,7 +65,10 @@ def definitions_as_before() -> Iterator[None]:
         registry.update(known)
     sys.path[:] = path
     for name in set(sys.modules) - modules:
-        del sys.modules[name]
+        # What is installed stays: not all of it can be imported twice.
+        file = Path(getattr(sys.modules[name], "__file__", None) or sys.prefix)
+        if not any(file.is_relative_to(place) for place in (sys.prefix, sys.base_prefix, ROOT / "src")):
+            del sys.modules[name]
 
 
 @pytest.fixture(scope="session")
