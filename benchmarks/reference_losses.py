@@ -179,7 +179,7 @@ def bi_tempered(z: Vector, y: int, t1: float, t2: float) -> Number:
     e = [int(k == y) for k in range(len(z))]
     # Heavy tails leave something of what stands for a masked label's probability, which is 0.
     no_label = -MASKED if t1 == 1 else 1 / (1 - mp.mpf(t1))
-    bits = [no_label if z[y] == MASKED else -log_t(p[y], t1)]
+    bits = [no_label if z[y] == MASKED and t2 > 1 else -log_t(p[y], t1)]
     powers = [(e[k] - p[k] ** (2 - mp.mpf(t1))) / (2 - mp.mpf(t1)) for k in range(len(z))]
     return mp.fsum(bits) - mp.fsum(powers)
 
@@ -275,6 +275,9 @@ def value_and_slopes(
     """The loss of one sample and its derivative by some of the logits, to 30 digits or more."""
     # A parameter of 1e-300 is lost beside 1 in fewer digits.
     extreme = max((abs(math.log10(abs(one))) for one in parameters.values() if one), default=0.0)
+    # So is the rest of a leading probability, unless the powers that multiply it are counted too.
+    exponent = parameters.get("q", parameters.get("p", 0.0))
+    extreme += min(exponent * math.log10(parameters.get("a", 0.0) + 1), 400)
     with mp.workdps(DIGITS + math.ceil(extreme)):
         exact = [MASKED if logit == -mpmath.inf else mp.mpf(float(logit)) for logit in logits]
 

@@ -149,15 +149,64 @@ def test_random_logits_and_parameters(name: str) -> None:
             6,
         ),
         ("amse(a=1, q=1e300)", torch.float32, [4.844, 1.86, 19.012, 2.984, 3.55, 5.575, 3.215], 2),
+        # The leading probability is 1 in float64, and its power 0.
+        ("amse(a=1, q=1e300)", torch.float64, [-103.2, 25.7, -117.0, 46.4, -70.6, 38.9, 148.4, -86.1, 91.6], 2),
         ("gce(q=5e-324)", torch.float32, [0.28, -math.inf], 1),
         # A float32 has no such q, and 0 times the logarithm of 0 is NaN.
         ("agce+mae(alpha=1, beta=1e-15, a=0, q=5e-324)", torch.float32, [-0.375, -math.inf, 0.5], 1),
         ("bi-tempered(t1=1, t2=4)", torch.float64, [2.5, -1.25, 0.75, -math.inf, 3.0], 3),
+        # A weight brings the term back into what a float32 holds.
+        (
+            "nce+aul(alpha=5e-324, beta=4.89998747573949e-06, a=6729711.349898148, p=7.391616901506847)",
+            torch.float32,
+            [-3.455353021621704, -4.4823102951049805],
+            1,
+        ),
+        (
+            "nfl+aul(alpha=1, beta=5e-324, gamma=336389.1558773434, a=17345961.44448098, p=15.40460770954755)",
+            torch.float32,
+            [-2794.970458984375, -2925.191162109375],
+            0,
+        ),
+        ("amse(a=30, q=171.17467586295024)", torch.float32, [-667.9660034179688, -463.7080993652344, -math.inf], 1),
     ],
 )
 def test_what_searches_found(spec: str, dtype: torch.dtype, logits: list[float], label: int) -> None:
     case = Case(make_loss(spec, reduction="none"), torch.tensor(logits, dtype=dtype), label)
     assert bars(case) <= 1
+
+
+LARGE = "nce+aul(alpha=1, beta=1e-40, a=1e6, p=7.5)"  # the values of the second term are about 1e39 before its weight
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16])
+@pytest.mark.parametrize("spec", [LARGE, "1e-40*aul(a=1e6, p=7.5) + ce", "1e-45*normalized(agce(a=1e6, q=7.5)) + mae"])
+def test_numbers_beyond_float32_on_the_way_leave_the_types_as_they_are(spec: str, dtype: torch.dtype) -> None:
+    generator = torch.Generator().manual_seed(3)
+    logits = torch.randn(6, 4, generator=generator).to(dtype).requires_grad_()
+    target, weight = torch.tensor([0, 1, 2, 3, -100, 1]), torch.rand(6, generator=generator)
+    exact = logits.detach().double().requires_grad_()
+    loss = make_loss(spec)
+    assert loss.needs_float64
+    for options in ({}, {"weight": torch.tensor([0.5, 1, 2, 1])}, {"label_smoothing": 0.1}):
+        with_options = loss.with_options(**options)
+        value = with_options(logits, target, weight)
+        true = with_options(exact, target, weight)
+        assert value.dtype == dtype
+        (gradient,) = torch.autograd.grad(value, logits)
+        (slopes,) = torch.autograd.grad(true, exact)
+        assert gradient.dtype == dtype
+        rounding = 2 * torch.finfo(dtype).eps
+        torch.testing.assert_close(value.double(), true.to(dtype).double(), rtol=rounding, atol=0)
+        torch.testing.assert_close(gradient.double(), slopes.to(dtype).double(), rtol=rounding, atol=1e-7)
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            automatic = with_options(logits, target, weight)
+        assert automatic.dtype is torch.float32
+        assert automatic.item() == pytest.approx(true.item(), rel=1e-6)
+
+
+def test_published_parameters_are_computed_in_the_type_of_the_logits() -> None:
+    assert not any(loss().needs_float64 for loss in REGISTRY.values())
 
 
 @pytest.mark.parametrize("floor", [0.0, 1e-5])

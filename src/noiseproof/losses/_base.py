@@ -105,6 +105,9 @@ class Loss(_Declared):
     declared: ClassVar[dict[str, Parameter]] = {}
     """The parameters of the definition, by name."""
 
+    needs_float64: bool = False
+    """Whether some number on the way to the value or the gradient is one that a float32 does not hold."""
+
     if TYPE_CHECKING:
         weight: Tensor | None = _by_position(default=None)
         ignore_index: int = -100
@@ -199,8 +202,9 @@ class Loss(_Declared):
 
         Args:
             input: logits ``(classes,)``, ``(N, classes)`` or ``(N, classes, d1, …)``, any floating-point type. Half
-                precision is computed in float32; its gradient is rounded once, when the backward knows what it is
-                multiplied with.
+                precision is computed in float32, and all of them in float64 where the parameters make numbers that a
+                float32 does not hold; the gradient is rounded once, when the backward knows what it is multiplied
+                with.
             target: class indices of the logits' shape without ``classes``, or class probabilities of the
                 logits' shape, for which the loss is the expected one over labels drawn from them. Only class
                 indices can be ignored.
@@ -311,6 +315,7 @@ class Combination(Loss):
         parts = self.expression()
         refuse_nothing(parts, self)
         object.__setattr__(self, "_parts", parts)
+        object.__setattr__(self, "needs_float64", parts.needs_float64)
 
     def expression(self) -> Loss:
         """The expression, from the parameters of this instance."""
@@ -357,6 +362,7 @@ class Sum(Loss):
             inside = loss.terms if isinstance(loss, Sum) else ((1.0, loss),)
             flat += [(_check_weight(weight * inner, term), term) for inner, term in inside]
         object.__setattr__(self, "terms", tuple(flat))
+        object.__setattr__(self, "needs_float64", any(loss.needs_float64 for weight, loss in flat if weight))
 
     def text(self, label_smoothing: float) -> str:
         """The terms, each with its weight and the label smoothing of them all.

@@ -47,7 +47,7 @@ def _evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor 
     plain = _needs_plain_formula(logits, target) if weight is None else _needs_plain_formula(logits, target, weight)
     own: Tensor | None = None
     if sample_weight is not None:
-        own = _as_weights(sample_weight, shape, rows)
+        own = _as_weights(sample_weight, shape, rows, loss)
         plain = plain or _needs_plain_formula(own)
     kept: Tensor | None = None
     if label is not None:
@@ -58,6 +58,8 @@ def _evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor 
     if autocast:
         with torch.autocast(device, enabled=False):
             reduced = _run(_weigh(loss, weight, rows, label, coefficients, kept, own), rows, plain)
+            if reduced.dtype is torch.float64 and loss.needs_float64:
+                reduced = reduced.to(logits.dtype if logits.dtype not in _HALF else torch.float32)
     else:
         reduced = _run(_weigh(loss, weight, rows, label, coefficients, kept, own), rows, plain)
         if reduced.dtype != logits.dtype:
@@ -65,7 +67,7 @@ def _evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor 
     return reduced.reshape(shape) if loss.reduction == "none" and len(shape) != 1 else reduced
 
 
-def _as_weights(sample_weight: Any, shape: torch.Size, rows: Tensor) -> Tensor:
+def _as_weights(sample_weight: Any, shape: torch.Size, rows: Tensor, loss: Loss) -> Tensor:
     """The weights of the samples as ``(rows, 1)``.
 
     Raises:
@@ -78,7 +80,7 @@ def _as_weights(sample_weight: Any, shape: torch.Size, rows: Tensor) -> Tensor:
             f"sample_weight is {sample_weight.dtype} of shape {tuple(sample_weight.shape)}: expected a number for each "
             f"sample, of shape {tuple(shape)}"
         )
-    weights: Tensor = sample_weight.to(_precision(rows)).reshape(-1, 1)
+    weights: Tensor = sample_weight.to(_precision(rows, loss)).reshape(-1, 1)
     return weights
 
 
@@ -125,7 +127,8 @@ class _Batch:
             logits = logits[part]
             label = None if label is None else label[part]
             coefficients = None if coefficients is None else coefficients[part]
-        logits = logits.float() if logits.dtype in _HALF else logits
+        precision = _precision(logits, self.loss)
+        logits = logits if logits.dtype is precision else logits.to(precision)
         rows = Rows(logits, label, coefficients, with_slope=with_slope)
         self.loss.accumulate(rows, 1.0)
         return rows
@@ -327,7 +330,7 @@ def _walk(logits: Tensor, batch: _Batch, guess: _Guess | None = None) -> tuple[T
         values = rows.value()
     else:
         guessed = None if guess is None or guess.scale is None else left * guess.scale
-        dtype = _precision(logits) if guessed is None else logits.dtype
+        dtype = _precision(logits, batch.loss) if guessed is None else logits.dtype
         gradient = torch.empty_like(logits, dtype=dtype, memory_format=torch.contiguous_format)
         parts = []
         for start in range(0, count, step):
@@ -362,7 +365,7 @@ def _weigh(
     The weights of the samples, ``own``, come on top.
     """
     count, num_classes = rows.shape
-    precision = _precision(rows)
+    precision = _precision(rows, loss)
     if weight is not None:
         if len(weight) != num_classes:
             raise LabelError(
@@ -407,8 +410,10 @@ def _weigh(
     return _Batch(loss, label, coefficients, kept, row_weight, divisor)
 
 
-def _precision(logits: Tensor) -> torch.dtype:
+def _precision(logits: Tensor, loss: Loss) -> torch.dtype:
     """The type that a loss of these logits is computed in."""
+    if loss.needs_float64:
+        return torch.float64
     return torch.float32 if logits.dtype in _HALF else logits.dtype
 
 
@@ -506,7 +511,7 @@ def _as_rows(loss: Loss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor
                 f"ignore_index={loss.ignore_index} with probability targets: only class indices can be ignored; "
                 "leave it negative"
             )
-        return rows, None, target.to(_precision(rows)).movedim(class_dim, -1).reshape(-1, num_classes), expected
+        return rows, None, target.to(_precision(rows, loss)).movedim(class_dim, -1).reshape(-1, num_classes), expected
     if target.dtype is not torch.int64:
         if target.dtype is torch.bool or target.is_complex():
             raise LabelError(f"targets are {target.dtype}: expected class indices or class probabilities")

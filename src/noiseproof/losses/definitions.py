@@ -201,25 +201,14 @@ class AGCE(Active, name="agce"):
             return -torch.exp(within(self.q, label.log) * label.log)
         if self.a > _VAST:
             return label.p * -power(self.a, self.q - 1)
-        if self.q > _STEEP and fits(self.a + 1, self.q, label.p):
+        if self.q > _STEEP:
             return -steep_power(self.a + label.p, self._log_ratio(label), self.a + 1, self.q - 1) * label.p
-        if (self.q >= 1 or self.a > _SMALL) and fits(self.a + 1, self.q, label.p):
+        if self.q >= 1 or self.a > _SMALL:
             return -((self.a + label.p) ** (self.q - 1)) * label.p
-        return -torch.exp(self.log_slope(label))
-
-    def accumulate(self, rows: Rows, scale: float) -> None:
-        if fits(self.a + 1, self.q, rows.logits):
-            super().accumulate(rows, scale)
-        else:
-            accumulate_in_logs(rows, self, self.a + 1, self.q - 1, scale)
-
-    def log_slope(self, label: Probabilities, base: float = 1.0) -> Tensor:
-        """The logarithm of the slope over ``base`` to the power q - 1, where the base is 1 or a + 1."""
-        log_base = self._log_base(label) if base == 1 else self._log_ratio(label)
-        return log_base * (self.q - 1) + label.log
+        return -torch.exp(self._log_base(label) * (self.q - 1) + label.log)
 
     def check(self) -> None:
-        refuse_overflow(self, self.a + 1, self.q)
+        check_power(self, self.a + 1, self.q)
 
     @property
     def steepness(self) -> float:
@@ -258,35 +247,21 @@ class AUL(Active, name="aul"):
         if self.a > _VAST:
             return lost * -power(self.a, self.p - 1)
         ratio = torch.log1p(lost / (1 - self.a))
-        holds = fits(self.a, self.p, lost)
-        if holds and _VANISHING < self.p <= 1 / math.log1p(1 / (self.a - 1)):
+        if _VANISHING < self.p <= 1 / math.log1p(1 / (self.a - 1)):
             return torch.expm1(ratio * self.p) * (power(self.a - 1, self.p) / self.p)
-        if holds and self.p <= _STEEP:
+        if self.p <= _STEEP:
             return difference(1.0, -ratio, self.p) * ((self.a - 1) - lost) ** self.p
         return difference(self.a, -ratio, self.p, torch.exp(self._log_ratio(label) * self.p))
 
     def slope(self, label: Probabilities) -> Tensor:
         if self.a > _VAST:
             return label.p * -power(self.a, self.p - 1)
-        if 1 <= self.p <= _STEEP and fits(self.a, self.p, label.p):
+        if 1 <= self.p <= _STEEP:
             return -((self.a - label.p) ** (self.p - 1)) * label.p
-        if self.p > _STEEP and fits(self.a, self.p, label.p):
+        if self.p > _STEEP:
             lower = (self.a - 1) - torch.expm1(label.log)
             return -steep_power(lower, self._log_ratio(label), self.a, self.p - 1) * label.p
-        if fits(self.a, self.p, label.p):
-            return -(((self.a - 1) - torch.expm1(label.log)) ** (self.p - 1)) * label.p
-        return -torch.exp(self.log_slope(label))
-
-    def accumulate(self, rows: Rows, scale: float) -> None:
-        if fits(self.a, self.p, rows.logits):
-            super().accumulate(rows, scale)
-        else:
-            accumulate_in_logs(rows, self, self.a, self.p - 1, scale)
-
-    def log_slope(self, label: Probabilities, base: float = 1.0) -> Tensor:
-        """The logarithm of the slope over ``base`` to the power p - 1, where the base is 1 or a."""
-        log_base = torch.log((self.a - 1) - torch.expm1(label.log)) if base == 1 else self._log_ratio(label)
-        return log_base * (self.p - 1) + label.log
+        return -(((self.a - 1) - torch.expm1(label.log)) ** (self.p - 1)) * label.p
 
     def _log_ratio(self, label: Probabilities) -> Tensor:
         """``log((a - p)/a)``, in which nothing cancels."""
@@ -294,7 +269,7 @@ class AUL(Active, name="aul"):
         return torch.where(label.p < self.a / 2, torch.log1p(label.p.clamp(max=self.a / 2) / -self.a), close)
 
     def check(self) -> None:
-        refuse_overflow(self, self.a, self.p)
+        check_power(self, self.a, self.p)
 
     @property
     def steepness(self) -> float:
@@ -365,30 +340,30 @@ class AMSE(Passive, name="amse"):
     def _accumulate_power(self, rows: Rows, scale: float) -> None:
         """With every power in log space: small ones of tiny probabilities count, and those of 1 - p have no end.
 
-        Where it can be, the power of a is taken out: the exponential of a large logarithm multiplies its rounding.
+        The power of a is taken out: the exponential of a large logarithm multiplies its rounding.
         """
+        rows.sharpen(scale * self.steepness)
         lead = Leading(rows)
         own, others = lead.coefficients, rows.mass - lead.coefficients
         q = within(self.q, lead.log)
         powers = torch.exp(lead.log * q)
-        base = self.a if power(self.a, self.q) < torch.finfo(lead.log.dtype).max else 1.0
         if self.a == 1:
             log_distance = lead.log_rest
         elif self.a > _VAST:
-            log_distance = torch.full_like(lead.log, math.log(self.a / base))
+            log_distance = torch.zeros_like(lead.log)
         else:
-            log_distance = torch.log(((self.a - 1) + torch.exp(lead.log_rest)) / base)
-        value = lead.total(own, torch.exp(log_distance * q)) * power(base, q) + lead.total(others, powers)
+            log_distance = torch.log(((self.a - 1) + torch.exp(lead.log_rest)) / self.a)
+        value = lead.total(own, torch.exp(log_distance * q)) * power(self.a, q) + lead.total(others, powers)
         gradient = None
         if rows.with_slope:
             log_slope = log_distance * (q - 1) + lead.log
             bounded = lead.gradient(others * powers, torch.zeros_like(own), log_slope)
-            steep = lead.gradient(torch.zeros_like(own), -own, log_slope) * power(base, q - 1)
+            steep = lead.gradient(torch.zeros_like(own), -own, log_slope) * power(self.a, q - 1)
             gradient = (bounded + steep) * q * scale
         rows.add_direct(value * scale, gradient)
 
     def check(self) -> None:
-        refuse_overflow(self, self.a, self.q)
+        check_power(self, self.a, self.q)
 
     @property
     def steepness(self) -> float:
@@ -408,64 +383,30 @@ def steep_power(base: Tensor, log_ratio: Tensor, largest: float, exponent: float
 
 
 def difference(upper: float, ratio: Tensor, q: float, factor: Tensor | None = None) -> Tensor:
-    """``factor (upper^q - lower^q)/q`` from ``upper`` and ``ratio = log(lower/upper)``, without overflow on the way."""
+    """``factor (upper^q - lower^q)/q`` from ``upper`` and ``ratio = log(lower/upper)``."""
     if q < _VANISHING:
         return -ratio
     q = within(q, ratio)
     share = torch.expm1(ratio * q)
     if factor is not None:
         share = share * factor
-    if fits(upper, q, share):
-        return share * (power(upper, q) / -q)
-    # A power that is beyond the type is taken half at a time: its logarithm would be large, and so its rounding.
-    share = share * (-1 / q)
-    half = min(power(upper, q / 2), torch.finfo(share.dtype).max)
-    return share * half * half
+    return share * (power(upper, q) / -q)
 
 
-def fits(base: float, exponent: float, like: Tensor) -> bool:
-    """Whether a type holds a power, with room for a factor."""
-    return exponent * math.log(base) < _LARGEST_EXPONENT[like.dtype]
-
-
-_LARGEST_EXPONENT = {dtype: math.log(torch.finfo(dtype).max) - 8 for dtype in (torch.float32, torch.float64)}
-
-
-def accumulate_in_logs(rows: Rows, loss: AGCE | AUL, base: float, exponent: float, scale: float) -> None:
-    """Add a loss of the label's probability whose slopes a type may not hold, though it holds their products with p.
-
-    Args:
-        rows: what to add it to.
-        loss: the loss.
-        base: what its slopes are at most, to the power ``exponent`` and times p.
-        exponent: that power.
-        scale: what it is multiplied by.
-    """
-    rows.every.sharpen()
-    lead = Leading(rows)
-    values = lead.total(lead.coefficients, loss.value(rows.every))
-    gradient = None
-    if rows.with_slope:
-        # The exponential of a large logarithm multiplies its rounding, so the largest slope is taken out, if it can be.
-        largest = power(base, exponent)
-        if not 1 < largest < torch.finfo(rows.logits.dtype).max:
-            base = largest = 1.0
-        slopes = loss.log_slope(rows.every, base)
-        gradient = lead.gradient(torch.zeros_like(slopes), -lead.coefficients, slopes) * scale * largest
-    rows.add_direct(values * scale, gradient)
-
-
-def refuse_overflow(loss: Loss, base: float, exponent: float) -> None:
-    """Refuse parameters with which the values of a loss are beyond all types.
+def check_power(loss: Loss, base: float, exponent: float) -> None:
+    """Note whether the largest value of a loss, about a power, is more than a float32 holds with room for a factor.
 
     Raises:
-        SpecError: the power, which is about the largest value, is beyond a float64.
+        SpecError: it is beyond a float64 too.
     """
-    if exponent * math.log(base) > _LARGEST:
+    logarithm = exponent * math.log(base)
+    if logarithm > _LARGEST:
         raise SpecError(f"{loss.spec}: the largest value, about {base:g}^{exponent:g}, is beyond what a float64 holds")
+    object.__setattr__(loss, "needs_float64", logarithm > _LARGEST_IN_FLOAT32)
 
 
 _LARGEST = 690.0
+_LARGEST_IN_FLOAT32 = math.log(torch.finfo(torch.float32).max) - 8
 
 
 def power(base: float, exponent: float) -> float:

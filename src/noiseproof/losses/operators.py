@@ -39,6 +39,7 @@ class Normalized(Loss):
         active = _checked("normalized", inner)
         super().__init__(**{**inner.options, **options})
         object.__setattr__(self, "inner", active)
+        object.__setattr__(self, "needs_float64", active.needs_float64)
 
     def text(self, label_smoothing: float) -> str:
         """``normalized(…)``."""
@@ -109,6 +110,7 @@ class Negative(Loss):
             )
         super().__init__(**{**inner.options, **options}, p_min=p_min)
         object.__setattr__(self, "inner", active)
+        object.__setattr__(self, "needs_float64", active.needs_float64)
 
     def text(self, label_smoothing: float) -> str:
         """``negative(…, p_min=…)``."""
