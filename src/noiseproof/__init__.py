@@ -9,6 +9,7 @@ The sub-packages are imported on first use, so that ``import noiseproof`` is ins
 * :mod:`noiseproof.literature` – published methods as data: loss, parameters, regularisation, source
 * :mod:`noiseproof.methods` – what takes a training step: a loss, or more
 * :mod:`noiseproof.train` – recipes and the training loop
+* :mod:`noiseproof.prediction` – what was trained, as something that gives predictions: :func:`load` makes it
 * :mod:`noiseproof.bench` – grids of recipes and the tables made from them
 * :mod:`noiseproof.report` – plots and pages from finished runs
 * :mod:`noiseproof.theory` – which losses are proved to tolerate a noise, and with what parameters
@@ -18,12 +19,12 @@ from __future__ import annotations
 
 import importlib
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from types import ModuleType
-
-    from noiseproof import bench, data, literature, losses, methods, models, noise, report, theory, train
+    from noiseproof import bench, data, literature, losses, methods, models, noise, prediction, report, theory, train
+    from noiseproof.losses import make_loss
+    from noiseproof.prediction import load
 
 __version__ = version("noiseproof")
 __all__ = [
@@ -31,17 +32,25 @@ __all__ = [
     "bench",
     "data",
     "literature",
+    "load",
     "losses",
+    "make_loss",
     "methods",
     "models",
     "noise",
+    "prediction",
     "report",
     "theory",
     "train",
 ]
 
 
-def __getattr__(name: str) -> ModuleType:
+_FUNCTIONS = {"load": "prediction", "make_loss": "losses"}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _FUNCTIONS:
+        return getattr(importlib.import_module(f"noiseproof.{_FUNCTIONS[name]}"), name)
     if name in __all__:
         return importlib.import_module(f"noiseproof.{name}")
     raise AttributeError(f"module 'noiseproof' has no attribute {name!r}")

@@ -12,7 +12,7 @@ import torch
 from noiseproof import data
 from noiseproof.classes import Classes, read_labels, sort_names
 from noiseproof.errors import DataError, DataWarning, LabelError
-from noiseproof.train._batches import make_inputs
+from noiseproof.loaders import make_inputs
 
 RANDOM = np.random.default_rng(0)
 FEATURES = RANDOM.normal(size=(60, 3))
@@ -213,7 +213,7 @@ def test_features_are_standardised_before_they_are_rounded(tmp_path: Path, scale
     wanted = (FEATURES - FEATURES.mean(0)) / FEATURES.std(0) if factor else np.zeros_like(FEATURES)
     assert dataset.test is not None
     for inputs, expected in ((dataset.train.inputs, wanted), (dataset.test.inputs, wanted[:9])):
-        made = make_inputs(dataset, inputs, torch.device("cpu"))
+        made = make_inputs(dataset.preprocessing, inputs, torch.device("cpu"))
         ((_, (batch,)),) = made.batches([torch.arange(len(inputs))])
         assert batch.dtype == torch.float32
         np.testing.assert_allclose(batch.numpy(), expected, atol=2e-4)

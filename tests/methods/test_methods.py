@@ -30,7 +30,7 @@ from noiseproof.methods import (
 )
 from noiseproof.seeding import torch_stream
 from noiseproof.train import Progress, Recipe, make_recipe, train
-from noiseproof.train._batches import epoch_order
+from noiseproof.train._order import epoch_order
 
 BASE: dict[str, Any] = {
     "data": "digits",

@@ -11,7 +11,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from noiseproof.train._augment import jitter, random_boxes, view
+from noiseproof.loaders._augment import jitter, random_boxes, view
 
 
 def stream(seed: int = 0) -> torch.Generator:

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from noiseproof import data
 from noiseproof.data import Dataset, Part
-from noiseproof.train._batches import Inputs, epoch_order, in_order, make_inputs
+from noiseproof.loaders import Inputs, in_order, make_inputs
+from noiseproof.train._order import epoch_order
 
 CPU = torch.device("cpu")
 
@@ -31,7 +32,7 @@ def image_set(images: np.ndarray) -> Dataset:
 def test_plain_batches_are_standardised_and_channels_last() -> None:
     images = np.random.default_rng(0).integers(0, 256, (6, 8, 5, 3), dtype=np.uint8)
     dataset = Dataset("test", Part(images, np.zeros(6, int)), None, ("a", "b"), (10.0, 20.0, 30.0), (2.0, 4.0, 8.0))
-    batch = batch_of(make_inputs(dataset, images, CPU), torch.tensor([4, 1]))
+    batch = batch_of(make_inputs(dataset.preprocessing, images, CPU), torch.tensor([4, 1]))
     expected = (images[[4, 1]].astype(float) - [10, 20, 30]) / [2, 4, 8]
     np.testing.assert_allclose(batch.numpy(), expected.transpose(0, 3, 1, 2), rtol=1e-5, atol=1e-5)
     assert batch.is_contiguous(memory_format=torch.channels_last)
@@ -40,7 +41,7 @@ def test_plain_batches_are_standardised_and_channels_last() -> None:
 def test_features_are_standardised() -> None:
     features = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     dataset = Dataset("test", Part(features, np.zeros(5, int)), None, ("a", "b"), (1.0, 0.0, 0.0), (2.0, 1.0, 1.0))
-    inputs = make_inputs(dataset, features, CPU)
+    inputs = make_inputs(dataset.preprocessing, features, CPU)
     assert len(inputs) == 5
     np.testing.assert_allclose(batch_of(inputs, torch.tensor([2]))[0, 0], (features[2, 0] - 1) / 2, rtol=1e-6)
 
@@ -49,7 +50,7 @@ def test_features_are_standardised() -> None:
 def test_every_image_gets_its_own_crop_and_flip(side: int, padding: int) -> None:
     """Each output is one of the crops of the padded image, flipped or not; all of them occur."""
     image = np.random.default_rng(0).integers(1, 256, (1, side, side, 1), dtype=np.uint8)
-    inputs = make_inputs(image_set(image), image, CPU)
+    inputs = make_inputs(image_set(image).preprocessing, image, CPU)
     batch = batch_of(inputs, torch.zeros(2000, dtype=torch.int64), ("crop", "flip"), torch.Generator().manual_seed(0))
     padded = np.pad(image[0, :, :, 0], padding)
     possible = {}
@@ -67,7 +68,7 @@ def test_rotation_turns_by_at_most_twenty_degrees_about_the_centre() -> None:
     image = np.zeros((1, 33, 33, 1), np.uint8)
     image[0, 16, 16] = 200  # the centre stays
     image[0, 16, 30] = 100  # 14 pixels to the right of it
-    inputs = make_inputs(image_set(image), image, CPU)
+    inputs = make_inputs(image_set(image).preprocessing, image, CPU)
     batch = batch_of(inputs, torch.zeros(300, dtype=torch.int64), ("rotate",), torch.Generator().manual_seed(0))
     assert (batch[:, 0, 16, 16] == 200).all()
     angles = []
@@ -84,7 +85,7 @@ def test_rotation_turns_by_at_most_twenty_degrees_about_the_centre() -> None:
 
 def test_rotation_leaves_black_corners() -> None:
     image = np.full((1, 32, 32, 3), 255, np.uint8)
-    inputs = make_inputs(image_set(image), image, CPU)
+    inputs = make_inputs(image_set(image).preprocessing, image, CPU)
     batch = batch_of(inputs, torch.zeros(64, dtype=torch.int64), ("rotate",), torch.Generator().manual_seed(1))
     assert (batch[:, :, 0, 0] == 0).any()
     assert (batch[:, :, 16, 16] == 255).all()
@@ -92,7 +93,7 @@ def test_rotation_leaves_black_corners() -> None:
 
 def test_the_generator_decides() -> None:
     images = data.digits().train.inputs[:50]
-    inputs = make_inputs(data.digits(), images, CPU)
+    inputs = make_inputs(data.digits().preprocessing, images, CPU)
     index = torch.arange(50)
     one, same, other = (
         batch_of(inputs, index, ("crop", "flip", "rotate"), torch.Generator().manual_seed(seed)) for seed in (1, 1, 2)
@@ -135,6 +136,6 @@ def test_orders_differ_between_seeds() -> None:
 @pytest.mark.gpu
 def test_batches_on_a_gpu() -> None:
     images = data.digits().train.inputs[:50]
-    inputs = make_inputs(data.digits(), images, torch.device("cuda"))
+    inputs = make_inputs(data.digits().preprocessing, images, torch.device("cuda"))
     index = torch.arange(50, device="cuda")
     assert batch_of(inputs, index, ("crop", "flip"), torch.Generator("cuda").manual_seed(1)).device.type == "cuda"

@@ -20,7 +20,7 @@ from noiseproof.noise import NoisyLabels, instance_dependent, symmetric
 from noiseproof.seeding import torch_stream
 from noiseproof.train import Progress, Recipe, RunFolder, load_dataset, make_recipe, prepare, read_record, train
 from noiseproof.train import _loop as loop
-from noiseproof.train._batches import epoch_order
+from noiseproof.train._order import epoch_order
 
 BASE: dict[str, Any] = {
     "data": "digits",

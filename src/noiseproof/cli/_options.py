@@ -59,6 +59,24 @@ def add_data_dir(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_device(parser: argparse.ArgumentParser) -> None:
+    """What to compute on."""
+    parser.add_argument(
+        "--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="what to compute on (default: auto)"
+    )
+
+
+def add_workers(parser: argparse.ArgumentParser) -> None:
+    """Who decodes images."""
+    parser.add_argument(
+        "--workers",
+        type=_count,
+        metavar="N",
+        help="processes that decode image files, 0 for none (default: one per processor, up to 16); results do not "
+        "depend on it",
+    )
+
+
 def add_run_options(parser: argparse.ArgumentParser) -> None:
     """Where data and runs are, and on what to train."""
     add_data_dir(parser)
@@ -71,9 +89,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--runs", type=Path, default=Path("runs"), metavar="DIR", help="a folder per run (default: runs)"
     )
-    parser.add_argument(
-        "--device", default="auto", choices=("auto", "cpu", "cuda", "mps"), help="what to train on (default: auto)"
-    )
+    add_device(parser)
     parser.add_argument(
         "--fast",
         action="store_true",
@@ -88,13 +104,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
         help="how many runs at once, each a process with its share of the CPU's threads; 'auto' for as many as get "
         "most done (default: 1)",
     )
-    parser.add_argument(
-        "--workers",
-        type=_count,
-        metavar="N",
-        help="processes that decode image files, 0 for none (default: one per processor, up to 16); results do not "
-        "depend on it",
-    )
+    add_workers(parser)
     parser.add_argument(
         "--regulariser",
         choices=("l1", "l2", "none"),

@@ -14,15 +14,20 @@ from noiseproof.data._human import cifarn
 from noiseproof.data._label_list import LabelList, label_list, read_label_list
 from noiseproof.data._listed import image_folder, image_lists
 from noiseproof.data._matching import match_labels
-from noiseproof.data._reader import Reader, default_workers
+from noiseproof.data._preprocessing import Preprocessing
+from noiseproof.data._reader import ArrayReader, Reader, default_workers
+from noiseproof.data._unlabelled import Unlabelled, read_unlabelled, unlabelled_arrays
 from noiseproof.data._webvision import webvision_mini
 
 __all__ = [
+    "ArrayReader",
     "Dataset",
     "ImageFiles",
     "LabelList",
     "Part",
+    "Preprocessing",
     "Reader",
+    "Unlabelled",
     "Unreadable",
     "arrays",
     "cifar10",
@@ -36,6 +41,8 @@ __all__ = [
     "label_list",
     "match_labels",
     "read_label_list",
+    "read_unlabelled",
     "standardised",
+    "unlabelled_arrays",
     "webvision_mini",
 ]

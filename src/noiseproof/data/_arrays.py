@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _EXPECTED = (
     "expected 'images' (uint8, (N, height, width) or (N, height, width, channels)) or 'features' (numbers, "
     "(N, features)), and 'labels' (numbers or text, (N,)); optional: 'test_images' or 'test_features', 'test_labels', "
-    "'clean_labels', 'class_names'"
+    "'clean_labels', 'class_names', 'feature_names'"
 )
 _LABELS = {"labels": "training label", "test_labels": "test label", "clean_labels": "clean label"}
 """Arrays of labels, and what one of them is called in errors."""
@@ -40,7 +40,8 @@ def arrays(path: str | Path) -> Dataset:
 
     The classes are the values that occur in all labels together, numbers in numeric order. ``class_names`` gives them
     another order, adds classes that do not occur, or, where labels count from 0, names them: label 0 is the first
-    name.
+    name. ``feature_names`` (text, ``(features,)``) names the columns of the features, by which tables are read for
+    predictions.
 
     Inputs are standardised by the training set's mean and deviation, per channel or feature, in float64.
 
@@ -71,9 +72,28 @@ def arrays(path: str | Path) -> Dataset:
         test = Part(tested, labels["test_labels"])
     return check_classes(
         Dataset(
-            path.stem, Part(inputs, labels["labels"]), test, names, tuple(mean.tolist()), tuple(std.tolist()), clean
+            path.stem,
+            Part(inputs, labels["labels"]),
+            test,
+            names,
+            tuple(mean.tolist()),
+            tuple(std.tolist()),
+            clean,
+            feature_names=_feature_names(content, inputs.shape[-1], path),
         )
     )
+
+
+def _feature_names(content: dict[str, NDArray[Any]], count: int, path: Path) -> tuple[str, ...]:
+    if "feature_names" not in content:
+        return ()
+    array = content["feature_names"]
+    if array.dtype.kind != "U" or array.shape != (count,) or len({*array.tolist()}) < count:
+        raise DataError(
+            f"{path}: feature_names are {array.dtype} of shape {array.shape}: expected {count} different texts, one "
+            "for each feature"
+        )
+    return tuple(array.tolist())
 
 
 def _read(path: Path) -> dict[str, NDArray[Any]]:
@@ -89,7 +109,7 @@ def _check_names(names: Iterable[str], path: Path) -> None:
     if len(kinds) != 1 or "labels" not in found:
         raise DataError(f"{path} holds {', '.join(sorted(found)) or 'nothing'}: {_EXPECTED}")
     (kind,) = kinds
-    known = {kind, f"test_{kind}", *_LABELS, "class_names"}
+    known = {kind, f"test_{kind}", *_LABELS, "class_names", *(["feature_names"] if kind == "features" else [])}
     for name in sorted(found - known):
         raise DataError(f"{path} holds an array {name!r}, which has no meaning here{suggest(name, known)}")
     if (f"test_{kind}" in found) != ("test_labels" in found):

@@ -120,12 +120,27 @@ def decode(path: Path, resize: int, *, square: bool, depth: int = 16) -> NDArray
                 image = ImageOps.exif_transpose(file)
             # Pillow brings those of PPM files to 16 bits.
             image = _to_rgb(image, 16 if file.format == "PPM" else depth)
-        left, top = (max(0, side - LONGEST * other) / 2 for side, other in (image.size, image.size[::-1]))
-        if square:
-            left = top = 0
-        box = (left, top, image.width - left, image.height - top)
-        target = _scaled(round(box[2] - box[0]), round(box[3] - box[1]), resize, square=square)
-        return np.array(image.resize(target, Image.Resampling.BILINEAR, box=box))
+        return _resized(image, resize, square=square)
+
+
+def _resized(image: Image, resize: int, *, square: bool) -> NDArray[np.uint8]:
+    """The pixels of an image whose short side becomes ``resize`` long."""
+    left, top = (max(0, side - LONGEST * other) / 2 for side, other in (image.size, image.size[::-1]))
+    if square:
+        left = top = 0
+    box = (left, top, image.width - left, image.height - top)
+    target = _scaled(round(box[2] - box[0]), round(box[3] - box[1]), resize, square=square)
+    return np.array(image.resize(target, _BILINEAR, box=box))
+
+
+_BILINEAR = 2  # as PIL.Image.Resampling has it
+
+
+def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """The brightness ``(height, width, 1)`` of RGB pixels."""
+    from PIL import Image
+
+    return np.array(Image.fromarray(pixels).convert("L"))[..., None]
 
 
 class _NoPixelsError(OSError):
@@ -247,6 +262,22 @@ def decode_batch(
             failed.append((position, result))
         else:
             read.append((position, result))
+    return (*_on_a_canvas(read), failed)
+
+
+def arrays_on_a_canvas(
+    images: NDArray[np.uint8], resize: int, *, square: bool
+) -> tuple[list[int], NDArray[np.uint8], NDArray[np.int64]]:
+    """Images in memory, ``(n, height, width, 1 or 3)``, as :func:`decode_batch` gives those of files."""
+    from PIL import Image
+
+    rgb = np.repeat(images, 3, axis=3) if images.shape[3] == 1 else images
+    return _on_a_canvas(
+        [(place, _resized(Image.fromarray(each), resize, square=square)) for place, each in enumerate(rgb)]
+    )
+
+
+def _on_a_canvas(read: list[tuple[int, NDArray[np.uint8]]]) -> tuple[list[int], NDArray[np.uint8], NDArray[np.int64]]:
     sizes = np.array([pixels.shape[:2] for _, pixels in read], np.int64).reshape(-1, 2)
     height, width = sizes.max(0, initial=0) + 1
     canvas = np.zeros((len(read), height, width, 3), np.uint8)
@@ -255,4 +286,4 @@ def decode_batch(
         place[:bottom, :right] = pixels
         place[bottom, :right] = pixels[-1]
         place[: bottom + 1, right] = place[: bottom + 1, right - 1]
-    return [position for position, _ in read], canvas, sizes, failed
+    return [position for position, _ in read], canvas, sizes

@@ -27,11 +27,11 @@ _EXPECTED = (
 )
 
 _NUMBERED = ("", "index", "idx", "id", "unnamed: 0", "position", "number", "row", "sample", "sample_id", "image_id")
-_NAMED = (
+NAME_COLUMNS = (
     "path", "file", "filename", "file_name", "filepath", "file_path", "image", "image_path", "image_name", "image_id",
     "image_file", "img", "img_path", "img_name", "name", "key", "id", "sample", "sample_id", "index", "",
 )  # fmt: skip
-_CALLED = (
+LABEL_COLUMNS = (
     "label", "labels", "class", "classes", "class_name", "label_name", "target", "category", "y", "noisy", "clean",
     "noisy_label", "noisy_labels", "clean_label", "clean_labels",
 )  # fmt: skip
@@ -195,7 +195,7 @@ def _kind_of_key(name: str, values: Any) -> str | None:
         return "numbers"
     if isinstance(values, np.ndarray) or not all(isinstance(value, str) for value in values):
         return None
-    if called in _NAMED and len(set(values)) == len(values):
+    if called in NAME_COLUMNS and len(set(values)) == len(values):
         return "names"
     return "names" if sum(map(_is_file, values)) > len(values) / 2 else None
 
@@ -261,7 +261,7 @@ def _is_header(rows: Sequence[Sequence[str]], column: str | None, path: Path) ->
     if any(map(is_number, head)) or any(map(_is_file, head)):
         return False
     comes_again = [head[place] in [row[place] for row in body] for place in range(len(head))]
-    usual = {name.casefold() for name in head} & {*_NAMED, *_NUMBERED, *_CALLED}
+    usual = {name.casefold() for name in head} & {*NAME_COLUMNS, *_NUMBERED, *LABEL_COLUMNS}
     if column in head or (usual and not any(comes_again)):  # "y" is a label too, beside "n"
         return True
     for place in range(len(head)):

@@ -11,21 +11,24 @@ import os
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from noiseproof.data._decode import Unreadable, decode_batch
+from noiseproof.data._decode import Unreadable, arrays_on_a_canvas, decode_batch
+from noiseproof.data._files import ImageFiles
 from noiseproof.errors import RunError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
-    from pathlib import Path
 
+    from numpy.typing import NDArray
     from torch import Tensor
 
-    from noiseproof.data._files import ImageFiles
+    from noiseproof.data._preprocessing import Preprocessing
 
 _MOST_WORKERS = 16
 
@@ -152,6 +155,39 @@ class Reader:
             self._loader = None
             if iterator is not None:
                 iterator._shutdown_workers()  # type: ignore[attr-defined]  # noqa: SLF001
+
+
+class ArrayReader:
+    """What a :class:`Reader` is for files, for images in memory that are treated as files are.
+
+    Args:
+        images: uint8, ``(N, height, width, 1 or 3)``.
+    """
+
+    def __init__(self, images: NDArray[np.uint8]) -> None:
+        self._images = images
+
+    def read(self, files: ImageFiles, order: Sequence[Tensor]) -> Generator[Decoded]:
+        """The batches of ``order``; of the files only how they are resized counts."""
+        for batch in order:
+            positions, canvas, sizes = arrays_on_a_canvas(
+                self._images[batch.numpy()], files.resize, square=files.square
+            )
+            yield Decoded(
+                torch.tensor(positions, dtype=torch.int64), torch.from_numpy(canvas), torch.from_numpy(sizes), []
+            )
+
+    def files(self, preprocessing: Preprocessing) -> ImageFiles:
+        """What stands for the images where files are expected."""
+        count = len(self._images)
+        return ImageFiles(
+            Path(),
+            np.array([b""] * count),
+            np.zeros(count, np.int64),
+            image_size=preprocessing.shape[0],
+            resize=preprocessing.resize,
+            square=preprocessing.square,
+        )
 
 
 def _as_it_is(batch: Decoded) -> Decoded:

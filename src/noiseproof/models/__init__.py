@@ -12,6 +12,7 @@ from torch import nn
 from noiseproof.errors import SpecError, suggest
 from noiseproof.models import _networks
 from noiseproof.models._networks import Network
+from noiseproof.models._precision import InPrecision, Precision, find_device, tensor_cores
 from noiseproof.models._resnet50 import resnet50
 from noiseproof.models._student import Judged, StudentHead
 from noiseproof.models._weights import Weights
@@ -25,16 +26,20 @@ if TYPE_CHECKING:
 __all__ = [
     "HEADS",
     "MODELS",
+    "InPrecision",
     "Judged",
     "ModelKind",
     "Network",
+    "Precision",
     "StudentHead",
     "Weights",
     "canonical_head",
     "canonical_model",
     "check_weights",
+    "find_device",
     "make_model",
     "read_weights",
+    "tensor_cores",
 ]
 
 

@@ -12,12 +12,12 @@ import torch
 from torch import Tensor
 
 from noiseproof.errors import RunError
+from noiseproof.loaders import InMemory
 from noiseproof.losses import make_loss
 from noiseproof.methods import make_method
+from noiseproof.models import InPrecision
 from noiseproof.seeding import derive
-from noiseproof.train._batches import InMemory
 from noiseproof.train._eager import EagerSteps
-from noiseproof.train._precision import InPrecision
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

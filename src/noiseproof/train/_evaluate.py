@@ -1,46 +1,18 @@
-"""What the networks of a run say of inputs that they do not learn from."""
+"""How good the networks of a run are, and whether they are numbers."""
 
 from __future__ import annotations
 
-import math
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from noiseproof.train._batches import Inputs, in_order
+from noiseproof.prediction import outputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
-_BATCH = 256
-_VALUES = 1 << 23
-"""On a GPU a batch has as many samples as have this many values, where those are more: launches cost time there."""
-
-
-def outputs_of(
-    networks: Sequence[nn.Module], inputs: Inputs, input_shape: tuple[int, ...]
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batch by batch, the indices of the inputs that could be read and their logits, in evaluation mode.
-
-    Of several networks it is the logarithm of their mean probabilities.
-    """
-    size = _BATCH
-    if next(networks[0].parameters(), torch.empty(0)).device.type == "cuda":
-        size = max(size, _VALUES // math.prod(input_shape))
-    for network in networks:
-        network.eval()
-    with torch.no_grad():
-        for index, (batch,) in inputs.batches(in_order(len(inputs), size)):
-            if len(index):
-                logits = [network(batch) for network in networks]
-                yield index, logits[0] if len(logits) == 1 else mean_logits(logits)
-
-
-def mean_logits(logits: Sequence[Tensor]) -> Tensor:
-    """The logarithm of the mean of the probabilities."""
-    each = torch.stack([one.log_softmax(1) for one in logits])
-    return each.logsumexp(0) - math.log(len(logits))
+    from noiseproof.loaders import Inputs
 
 
 def accuracy(

@@ -19,6 +19,7 @@ from noiseproof.container import ContainerError, read_state, weights_metadata, w
 from noiseproof.errors import DataWarning, RunError, RunWarning, shorten
 from noiseproof.files import guarded_write, remove_partial_files, write_atomically, write_text
 from noiseproof.formats import csv_text
+from noiseproof.prediction import PREDICTOR, Description, Member, WeightsFile, description_text
 from noiseproof.train._identity import differences, reads_noise
 from noiseproof.train._record import RECORD, TIMING, Record, read_record
 from noiseproof.train._schedule import can_be_made_longer
@@ -45,8 +46,9 @@ class RunFolder:
 
     It holds ``record.json``, ``noise.json`` (the labels), ``timing.csv`` (seconds per epoch, the one file that
     differs from run to run), ``unreadable.csv`` where images could not be read, while running ``checkpoint.pt`` and
-    the one before it, and at the end ``weights.safetensors`` (last epoch) and ``selected.safetensors`` (the epoch
-    chosen on noisy validation data). An error before the first step leaves no folder that was not there before.
+    the one before it, and at the end ``weights.safetensors`` (last epoch), ``selected.safetensors`` (the epoch chosen
+    on noisy validation data) and ``predictor.json`` (what :func:`noiseproof.load` reads). An error before the first
+    step leaves no folder that was not there before.
 
     Raises:
         RunError: another process uses the folder, it belongs to another run, or cannot be written.
@@ -257,10 +259,7 @@ class RunFolder:
         """Write the weights, and mark the run as ended."""
         self.record.epochs = list(state.history)
         if status == "finished":
-            for number, network in enumerate(state.networks):
-                self.save_weights(f"weights{_ending(number)}", network.state_dict())
-            for number, weights in enumerate(state.selected or ()):
-                self.save_weights(f"selected{_ending(number)}", weights)
+            self._save_predictor(state)
             if can_be_made_longer(self.recipe):
                 self.save_checkpoint(state.state_dict())
         self.record.status = status
@@ -366,6 +365,24 @@ class RunFolder:
         content = to_safetensors(plain, weights_metadata("weights", self._head()))
         write_atomically(self.path / f"{name}.safetensors", content)
         self._note_file(f"{name}.safetensors", content)
+
+    def _save_predictor(self, state: RunState) -> None:
+        """Write the weights, and what turns inputs into predictions with them."""
+        members = []
+        for number, network in enumerate(state.networks):
+            of_epochs = {"last": (f"weights{_ending(number)}", network.state_dict())}
+            if state.selected is not None:
+                of_epochs["selected"] = (f"selected{_ending(number)}", state.selected[number])
+            weights = {}
+            for epoch, (name, values) in of_epochs.items():
+                self.save_weights(name, values)
+                weights[epoch] = WeightsFile(f"{name}.safetensors", self.record.files[f"{name}.safetensors"])
+            recipe = self.recipe
+            members.append(Member(recipe.model, weights, head=recipe.method.head, precision=recipe.precision))
+        names = tuple(self.record.data["class_names"])
+        text = description_text(Description(self.record.id, names, state.preprocessing, tuple(members)))
+        write_text(self.path / PREDICTOR, text)
+        self._note_file(PREDICTOR, text.encode())
 
     def save_unreadable(self, parts: dict[str, dict[str, str]]) -> None:
         """Write which images of which part could not be read, and why; their numbers go into the record."""

@@ -22,7 +22,6 @@ from noiseproof.train._eager import EagerSteps
 from noiseproof.train._evaluate import accuracy
 from noiseproof.train._folder import RunFolder
 from noiseproof.train._identity import identify, is_of_settings, noise_fingerprint
-from noiseproof.train._precision import find_device, tensor_cores
 from noiseproof.train._prepare import load_dataset, prepare
 from noiseproof.train._recipe import make_recipe
 from noiseproof.train._record import Epoch, Record, read_record
@@ -123,10 +122,10 @@ def train(
         run.check_noise(task.noise)
         if run.record.status != "running":
             return run.record
-        place = find_device(device)
+        place = models.find_device(device)
         with (
             _own_random_state(recipe.seed, place),
-            tensor_cores(allowed=recipe.precision == "tf32-true"),
+            models.tensor_cores(allowed=recipe.precision == "tf32-true"),
             interruptible() as interrupted,
             _reader(dataset, workers, place) as reader,
         ):

@@ -108,7 +108,7 @@ def _read_tables(tables: Mapping[str, Any]) -> dict[str, Any]:
         return values
     if is_recipe_file(parent):
         raise RecipeError(f"extends: {parent} is a file, which only files extend; read it with read_recipe_file")
-    return merge(_parse(parent), values)
+    return merge(_read(parent, depth=1), values)
 
 
 def _pop_parent(values: dict[str, Any], where: str) -> str | None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from noiseproof.train._batches import Inputs, check_balanced, make_inputs
+from noiseproof.loaders import Inputs, make_inputs
+from noiseproof.train._order import check_balanced
 
 if TYPE_CHECKING:
     import numpy as np
@@ -57,12 +58,15 @@ def make_sets(task: Task, recipe: Recipe, device: torch.device, reader: Reader |
         check_balanced(balance, dataset.num_classes)
     measured: dict[str, tuple[Inputs, Tensor]] = {}
     if len(task.validation):
-        inputs = make_inputs(dataset, task.inputs(task.validation), device, reader)
+        inputs = make_inputs(dataset.preprocessing, task.inputs(task.validation), device, reader)
         measured["validation"] = inputs, torch.from_numpy(task.labels[task.validation]).to(device)
     for name, part in dataset.test_parts.items():
-        measured[name] = make_inputs(dataset, part.inputs, device, reader), torch.from_numpy(part.labels).to(device)
+        measured[name] = (
+            make_inputs(dataset.preprocessing, part.inputs, device, reader),
+            torch.from_numpy(part.labels).to(device),
+        )
     return Sets(
-        train=make_inputs(dataset, task.inputs(task.train), device, reader),
+        train=make_inputs(dataset.preprocessing, task.inputs(task.train), device, reader),
         labels=torch.from_numpy(task.labels[task.train]).to(device),
         wrong=None if task.wrong is None else torch.from_numpy(task.wrong[task.train]).to(device),
         balance=balance,

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from noiseproof import models
 from noiseproof.losses import make_loss
 from noiseproof.methods import make_method
+from noiseproof.prediction import outputs_of
 from noiseproof.seeding import derive, torch_stream
-from noiseproof.train._batches import epoch_order
-from noiseproof.train._evaluate import are_finite, outputs_of
-from noiseproof.train._precision import InPrecision, Precision
+from noiseproof.train._evaluate import are_finite
+from noiseproof.train._order import epoch_order
 from noiseproof.train._record import Epoch, selected_epoch
 from noiseproof.train._schedule import learning_rate_factor
 
@@ -51,8 +51,9 @@ class RunState:
         self.recipe = recipe
         self.sets = sets
         self.device = device
-        self.input_shape, self.num_classes, self.is_image = dataset.input_shape, dataset.num_classes, dataset.is_image
-        self.precision = Precision(recipe.precision, device)
+        self.preprocessing, self.num_classes = dataset.preprocessing, dataset.num_classes
+        self.input_shape = self.preprocessing.input_shape
+        self.precision = models.Precision(recipe.precision, device)
         self.method = make_method(recipe.method.kind, make_loss(recipe.method.loss), l1=recipe.method.l1)
         self.method.begin(len(sets.labels), dataset.num_classes)
         self.method.to(device)
@@ -123,9 +124,9 @@ class RunState:
             )
             if self._weights is not None:
                 self.left_out = tuple(self._weights.load_into(network))
-            layout = {"memory_format": torch.channels_last} if self.is_image else {}
+            layout = {"memory_format": torch.channels_last} if self.preprocessing.is_image else {}
             self.networks.append(network.to(self.device, self.precision.dtype, **layout))  # type: ignore[call-overload]
-        self.called = [InPrecision(network, self.precision) for network in self.networks]
+        self.called = [models.InPrecision(network, self.precision) for network in self.networks]
         """The networks as methods call them."""
         weights = [each for network in self.networks for each in network.parameters()]
         groups: list[dict[str, Any]] = [{"params": weights}, *self.method.parameter_groups()]

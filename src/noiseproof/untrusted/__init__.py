@@ -8,7 +8,7 @@ They know numbers, strings, lists, dictionaries and arrays of numbers, and refus
 
 from __future__ import annotations
 
-from noiseproof.untrusted._bounds import foreign, open_file, read_bytes
+from noiseproof.untrusted._bounds import MOST_VALUES, foreign, open_file, read_bytes
 from noiseproof.untrusted._json import parse_json, read_json
 from noiseproof.untrusted._mat import read_records
 from noiseproof.untrusted._npy import Npz, open_npz, read_npy
@@ -18,6 +18,7 @@ from noiseproof.untrusted._text import is_number, read_lines, read_text
 from noiseproof.untrusted._torch import StoredTensor, read_torch
 
 __all__ = [
+    "MOST_VALUES",
     "Npz",
     "StoredTensor",
     "foreign",

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 import torch
 
 from noiseproof.errors import RunError
-from noiseproof.train._augment import check_kornia, view
+from noiseproof.loaders._augment import check_kornia, view
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from torch import Tensor
 
-    from noiseproof.data import ImageFiles, Reader, Unreadable
+    from noiseproof.data import ArrayReader, ImageFiles, Reader, Unreadable
 
 
 class Files:
@@ -25,7 +25,9 @@ class Files:
         unreadable: path and reason of the files that were there and gave no image.
     """
 
-    def __init__(self, files: ImageFiles, mean: Tensor, std: Tensor, device: torch.device, reader: Reader) -> None:
+    def __init__(
+        self, files: ImageFiles, mean: Tensor, std: Tensor, device: torch.device, reader: Reader | ArrayReader
+    ) -> None:
         check_kornia()
         self.files = files
         self.mean, self.std = (value.view(-1, 1, 1) / 255 for value in (mean, std))
@@ -44,7 +46,7 @@ class Files:
         random: torch.Generator | None = None,
         views: int = 1,
     ) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
-        """See :class:`noiseproof.train._batches.Inputs`.
+        """See :class:`noiseproof.loaders.Inputs`.
 
         Raises:
             RunError: many files that were there cannot be opened any more.

@@ -6,23 +6,22 @@ each image with its own crop, flip and angle, and one gather on the stored bytes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from noiseproof.data import ImageFiles, standardised
-from noiseproof.errors import RecipeError
-from noiseproof.train._augment import LARGEST_ANGLE
-from noiseproof.train._files import Files
+from noiseproof.loaders._augment import LARGEST_ANGLE
+from noiseproof.loaders._files import Files
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from numpy.typing import NDArray
 
-    from noiseproof.data import Dataset, Reader
+    from noiseproof.data import ArrayReader, Preprocessing, Reader
 
 _PADDING = 1 / 8
 """Of the height: 4 pixels of 32, as published."""
@@ -146,64 +145,21 @@ class Images(InMemory):
 
 
 def make_inputs(
-    dataset: Dataset,
+    preprocessing: Preprocessing,
     inputs: NDArray[Any] | ImageFiles,
     device: torch.device,
-    reader: Reader | None = None,
+    reader: Reader | ArrayReader | None = None,
 ) -> Inputs:
-    """``inputs`` of ``dataset`` on ``device``, standardised by the data set's mean and deviation; files by a reader."""
-    if not isinstance(inputs, ImageFiles) and not dataset.is_image:
-        return Features(standardised(inputs, np.array(dataset.mean), np.array(dataset.std)), device)
-    mean = torch.tensor(dataset.mean, dtype=torch.float32, device=device)
-    std = torch.tensor(dataset.std, dtype=torch.float32, device=device)
+    """``inputs`` on ``device``, standardised; files by a reader."""
+    if not preprocessing.is_image:
+        features = cast("NDArray[Any]", inputs)
+        return Features(standardised(features, np.array(preprocessing.mean), np.array(preprocessing.std)), device)
+    mean = torch.tensor(preprocessing.mean, dtype=torch.float32, device=device)
+    std = torch.tensor(preprocessing.std, dtype=torch.float32, device=device)
     if isinstance(inputs, ImageFiles):
         assert reader is not None  # noqa: S101 - whoever has files makes one
         return Files(inputs, mean, std, device, reader)
     return Images(np.ascontiguousarray(inputs), mean, std, device)
-
-
-def epoch_order(
-    size: int, batch_size: int, random: torch.Generator, labels: NDArray[np.int64] | None = None
-) -> list[Tensor]:
-    """The batches of an epoch as index tensors, in random order.
-
-    A single sample that is left over joins the last batch: batch normalisation cannot use it alone.
-
-    Args:
-        size: how many samples there are.
-        batch_size: how many of them a batch has.
-        random: what the order is drawn from.
-        labels: if given, the epoch has as many samples of each label as the rarest label has, drawn anew.
-    """
-    order = torch.randperm(size, generator=random)
-    if labels is not None:
-        # The first of each label in a random order are a random choice, already shuffled.
-        rank = _rank_within_label(labels[order.numpy()])
-        order = order[torch.from_numpy(rank < np.bincount(labels).min())]
-    batches = list(torch.split(order, batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
-
-
-def check_balanced(labels: NDArray[np.int64], num_classes: int) -> None:
-    """Refuse balanced epochs where a class has no samples.
-
-    Raises:
-        RecipeError: one has none.
-    """
-    empty = np.flatnonzero(np.bincount(labels, minlength=num_classes) == 0)
-    if len(empty):
-        raise RecipeError(f"balanced: no training label is class {empty[0]}; every class needs at least one")
-
-
-def _rank_within_label(labels: NDArray[np.int64]) -> NDArray[np.int64]:
-    """For each sample, how many of the same label come before it."""
-    by_label = np.argsort(labels, kind="stable")
-    starts = np.r_[0, np.bincount(labels).cumsum()[:-1]]
-    rank = np.empty_like(by_label)
-    rank[by_label] = np.arange(len(labels)) - starts[labels[by_label]]
-    return rank
 
 
 def in_order(size: int, batch_size: int) -> list[Tensor]:
