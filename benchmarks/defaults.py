@@ -26,7 +26,6 @@ from PIL import Image
 from sklearn.datasets import load_digits
 
 from noiseproof.bench import Machine, load_grid, run_recipes
-from noiseproof.cli._options import read_jobs
 from noiseproof.data import cifar10
 from noiseproof.provenance import environment
 from noiseproof.train import keep_freed_memory
@@ -56,7 +55,7 @@ def main() -> None:
         "--work", type=Path, default=Path("runs/defaults"), help="for data and runs (default: %(default)s)"
     )
     parser.add_argument("--set", action="append", choices=SETS, help="may be repeated (default: all)")
-    parser.add_argument("--jobs", type=read_jobs, default=1, metavar="N", help="how many runs at once (default: 1)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="how many runs at once (default: 1)")
     parser.add_argument(
         "--out", type=Path, metavar="FILE", help="write the figures to this JSON file, and a table beside it"
     )

@@ -18,7 +18,6 @@ from pathlib import Path
 import torch
 
 from noiseproof.bench import Machine, load_grid, run_recipes
-from noiseproof.cli._options import read_jobs
 from noiseproof.provenance import environment
 from noiseproof.train import keep_freed_memory
 
@@ -30,7 +29,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=8, help="how many runs (default: 8)")
     parser.add_argument("--epochs", type=int, default=2, help="of each run (default: 2; the recipe has 15)")
     parser.add_argument("--rounds", type=int, default=2, help="how often each way is timed (default: 2)")
-    parser.add_argument("--jobs", action="append", metavar="N", help="may be repeated (default: 2 and auto)")
+    parser.add_argument("--jobs", type=int, action="append", metavar="N", help="may be repeated (default: 2)")
     parser.add_argument("--device", default="cpu", help="default: cpu")
     parser.add_argument("--fast", action="store_true", help="with compiled updates")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures to this JSON file")
@@ -43,19 +42,19 @@ def main() -> None:
         "grid": {"seeds": list(range(1, options.runs + 1))},
     }
     recipes = load_grid("cifar10-lite", changes).recipes
-    ways = ["1", *(options.jobs or ["2", "auto"])]
-    seconds: dict[str, list[float]] = {way: [] for way in ways}
+    ways = [1, *(options.jobs or [2])]
+    seconds: dict[int, list[float]] = {way: [] for way in ways}
     keep_freed_memory()
     for _ in range(options.rounds):
         for way in ways:
-            machine = Machine(options.data_dir, device=options.device, jobs=read_jobs(way), fast=options.fast)
+            machine = Machine(options.data_dir, device=options.device, jobs=way, fast=options.fast)
             with tempfile.TemporaryDirectory() as folder:
                 began = time.perf_counter()
                 records = run_recipes(recipes, Path(folder), machine)
                 seconds[way].append(time.perf_counter() - began)
             assert all(record.status == "finished" for record in records.values())
     ratios = {
-        way: statistics.median(alone / taken for alone, taken in zip(seconds["1"], times, strict=True))
+        way: statistics.median(alone / taken for alone, taken in zip(seconds[1], times, strict=True))
         for way, times in seconds.items()
     }
     print(f"{'jobs':<8}{'seconds':>10}{'times as fast as 1':>22}")

@@ -1,7 +1,7 @@
 """Whether bfloat16 moves an accuracy: cells of a published table in float32 and in bfloat16, the same seeds.
 
     python benchmarks/precision.py --data-dir DIR [--lite] [--cells PATTERN] [--seeds 5] [--runs DIR] [--out FILE]
-    python benchmarks/precision.py --data-dir DIR --device cuda --fast --jobs auto
+    python benchmarks/precision.py --data-dir DIR --device cuda --fast --jobs 2
 
 A difference is paired: initial weights, order, augmentation and labels of a seed are the same in both. It is set beside
 the seed noise, the standard deviation over seeds in float32. Runs that are in --runs already are taken from there, and
@@ -19,7 +19,6 @@ from typing import Any
 
 from noiseproof.bench import Machine, load_reproduction, run_recipes
 from noiseproof.cli._display import GridDisplay
-from noiseproof.cli._options import read_jobs
 from noiseproof.train import keep_freed_memory
 
 _PRECISIONS = ("32-true", "bf16-mixed")
@@ -38,7 +37,7 @@ def main() -> None:
     parser.add_argument("--runs", type=Path, default=Path("runs"), metavar="DIR", help="default: runs")
     parser.add_argument("--device", default="auto", help="default: auto")
     parser.add_argument("--fast", action="store_true", help="with compiled updates")
-    parser.add_argument("--jobs", type=read_jobs, default="auto", help="runs at once (default: auto)")
+    parser.add_argument("--jobs", type=int, default=1, help="runs at once (default: 1)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures to this JSON file")
     options = parser.parse_args()
 

@@ -221,19 +221,17 @@ def test_no_run_begins_that_would_not_reach_its_first_update(
     assert len(begun) == 1
 
 
-@pytest.mark.parametrize("jobs", [2, None])
-def test_several_jobs_give_what_one_gives(small: Reproduction, data: Path, tmp_path: Path, jobs: int | None) -> None:
+def test_several_jobs_give_what_one_gives(small: Reproduction, data: Path, tmp_path: Path) -> None:
     import torch
 
     before = torch.get_num_threads()
-    cores = os.cpu_count() or 1
-    torch.set_num_threads(max(1, cores // (jobs or min(cores, len(small.recipes)))))
+    torch.set_num_threads(max(1, (os.cpu_count() or 1) // 2))
     try:
         alone = run(small, data, tmp_path / "alone")
     finally:
         torch.set_num_threads(before)
     seen: list[GridProgress] = []
-    together = run(small, data, tmp_path / "together", jobs=jobs, watch=seen.append)
+    together = run(small, data, tmp_path / "together", jobs=2, watch=seen.append)
     assert seen[-1].done == 1
     assert {record.id: record.epochs for record in together.values()} == {
         record.id: record.epochs for record in alone.values()

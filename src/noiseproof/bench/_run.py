@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from noiseproof.bench._filling import Filling
 from noiseproof.bench._workers import Workers
 from noiseproof.errors import DataError, LabelError, RecipeError, RunError
 from noiseproof.models import read_weights
@@ -61,8 +60,7 @@ class Machine:
         data_dir: where CIFAR and human labels are.
         download: whether CIFAR may be fetched into ``data_dir`` if it is missing.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        jobs: how many runs go on at once, each in a process of its own with its share of the CPU's threads; ``None``
-            for as many as get most done, found out while they run, one per core at most.
+        jobs: how many runs go on at once, each in a process of its own with its share of the CPU's threads.
         workers: processes that decode image files for a run; by default one per processor.
         fast: whether updates are compiled, and on CUDA recorded as graphs.
     """
@@ -70,13 +68,13 @@ class Machine:
     data_dir: str | Path = "data"
     download: bool = False
     device: str = "auto"
-    jobs: int | None = 1
+    jobs: int = 1
     workers: int | None = None
     fast: bool = False
 
     def __post_init__(self) -> None:
-        if self.jobs is not None and self.jobs < 1:
-            raise RecipeError(f"jobs {self.jobs}: expected a number of processes, at least 1, or none to find it out")
+        if self.jobs < 1:
+            raise RecipeError(f"jobs {self.jobs}: expected a number of processes, at least 1")
 
     def load(self, data: DataRecipe) -> Dataset:
         """The data set that a recipe names."""
@@ -165,7 +163,7 @@ def run_recipes(
     if machine.jobs == 1 or not state.left:
         _run_here(state, machine)
     else:
-        _run_in_workers(state, machine, len(different))
+        _run_in_workers(state, machine)
     return {identity: _under_title(record, different[identity]) for identity, record in state.records.items()}
 
 
@@ -332,20 +330,17 @@ def _run_here(state: _State, machine: Machine) -> None:
         state.note_end(recipe, folder)
 
 
-def _run_in_workers(state: _State, machine: Machine, count: int) -> None:
-    cores = os.cpu_count() or 1
-    jobs = min(cores, count) if machine.jobs is None else machine.jobs
+def _run_in_workers(state: _State, machine: Machine) -> None:
     # By what was asked for and not by what is left of it: the bytes of a run depend on its threads.
-    share = max(1, cores // jobs)
-    most = min(jobs, len(state.left))
-    filling = Filling(most, begin_with=1 if machine.jobs is None else most)
+    share = max(1, (os.cpu_count() or 1) // machine.jobs)
+    count = min(machine.jobs, len(state.left))
     options = machine.arguments()
     if machine.workers is None:
         options["workers"] = share
     folders: dict[str, Path] = {}
-    with Workers(filling.workers, share, options, state.inputs.hand_over) as workers:
+    with Workers(count, share, options, state.inputs.hand_over) as workers:
         while True:
-            while workers.busy < filling.workers and (recipe := state.next()) is not None:
+            while workers.busy < count and (recipe := state.next()) is not None:
                 folders[recipe.id] = state.folder(recipe)
                 workers.start(recipe, folders[recipe.id])
             if not workers.busy:
@@ -355,7 +350,6 @@ def _run_in_workers(state: _State, machine: Machine, count: int) -> None:
                     state.note_end(report.recipe, folders[report.recipe.id])
                 else:
                     state.note_step(report.recipe, report.progress)
-                    filling.note(report)
             if state.is_late():
                 workers.stop()
 

@@ -12,7 +12,6 @@ import multiprocessing
 import os
 import select
 import signal
-import sys
 import threading
 import time
 import warnings
@@ -37,18 +36,8 @@ if TYPE_CHECKING:
     from noiseproof.train import Progress
 
 _BETWEEN_REPORTS = 0.5
-_CUDA_CONTEXT = 1 << 29
-"""Bytes that a process takes on a GPU before it has a tensor there, about."""
 _PATIENCE = 600.0
 """Seconds that a stopped worker may take to finish its step and save its state."""
-
-
-@dataclass(frozen=True)
-class Memory:
-    """Of a worker on its device, in bytes: the most that it has ``used``, and how much there is in ``total``."""
-
-    used: int
-    total: int
 
 
 @dataclass(frozen=True)
@@ -58,7 +47,6 @@ class Report:
     worker: int
     recipe: Recipe
     progress: Progress | None
-    memory: Memory | None
 
 
 class Workers:
@@ -182,8 +170,7 @@ class Workers:
                 raise message
             if message is None:
                 del self._work[connection]
-            progress, memory = message or (None, None)
-            said.append(Report(self._connections.index(connection), recipe, progress, memory))
+            said.append(Report(self._connections.index(connection), recipe, message))
         return said
 
 
@@ -192,18 +179,6 @@ def _ended(recipe: Recipe) -> RunError:
         f"a worker process ended while it ran {recipe.id} ({recipe.method.name}, seed {recipe.seed}), "
         "perhaps killed for its memory: run the same command again with fewer jobs; it goes on from there"
     )
-
-
-def _memory() -> Memory:
-    import torch
-
-    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
-        return Memory(torch.cuda.max_memory_reserved() + _CUDA_CONTEXT, torch.cuda.mem_get_info()[1])
-    import resource
-
-    unit = 1 if sys.platform == "darwin" else 1024
-    used = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-    return Memory(used, os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
 
 
 def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
@@ -234,7 +209,7 @@ def _serve(connection: Connection[Any, Any], threads: int, options: dict[str, An
         nonlocal told
         if time.monotonic() - told > _BETWEEN_REPORTS:
             told = time.monotonic()
-            send((progress, _memory()))
+            send(progress)
 
     def should_stop() -> bool:
         # While it trains, all that comes is the word to stop, or the end of the pipe.

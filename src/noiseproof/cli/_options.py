@@ -98,11 +98,10 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--jobs",
-        type=read_jobs,
+        type=int,
         default=1,
         metavar="N",
-        help="how many runs at once, each a process with its share of the CPU's threads; 'auto' for as many as get "
-        "most done (default: 1)",
+        help="how many runs at once, each a process with its share of the CPU's threads (default: 1)",
     )
     add_workers(parser)
     parser.add_argument(
@@ -126,18 +125,6 @@ def machine_of(options: argparse.Namespace) -> Machine:
     from noiseproof.bench import Machine
 
     return Machine(options.data_dir, options.download, options.device, options.jobs, options.workers, fast=options.fast)
-
-
-def read_jobs(text: str) -> int | None:
-    """``"2"`` as a number of processes, ``"auto"`` as none.
-
-    Raises:
-        argparse.ArgumentTypeError: another text.
-    """
-    try:
-        return None if text == "auto" else int(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"{text!r}: expected a number of processes, or auto") from error
 
 
 def _count(text: str) -> int:
