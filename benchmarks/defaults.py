@@ -25,9 +25,10 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
-from noiseproof.bench import Machine, load_grid, run_recipes
+from noiseproof.bench import load_grid
 from noiseproof.data import cifar10
 from noiseproof.provenance import environment
+from noiseproof.run import Machine, run_recipes
 from noiseproof.train import keep_freed_memory
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from pathlib import Path
 
 import torch
 
-from noiseproof.bench import Machine, load_grid, run_recipes
+from noiseproof.bench import load_grid
 from noiseproof.provenance import environment
+from noiseproof.run import Machine, run_recipes
 from noiseproof.train import keep_freed_memory
 
 

@@ -17,8 +17,9 @@ import statistics
 from pathlib import Path
 from typing import Any
 
-from noiseproof.bench import Machine, load_reproduction, run_recipes
+from noiseproof.bench import load_reproduction
 from noiseproof.cli._display import GridDisplay
+from noiseproof.run import Machine, run_recipes
 from noiseproof.train import keep_freed_memory
 
 _PRECISIONS = ("32-true", "bf16-mixed")

@@ -10,6 +10,7 @@ The sub-packages are imported on first use, so that ``import noiseproof`` is ins
 * :mod:`noiseproof.methods` – what takes a training step: a loss, or more
 * :mod:`noiseproof.train` – recipes and the training loop
 * :mod:`noiseproof.prediction` – what was trained, as something that gives predictions: :func:`load` makes it
+* :mod:`noiseproof.run` – what runs next, and where it is computed: here, in processes, on a cluster
 * :mod:`noiseproof.bench` – grids of recipes and the tables made from them
 * :mod:`noiseproof.report` – plots and pages from finished runs
 * :mod:`noiseproof.theory` – which losses are proved to tolerate a noise, and with what parameters
@@ -22,7 +23,20 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from noiseproof import bench, data, literature, losses, methods, models, noise, prediction, report, theory, train
+    from noiseproof import (
+        bench,
+        data,
+        literature,
+        losses,
+        methods,
+        models,
+        noise,
+        prediction,
+        report,
+        run,
+        theory,
+        train,
+    )
     from noiseproof.losses import make_loss
     from noiseproof.prediction import load
 
@@ -40,6 +54,7 @@ __all__ = [
     "noise",
     "prediction",
     "report",
+    "run",
     "theory",
     "train",
 ]

@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from conftest import UNMEASURED
-from noiseproof.bench import GridProgress, grid_status, load_grid, run_grid
+from noiseproof.bench import grid_status, load_grid, run_grid
 from noiseproof.errors import RecipeError
+from noiseproof.run import GridProgress
 from noiseproof.train import folder_name, make_recipe, train
 
 GRID = """

@@ -15,20 +15,18 @@ import pytest
 
 from conftest import UNMEASURED, write_small_cifar
 from noiseproof.bench import (
-    GridProgress,
-    Machine,
     Reproduction,
     load_reproduction,
     planned_runs,
     published_figures,
     reproduced,
     reproductions,
-    run_recipes,
 )
 from noiseproof.cli import main
 from noiseproof.cli.reproduce import parse_duration
 from noiseproof.errors import RecipeError, RunError
 from noiseproof.report import write_reproduction
+from noiseproof.run import GridProgress, Machine, run_recipes
 from noiseproof.train import Progress, Recipe, Record
 
 pytestmark = [
@@ -216,7 +214,7 @@ def test_no_run_begins_that_would_not_reach_its_first_update(
         time.sleep(0.5)  # reading data, compiling
         watch(Progress(1, 100, 1, 1, None))
 
-    monkeypatch.setattr("noiseproof.bench._run.train", slow_to_start)
+    monkeypatch.setattr("noiseproof.run._scheduler.train", slow_to_start)
     run(small, data, tmp_path / "runs", deadline=time.monotonic() + 0.9)
     assert len(begun) == 1
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from noiseproof.bench._cells import cell_labels, cells_of
 from noiseproof.bench._compare import Comparison, Order
 from noiseproof.bench._grid import Grid, load_grid
+from noiseproof.bench._grid_runs import check_measures, grid_status, known_runs, read_records, run_grid
 from noiseproof.bench._published import PublishedFigure, published_figures
 from noiseproof.bench._reproduce import (
     Reproduced,
@@ -14,16 +15,6 @@ from noiseproof.bench._reproduce import (
     planned_runs,
     reproduced,
     reproductions,
-)
-from noiseproof.bench._run import (
-    GridProgress,
-    Machine,
-    check_measures,
-    grid_status,
-    known_runs,
-    read_records,
-    run_grid,
-    run_recipes,
 )
 from noiseproof.bench._tables import (
     Cell,
@@ -39,8 +30,6 @@ __all__ = [
     "Cell",
     "Comparison",
     "Grid",
-    "GridProgress",
-    "Machine",
     "Order",
     "PublishedFigure",
     "Reproduced",
@@ -62,7 +51,6 @@ __all__ = [
     "reproduced",
     "reproductions",
     "run_grid",
-    "run_recipes",
     "runs_csv",
     "tables_csv",
     "unreadable_note",

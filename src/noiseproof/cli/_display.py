@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
 
-    from noiseproof.bench import GridProgress
     from noiseproof.formats import TextTable
+    from noiseproof.run import GridProgress
 
 _WIDTH_OF_FILES = 240
 _LEAST_WIDTH = 24

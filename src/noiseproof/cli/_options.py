@@ -15,7 +15,8 @@ from noiseproof.user_code import import_modules
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from noiseproof.bench import Grid, Machine
+    from noiseproof.bench import Grid
+    from noiseproof.run import Machine
 
 
 def add_import(parser: argparse.ArgumentParser) -> None:
@@ -122,7 +123,7 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 def machine_of(options: argparse.Namespace) -> Machine:
     """Where the data is and what to train on, as the options of :func:`add_run_options` say."""
-    from noiseproof.bench import Machine
+    from noiseproof.run import Machine
 
     return Machine(options.data_dir, options.download, options.device, options.jobs, options.workers, fast=options.fast)
 

@@ -58,11 +58,11 @@ def run(options: argparse.Namespace) -> None:
         planned_runs,
         reproduced,
         reproductions,
-        run_recipes,
     )
     from noiseproof.cli._display import GridDisplay, show_table
     from noiseproof.cli._streams import say
     from noiseproof.report import write_reproduction
+    from noiseproof.run import run_recipes
     from noiseproof.train import keep_freed_memory
 
     if options.name is None:

@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from typing_extensions import Self
 
-from noiseproof.bench._shared import SharedDataset, receive_dataset
 from noiseproof.errors import NoiseproofError, RunError
+from noiseproof.run._shared import SharedDataset, receive_dataset
 from noiseproof.train import DataRecipe, Recipe, keep_freed_memory, make_recipe, stop_signals, train
 from noiseproof.user_code import defining_modules, import_again
 

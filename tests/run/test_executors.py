@@ -17,9 +17,10 @@ import pytest
 import torch
 
 from conftest import UNMEASURED
-from noiseproof.bench import Machine, load_grid, run_recipes
-from noiseproof.bench._workers import Workers
+from noiseproof.bench import load_grid
 from noiseproof.errors import RunError
+from noiseproof.run import Machine, run_recipes
+from noiseproof.run._workers import Workers
 from noiseproof.train import Recipe
 
 SMALL = {"epochs": 2, "model": "mlp(hidden=8)", "batch_size": 256, "grid": {"methods": ["ce"], "seeds": [1, 2]}}

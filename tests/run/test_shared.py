@@ -12,8 +12,8 @@ import pytest
 
 from image_sets import write_image
 from noiseproof import data
-from noiseproof.bench._shared import SharedDataset, receive_dataset
 from noiseproof.errors import RunError
+from noiseproof.run._shared import SharedDataset, receive_dataset
 
 
 def handed_over(dataset: data.Dataset, times: int = 1) -> list[data.Dataset]:
