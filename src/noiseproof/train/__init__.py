@@ -20,6 +20,7 @@ from noiseproof.train._recipe_file import (
 )
 from noiseproof.train._record import Epoch, Record, read_record
 from noiseproof.train._runs import Runs, ended_without_inputs, folder_name, name_missing_module, several_runs
+from noiseproof.train._samples import SampleRecord, SampleSums, read_samples
 from noiseproof.train._signals import stop_signals
 
 __all__ = [
@@ -31,6 +32,8 @@ __all__ = [
     "Record",
     "RunFolder",
     "Runs",
+    "SampleRecord",
+    "SampleSums",
     "Task",
     "as_table",
     "ended_without_inputs",
@@ -55,6 +58,7 @@ __all__ = [
     "read_matrix",
     "read_recipe_file",
     "read_record",
+    "read_samples",
     "reads_noise",
     "several_runs",
     "stop_signals",

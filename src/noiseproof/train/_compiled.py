@@ -59,6 +59,8 @@ class CompiledSteps(EagerSteps):
             raise RunError(f"--fast works in precision {', '.join(_TOLERANCES)}, not {recipe.precision}: leave it out")
         if not isinstance(state.sets.train, InMemory):
             raise RunError("--fast is for data in memory, and image files are decoded as they come: leave it out")
+        if recipe.samples == "features":
+            raise RunError("--fast keeps no features of the samples: leave it out, or set samples to 'scores'")
         if not method.compiles:
             raise RunError(f"--fast is for methods that are a loss alone, which {method.name} is not: leave it out")
         self.inputs = state.sets.train

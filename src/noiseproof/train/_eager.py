@@ -59,6 +59,7 @@ class EagerSteps:
         state.precision.update(objective, state.optimizer, state.recipe.clip_norm)
 
         with torch.no_grad():
+            state.note("train", index, output.logits)
             state.loss_sum += output.loss.detach()
             state.weight_sum += output.weight
             agrees = output.logits.argmax(1) == labels

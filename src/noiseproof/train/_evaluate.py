@@ -10,20 +10,29 @@ from torch import Tensor, nn
 from noiseproof.prediction import outputs_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from noiseproof.loaders import Inputs
 
 
 def accuracy(
-    networks: Sequence[nn.Module], inputs: Inputs, labels: Tensor, input_shape: tuple[int, ...], num_classes: int
+    networks: Sequence[nn.Module],
+    inputs: Inputs,
+    labels: Tensor,
+    input_shape: tuple[int, ...],
+    num_classes: int,
+    note: Callable[[Tensor, Tensor], None],
 ) -> tuple[float | None, float | None, bool]:
-    """Top-1 and, with more than five classes, top-5 accuracy over what could be read; and whether all was finite."""
+    """Top-1 and, with more than five classes, top-5 accuracy over what could be read; and whether all was finite.
+
+    What is said of each batch is noted, by its indices and logits.
+    """
     best = min(5, num_classes)
     hits = torch.zeros(best, dtype=torch.int64, device=labels.device)
     finite = torch.ones((), dtype=torch.bool, device=labels.device)
     seen = 0
     for index, outputs in outputs_of(networks, inputs, input_shape):
+        note(index, outputs)
         finite &= outputs.isfinite().all()
         hits += (outputs.topk(best).indices == labels[index, None]).sum(0)
         seen += len(index)

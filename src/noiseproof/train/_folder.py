@@ -15,13 +15,15 @@ import torch
 from safetensors.torch import save as to_safetensors
 from typing_extensions import Self
 
-from noiseproof.container import ContainerError, read_state, weights_metadata, write_document, write_state
+from noiseproof.container import ContainerError, weights_metadata, write_document, write_state
 from noiseproof.errors import DataWarning, RunError, RunWarning, shorten
 from noiseproof.files import guarded_write, remove_partial_files, write_atomically, write_text
 from noiseproof.formats import csv_text
 from noiseproof.prediction import PREDICTOR, Description, Member, WeightsFile, description_text
+from noiseproof.train._checkpoint import CHECKPOINT, PREVIOUS, read_checkpoint
 from noiseproof.train._identity import differences, reads_noise
 from noiseproof.train._record import RECORD, TIMING, Record, read_record
+from noiseproof.train._samples import SAMPLES, as_tensors
 from noiseproof.train._schedule import can_be_made_longer
 
 if TYPE_CHECKING:
@@ -37,8 +39,6 @@ if TYPE_CHECKING:
     from noiseproof.train._prepare import Task
     from noiseproof.train._recipe import Recipe
     from noiseproof.train._state import RunState
-
-_CHECKPOINT, _PREVIOUS = "checkpoint.pt", "checkpoint-previous.pt"
 
 
 class RunFolder:
@@ -200,9 +200,9 @@ class RunFolder:
     def _end_of(self, earlier: Record) -> dict[str, Any] | None:
         """The state in which an earlier run ended, if it is still there."""
         assert earlier.folder is not None  # noqa: S101 - records that are read have one
-        path = earlier.folder / _CHECKPOINT
+        path = earlier.folder / CHECKPOINT
         try:
-            head, saved = self._read_checkpoint(path, earlier.id)
+            head, saved = read_checkpoint(path, earlier.id)
         except (ContainerError, OSError):
             return None  # it only would have saved time
         self.record.environments = head["environments"]
@@ -258,6 +258,13 @@ class RunFolder:
     def close(self, state: RunState, status: Literal["finished", "diverged"]) -> Record:
         """Write the weights, and mark the run as ended."""
         self.record.epochs = list(state.history)
+        if state.notes:
+            tensors = {
+                f"{part}.{name}": tensor
+                for part, notes in state.notes.items()
+                for name, tensor in as_tensors(notes.state_dict()).items()
+            }
+            self._save_tensors(SAMPLES, "samples", tensors)
         if status == "finished":
             self._save_predictor(state)
             if can_be_made_longer(self.recipe):
@@ -294,7 +301,7 @@ class RunFolder:
         buffer = io.BytesIO()
         torch.save(state, buffer)
         parts = write_state("checkpoint", self._head(), buffer.getbuffer())
-        write_atomically(self.path / _CHECKPOINT, *parts, keep=self.path / _PREVIOUS)
+        write_atomically(self.path / CHECKPOINT, *parts, keep=self.path / PREVIOUS)
 
     def load_checkpoint(self) -> dict[str, Any] | None:
         """The last state that was saved, ``None`` if there is none; the record takes its environments.
@@ -308,7 +315,7 @@ class RunFolder:
         problems = []
         for path in self._checkpoints():
             try:
-                head, state = self._read_checkpoint(path, self.record.id)
+                head, state = read_checkpoint(path, self.record.id)
             except (ContainerError, OSError) as error:
                 problems.append(f"cannot read {path}: {error}")
                 continue
@@ -318,9 +325,9 @@ class RunFolder:
                     RunWarning,
                     stacklevel=4,
                 )
-            if path.name == _PREVIOUS:
-                with guarded_write(self.path / _CHECKPOINT):
-                    path.replace(self.path / _CHECKPOINT)  # so that the next one does not take the place of this one
+            if path.name == PREVIOUS:
+                with guarded_write(self.path / CHECKPOINT):
+                    path.replace(self.path / CHECKPOINT)  # so that the next one does not take the place of this one
             self.record.environments = head["environments"]
             return state
         if problems:
@@ -338,33 +345,25 @@ class RunFolder:
 
     def _checkpoints(self) -> list[Path]:
         """Those that there are, the last one first."""
-        return [path for path in (self.path / _CHECKPOINT, self.path / _PREVIOUS) if path.exists()]
+        return [path for path in (self.path / CHECKPOINT, self.path / PREVIOUS) if path.exists()]
 
     def _delete_checkpoints(self, status: str) -> None:
         """Those that nobody goes on from any more: longer runs begin at the end of one that can be made longer."""
-        kept = [self.path / _CHECKPOINT] if status == "finished" and can_be_made_longer(self.recipe) else []
+        kept = [self.path / CHECKPOINT] if status == "finished" and can_be_made_longer(self.recipe) else []
         for path in reversed(self._checkpoints()):
             if path not in kept:
                 with guarded_write(path):
                     path.unlink(missing_ok=True)
 
-    def _read_checkpoint(self, path: Path, run: str) -> tuple[dict[str, Any], dict[str, Any]]:
-        head, content = read_state(path.read_bytes(), "checkpoint")
-        if head.get("run") != run:
-            raise ContainerError(f"it is of run {head.get('run')}, not of {run}")
-        try:
-            state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        except Exception as error:  # what torch has not written can fail in any way
-            # torch's own text tells people to turn the protection off.
-            raise ContainerError("it holds more than tensors and plain values, or is of another torch") from error
-        return head, state
-
     def save_weights(self, name: str, weights: dict[str, Tensor]) -> None:
         """Write weights in a format that cannot run code."""
         plain = {key: value.detach().cpu().contiguous() for key, value in weights.items()}
-        content = to_safetensors(plain, weights_metadata("weights", self._head()))
-        write_atomically(self.path / f"{name}.safetensors", content)
-        self._note_file(f"{name}.safetensors", content)
+        self._save_tensors(f"{name}.safetensors", "weights", plain)
+
+    def _save_tensors(self, file: str, kind: str, tensors: dict[str, Tensor]) -> None:
+        content = to_safetensors(tensors, weights_metadata(kind, self._head()))
+        write_atomically(self.path / file, content)
+        self._note_file(file, content)
 
     def _save_predictor(self, state: RunState) -> None:
         """Write the weights, and what turns inputs into predictions with them."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 import time
 from dataclasses import dataclass
@@ -199,7 +200,8 @@ def _measure(state: RunState) -> Epoch:
     agreed, wrong_agreed, wrong = state.agreed.tolist()
     measured: dict[str, dict[str, float | None]] = {}
     for name, (inputs, labels) in state.sets.measured.items():
-        first, fifth, finite = accuracy(state.called, inputs, labels, state.input_shape, state.num_classes)
+        note = functools.partial(state.note, name)
+        first, fifth, finite = accuracy(state.called, inputs, labels, state.input_shape, state.num_classes, note)
         state.outputs_are_finite &= finite
         measured[name] = {"accuracy": first, "top5": fifth}
     nothing: dict[str, float | None] = {"accuracy": None, "top5": None}

@@ -372,6 +372,8 @@ class Recipe(_Value):
             published protocol, which trains on everything and reports the last epoch.
         precision: ``"32-true"`` is float32 in every product, on a GPU too, and
             ``"tf32-true"`` lets a GPU round their factors to TF32.
+        samples: what is kept of each sample for :func:`noiseproof.train.read_samples`: ``"none"``, ``"scores"``, or
+            ``"features"`` for these with what the network makes of the sample before its classifier.
         seed: of everything that is drawn: label noise, split, weights, order, augmentation.
     """
 
@@ -392,6 +394,7 @@ class Recipe(_Value):
     balanced: _Flag = False
     validation: _Real = Field(0.0, ge=0, lt=1)
     precision: Literal["32-true", "tf32-true", "64-true", "bf16-mixed", "16-mixed"] = "32-true"
+    samples: Literal["none", "scores", "features"] = "none"
     seed: Annotated[int, BeforeValidator(_number), Field(ge=0)] = 1
 
     @model_validator(mode="before")

@@ -31,6 +31,7 @@ class Sets:
         balance: ``(N,)``, the labels that each epoch has as many of; ``None`` where an epoch is the training part.
         measured: what accuracies are measured on, by name: ``"validation"`` with noisy labels, ``"test"`` and further
             test sets.
+        places: where the samples of the training and the validation part stand in the data set's training set.
     """
 
     train: Inputs
@@ -38,6 +39,13 @@ class Sets:
     wrong: Tensor | None
     balance: NDArray[np.int64] | None
     measured: dict[str, tuple[Inputs, Tensor]]
+    places: dict[str, NDArray[np.int64]]
+
+    @property
+    def labelled(self) -> dict[str, Tensor]:
+        """The given labels of the training and, where there is one, the validation part."""
+        held_out = {"validation": self.measured["validation"][1]} if "validation" in self.measured else {}
+        return {"train": self.labels, **held_out}
 
     @property
     def unreadable(self) -> dict[str, dict[str, str]]:
@@ -71,4 +79,5 @@ def make_sets(task: Task, recipe: Recipe, device: torch.device, reader: Reader |
         wrong=None if task.wrong is None else torch.from_numpy(task.wrong[task.train]).to(device),
         balance=balance,
         measured=measured,
+        places={"train": task.train, "validation": task.validation},
     )

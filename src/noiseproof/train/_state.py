@@ -18,6 +18,7 @@ from noiseproof.seeding import derive, torch_stream
 from noiseproof.train._evaluate import are_finite
 from noiseproof.train._order import epoch_order
 from noiseproof.train._record import Epoch, selected_epoch
+from noiseproof.train._samples import SampleNotes
 from noiseproof.train._schedule import learning_rate_factor
 
 if TYPE_CHECKING:
@@ -65,6 +66,17 @@ class RunState:
         self.loss_sum, self.weight_sum = (torch.zeros((), dtype=self.precision.dtype, device=device) for _ in range(2))
         self.agreed = torch.zeros(3, dtype=torch.int64, device=device)
         """Predictions that agreed with all labels, with wrong ones, and how many those were, this epoch."""
+        self.notes: dict[str, SampleNotes] = {}
+        """What is kept of each sample, by part of the data."""
+        self.features: Tensor | None = None
+        """What the first network made of its last inputs before its classifier, where that is kept."""
+        if recipe.samples != "none":
+            self.notes = {
+                part: SampleNotes(
+                    labels, sets.places[part], self.num_classes, with_features=recipe.samples == "features"
+                )
+                for part, labels in sets.labelled.items()
+            }
         self.history: list[Epoch] = []
         self.selected: list[dict[str, Tensor]] | None = None
         self.outputs_are_finite = True
@@ -124,6 +136,8 @@ class RunState:
             )
             if self._weights is not None:
                 self.left_out = tuple(self._weights.load_into(network))
+            if self.recipe.samples == "features" and not number:
+                network.classifier.register_forward_pre_hook(self._see_features)
             layout = {"memory_format": torch.channels_last} if self.preprocessing.is_image else {}
             self.networks.append(network.to(self.device, self.precision.dtype, **layout))  # type: ignore[call-overload]
         self.called = [models.InPrecision(network, self.precision) for network in self.networks]
@@ -133,6 +147,14 @@ class RunState:
         self.optimizer = self._make_optimizer([dict(group) for group in groups])
         own = self.recipe.lr if self.recipe.method.lr is None else self.recipe.method.lr
         self._rates = [float(group.get("lr", own)) for group in groups]
+
+    def _see_features(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        self.features = inputs[0]
+
+    def note(self, part: str, index: Tensor, logits: Tensor) -> None:
+        """Note what the networks have just said of some samples of a part of the data, where that is kept."""
+        if part in self.notes:
+            self.notes[part].note(index, logits, self.features)
 
     def _make_optimizer(self, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
         recipe, method = self.recipe, self.recipe.method
@@ -185,6 +207,8 @@ class RunState:
     def end_epoch(self, measures: Epoch) -> None:
         """Note what was measured, keep the weights if they are the best so far, and go on to the next epoch."""
         self.history.append(measures)
+        for notes in self.notes.values():
+            notes.end_epoch()
         best = selected_epoch(self.history)
         if best is measures:
             self.selected = [_copy_of(network) for network in self.networks]
@@ -202,6 +226,7 @@ class RunState:
             self.loss_sum,
             self.weight_sum,
             self.agreed,
+            *(buffer for notes in self.notes.values() for buffer in notes.buffers),
             *(each for each in kept if isinstance(each, Tensor)),
         ]
 
@@ -224,6 +249,7 @@ class RunState:
             "weight_sum": self.weight_sum,
             "agreed": self.agreed,
             "unreadable": self.sets.unreadable,
+            "samples": {part: notes.state_dict() for part, notes in self.notes.items()},
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
@@ -245,6 +271,8 @@ class RunState:
             getattr(self, name).copy_(state[name])
         for name, names in self.sets.unreadable.items():
             names.update(state["unreadable"][name])
+        for part, notes in self.notes.items():
+            notes.load_state_dict(state["samples"][part])
         self.augmentation.set_state(state["augmentation"])
         torch.set_rng_state(state["random"])
         if state["device_random"] is not None:
