@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from noiseproof.losses import REGISTRY, Loss
 
 # Beyond the defaults: the other published values, and the ends of the domains.
@@ -41,3 +43,9 @@ CASES: list[Loss] = [
 
 def case_name(loss: Loss) -> str:
     return loss.spec
+
+
+def stops_gradient(loss: Loss) -> bool:
+    """Whether the gradient is no derivative, since a factor is taken for a constant as published."""
+    focal = {"fl", "nfl", "nnfl"} & set(re.split(r"[-+]", loss.name))
+    return bool(focal) and loss.hyperparameters.get("detached") is not False

@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 
 import pytest
 
 from noiseproof.losses import REGISTRY
+from noiseproof.methods import METHODS
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
+@pytest.mark.usefixtures("definitions_as_before")
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_python_blocks_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    known = dict(REGISTRY)
-    for name in [name for name, loss in known.items() if not loss.__module__.startswith("noiseproof.")]:
-        del REGISTRY[name]  # of another test
-    scope: dict[str, object] = {}
-    try:
-        for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
-            exec(compile(block, str(page), "exec"), scope)
-    finally:
-        REGISTRY.clear()
-        REGISTRY.update(known)
+    registries: list[dict[str, Any]] = [REGISTRY, METHODS]
+    for registry in registries:
+        for name in [name for name, made in registry.items() if not made.__module__.startswith("noiseproof.")]:
+            del registry[name]  # of another test
+    monkeypatch.setitem(sys.modules, "page", module := ModuleType("page"))  # where pickle looks for its classes
+    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(), re.DOTALL | re.MULTILINE):
+        exec(compile(block, str(page), "exec"), vars(module))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

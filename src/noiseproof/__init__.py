@@ -13,6 +13,7 @@ The sub-packages are imported on first use, so that ``import noiseproof`` is ins
 * :mod:`noiseproof.run` – what runs next, and where it is computed: here, in processes, on a cluster
 * :mod:`noiseproof.bench` – grids of recipes and the tables made from them
 * :mod:`noiseproof.report` – plots and pages from finished runs
+* :mod:`noiseproof.testing` – checks for losses and methods of one's own
 * :mod:`noiseproof.theory` – which losses are proved to tolerate a noise, and with what parameters
 """
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         prediction,
         report,
         run,
+        testing,
         theory,
         train,
     )
@@ -55,6 +57,7 @@ __all__ = [
     "prediction",
     "report",
     "run",
+    "testing",
     "theory",
     "train",
 ]

@@ -37,6 +37,10 @@ class RunError(NoiseproofError, RuntimeError):
     """A run folder that cannot be used, or a run that cannot go on."""
 
 
+class CheckError(NoiseproofError, AssertionError):
+    """A loss or a method that breaks a rule which :mod:`noiseproof.testing` checks."""
+
+
 class NoiseWarning(UserWarning):
     """A noise whose real rate differs from the request, or that no loss can be expected to bear."""
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import copy
 import inspect
-import pickle
 
 import pytest
 import torch
@@ -33,13 +31,6 @@ from noiseproof.losses import (
 
 LOGITS = torch.randn(8, 10, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(8)
-
-
-@pytest.mark.parametrize("loss", CASES, ids=case_name)
-def test_spec_reads_back(loss: Loss) -> None:
-    again = make_loss(loss.spec)
-    assert again.spec == loss.spec
-    assert again(LOGITS, LABELS) == loss(LOGITS, LABELS)
 
 
 @pytest.mark.parametrize(
@@ -286,13 +277,10 @@ def test_bad_options_are_explained(options: dict[str, object], message: str) -> 
 
 @pytest.mark.parametrize("loss", CASES, ids=case_name)
 def test_losses_are_modules_and_values(loss: Loss) -> None:
-    for again in (copy.deepcopy(loss), pickle.loads(pickle.dumps(loss)), loss.with_options(reduction="sum")):
-        assert again.spec == loss.spec
-        assert again.hyperparameters == loss.hyperparameters
+    again = loss.with_options(reduction="sum")
+    assert again.spec == loss.spec
+    assert again.hyperparameters == loss.hyperparameters
     assert not list(loss.parameters())
-    for key in loss.hyperparameters:
-        with pytest.raises(AttributeError, match="cannot be changed"):
-            setattr(loss, key, 2.0)
     assert list(inspect.signature(type(loss)).parameters)[-1] == "label_smoothing"
     assert type(loss).__doc__
     assert type(loss).title

@@ -1,0 +1,24 @@
+"""What is registered goes through the public checks."""
+
+from __future__ import annotations
+
+import pytest
+
+from loss_cases import CASES, case_name, stops_gradient
+from noiseproof.losses import NLNL, Loss
+from noiseproof.methods import METHODS
+from noiseproof.testing import check_loss, check_method
+
+pytestmark = pytest.mark.usefixtures("unmeasured")
+
+OWN = [name for name, method in METHODS.items() if method.__module__.startswith("noiseproof.")]
+
+
+@pytest.mark.parametrize("loss", [*CASES, NLNL()], ids=case_name)
+def test_losses(loss: Loss) -> None:
+    check_loss(loss, stops_gradient=stops_gradient(loss))
+
+
+@pytest.mark.parametrize("spec", [*OWN, "elr(beta=0.9, strength=1)", "forward(share=0.5)"])
+def test_methods(spec: str) -> None:
+    check_method(spec)
