@@ -44,18 +44,23 @@ def parse_call(text: str) -> Call:
     Raises:
         SpecError: the text is something else.
     """
-    match = re.fullmatch(r"\s*([A-Za-z][\w+-]*)\s*(\(.*\))?\s*", text, re.DOTALL | re.ASCII)
+    match = re.fullmatch(r"\s*([A-Za-z][\w+-]*(?:\.[A-Za-z_]\w*)*)\s*(\(.*\))?\s*", text, re.DOTALL | re.ASCII)
     if match is None:
         raise SpecError(f"cannot read {_short(text)}: expected a name or name(parameter=value, …)")
     inner = parse_expression(f"x{match[2] or ''}")
     (_, call), *rest = inner.terms
     if rest or not isinstance(call, Call) or call.operands:
         raise SpecError(f"cannot read {_short(text)}: expected a name or name(parameter=value, …)")
-    return Call(match[1].lower(), call.parameters)
+    return Call(_name(match[1]), call.parameters)
 
 
-def check_name(name: str) -> None:
-    """See that a text can be the name of a loss: one that expressions can hold, or several of them joined by ``+``.
+def _name(text: str) -> str:
+    """Names are small letters, however they are typed; dotted paths are as Python has them."""
+    return text if "." in text else text.lower()
+
+
+def check_name(name: str, what: str) -> None:
+    """See that a text can be the name of a kind: one that expressions can hold, or several of them joined by ``+``.
 
     Raises:
         SpecError: it cannot.
@@ -63,7 +68,7 @@ def check_name(name: str) -> None:
     word = r"[a-z][a-z0-9_]*(?:-[a-z][a-z0-9_]*)*"
     if re.fullmatch(rf"{word}(?:\+{word})*", name, re.ASCII) is None:
         raise SpecError(
-            f"no loss can be called {name!r}: expected small letters, digits and _, with - or + between words "
+            f"no {what} can be called {name!r}: expected small letters, digits and _, with - or + between words "
             "that begin with a letter, such as my-loss2"
         )
 
@@ -174,7 +179,7 @@ def check_parameters(owner: str, declared: dict[str, Parameter], given: Mapping[
 
 _TOKEN = re.compile(
     r"(?P<number>(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)"
-    r"|(?P<name>[A-Za-z]\w*(?:-[A-Za-z]\w*)*)"
+    r"|(?P<name>[A-Za-z]\w*(?:-[A-Za-z]\w*)*(?:\.[A-Za-z_]\w*)*)"
     r"|(?P<sign>\S)",
     re.ASCII,
 )
@@ -242,7 +247,7 @@ class _Parser:
             return inner
         if self.kind != "name":
             self._fail("expected a name")
-        name = self._next().lower()
+        name = _name(self._next())
         parameters: dict[str, Value] = {}
         operands: list[Sum] = []
         if self._take("(") and not self._take(")"):

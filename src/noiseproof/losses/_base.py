@@ -16,8 +16,8 @@ from typing_extensions import Self, dataclass_transform
 from noiseproof.errors import SpecError
 from noiseproof.losses._evaluate import evaluate
 from noiseproof.losses._rows import LargestUnknownError, Probabilities
-from noiseproof.spec import Domain, Parameter, check_name, check_parameters, format_call, format_value, take_parameters
-from noiseproof.user_code import is_reloaded
+from noiseproof.registry import Registry
+from noiseproof.spec import Domain, Parameter, check_parameters, format_call, format_value, take_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -25,7 +25,17 @@ if TYPE_CHECKING:
     from noiseproof.losses._rows import Elementwise, Rows
     from noiseproof.losses.papers import Citation
 
-REGISTRY: dict[str, type[Loss]] = {}
+
+def _adopt(name: str, found: Any) -> type[Loss] | None:
+    if not isinstance(found, type) or not issubclass(found, Loss):
+        return None
+    if not found.name:
+        found.name = name
+        REGISTRY.add(name, found)
+    return found
+
+
+REGISTRY: Registry[type[Loss]] = Registry("loss", "losses", _adopt)
 """Every loss that has a name, the user's own included."""
 
 
@@ -123,11 +133,7 @@ class Loss(_Declared):
         if "__init__" not in vars(cls):
             cls.__signature__ = _signature(cls.declared)  # type: ignore[attr-defined]
         if name:
-            check_name(name)
-            known = REGISTRY.get(name, cls)
-            if not is_reloaded(known, cls):
-                raise SpecError(f"a loss called {name!r} exists already ({known.__module__}.{known.__qualname__})")
-            REGISTRY[name] = cls
+            REGISTRY.add(name, cls)
 
     def __init__(
         self,

@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from noiseproof.errors import SpecError, suggest
+from noiseproof.errors import SpecError
 from noiseproof.losses._base import REGISTRY, Combination, Loss, Sum, refuse_nothing
 from noiseproof.losses.operators import OPERATORS
 from noiseproof.losses.presets import published_parameters
 from noiseproof.spec import Call, Domain, Parameter, format_call, parse_call, parse_expression
 from noiseproof.spec import Sum as ParsedSum
-from noiseproof.user_code import HINT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,14 +76,8 @@ def _named(parsed: ParsedSum) -> Iterator[type[Loss]]:
         elif term.name in OPERATORS:
             for operand in term.operands:
                 yield from _named(operand)
-        elif term.name in REGISTRY:
-            yield REGISTRY[term.name]
         else:
-            raise _unknown(term.name)
-
-
-def _unknown(name: str) -> SpecError:
-    return SpecError(f"unknown loss {name!r}{suggest(name, [*REGISTRY, *OPERATORS])}; {HINT}")
+            yield REGISTRY.find(term.name, OPERATORS)
 
 
 def _with_preset(spec: str, preset: str, source: str) -> str:
@@ -94,8 +87,7 @@ def _with_preset(spec: str, preset: str, source: str) -> str:
         call = None
     if call is None or call.operands or call.name in OPERATORS:
         raise SpecError(f"preset {preset!r}: expected the name of a loss, not the expression {spec!r}")
-    if call.name not in REGISTRY:
-        raise _unknown(call.name)
+    REGISTRY.find(call.name)
     return format_call(call.name, {**published_parameters(call.name, preset, source), **call.parameters})
 
 
@@ -134,10 +126,9 @@ def _joined(parsed: ParsedSum) -> list[tuple[float, Call | ParsedSum]]:
 def _build_call(call: Call) -> Loss:
     if call.name in OPERATORS:
         return _build_operator(call)
-    if call.name not in REGISTRY:
-        raise _unknown(call.name)
+    kind = REGISTRY.find(call.name, OPERATORS)
     if call.operands:
-        raise SpecError(f"{call.name}(…) takes parameters by name, such as {REGISTRY[call.name]().spec}")
+        raise SpecError(f"{call.name}(…) takes parameters by name, such as {kind().spec}")
     return _from_call(call)
 
 
@@ -163,7 +154,7 @@ def _build_operator(call: Call) -> Loss:
 
 
 def _from_call(call: Call) -> Loss:
-    return REGISTRY[call.name](**_checked_arguments(call))
+    return REGISTRY.find(call.name)(**_checked_arguments(call))
 
 
 _SMOOTHING = "label_smoothing"

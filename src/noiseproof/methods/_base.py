@@ -8,15 +8,24 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import torch
 from torch import Tensor, nn
 
-from noiseproof.errors import SpecError, suggest
 from noiseproof.losses import Loss, make_loss
-from noiseproof.spec import Parameter, check_name, check_parameters, format_call, parse_call, take_parameters
-from noiseproof.user_code import HINT, is_reloaded
+from noiseproof.registry import Registry
+from noiseproof.spec import Parameter, check_parameters, format_call, parse_call, take_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-METHODS: dict[str, type[Method]] = {}
+
+def _adopt(name: str, found: Any) -> type[Method] | None:
+    if not isinstance(found, type) or not issubclass(found, Method):
+        return None
+    if not found.name:
+        found.name = name
+        METHODS.add(name, found)
+    return found
+
+
+METHODS: Registry[type[Method]] = Registry("method", "methods", _adopt)
 """Every method that has a name, the user's own included."""
 
 
@@ -119,11 +128,7 @@ class Method(nn.Module):
         cls.declared = {**cls.declared, **take_parameters(cls)}
         cls.name = name
         if name:
-            check_name(name)
-            known = METHODS.get(name, cls)
-            if not is_reloaded(known, cls):
-                raise SpecError(f"a method called {name!r} exists already ({known.__module__}.{known.__qualname__})")
-            METHODS[name] = cls
+            METHODS.add(name, cls)
 
     def __init__(self, criterion: Loss | None = None, *, l1: float = 0.0, **parameters: float) -> None:
         super().__init__()
@@ -200,9 +205,7 @@ def make_method(spec: str, criterion: Loss | None = None, *, l1: float = 0.0) ->
         SpecError: an unknown method or parameter, or a parameter outside its domain.
     """
     call = parse_call(spec)
-    if call.name not in METHODS:
-        raise SpecError(f"unknown method {call.name!r}{suggest(call.name, METHODS)}; {HINT}")
-    return METHODS[call.name](criterion, l1=l1, **call.parameters)
+    return METHODS.find(call.name)(criterion, l1=l1, **call.parameters)
 
 
 def canonical_method(spec: str) -> str:

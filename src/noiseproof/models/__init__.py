@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import inspect
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 from torch import nn
@@ -17,11 +18,14 @@ from noiseproof.models._resnet50 import resnet50
 from noiseproof.models._student import Judged, StudentHead
 from noiseproof.models._weights import Weights
 from noiseproof.models._weights import read_weights as _read_weights
+from noiseproof.registry import Registry
 from noiseproof.seeding import derive
 from noiseproof.spec import Domain, Parameter, check_parameters, format_call, parse_call
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+_B = TypeVar("_B", bound="Callable[..., nn.Module]")
 
 __all__ = [
     "HEADS",
@@ -38,6 +42,8 @@ __all__ = [
     "check_weights",
     "find_device",
     "make_model",
+    "model",
+    "model_definition",
     "read_weights",
     "tensor_cores",
 ]
@@ -47,19 +53,68 @@ __all__ = [
 class ModelKind:
     """A network that can be named: how it is built, its parameters, the smallest image it takes, published weights."""
 
-    build: Callable[..., Network]
+    build: Callable[..., nn.Module]
     parameters: dict[str, Parameter]
     smallest_image: int | None
     """``None`` if it takes features too."""
     weights: dict[str, str] = field(default_factory=dict)
     """The files of published weights, by name."""
+    is_own: bool = False
+    """Whether it is the user's: then whole numbers stay what they are."""
 
 
 _WIDTH = {"width": Parameter(1.0, Domain("[0.05, 16]"))}
 _COUNTS = ("hidden", "depth")
 """Parameters that are whole numbers."""
 
-MODELS: dict[str, ModelKind] = {
+
+def _adopt(name: str, found: Any) -> ModelKind | None:
+    """The kind that a name of a user's own module leads to: one that was registered, or a network as it is."""
+    for known, kind in MODELS.items():
+        if found in (kind, MODELS.definition(known)):
+            return kind
+    return model(name)(found) and MODELS[name] if callable(found) else None
+
+
+MODELS: Registry[ModelKind] = Registry("model", "models", _adopt)
+"""Every network by name, the user's own included."""
+
+
+def model(name: str, *, smallest_image: int | None = None) -> Callable[[_B], _B]:
+    """Register a class or function that makes networks: a decorator.
+
+    It is called with ``input_shape`` (``(channels, height, width)`` or ``(features,)``), with ``num_classes``, and with
+    its other arguments, whose defaults are numbers or truth values: they can be given in the name,
+    ``"my-net(width=2)"``. The network takes inputs ``(N, *input_shape)`` and gives logits ``(N, num_classes)``.
+
+    Args:
+        name: what recipes call it.
+        smallest_image: the least height and width; ``None`` if it takes features too.
+
+    Raises:
+        SpecError: the name is taken or is none, or an argument has no such default.
+    """
+
+    def register(build: _B) -> _B:
+        parameters: dict[str, Parameter] = {}
+        for key, argument in inspect.signature(build).parameters.items():
+            several = argument.kind in (argument.VAR_POSITIONAL, argument.VAR_KEYWORD)
+            if several or key in ("input_shape", "num_classes"):
+                continue
+            default = argument.default
+            if not isinstance(default, bool | int | float):
+                raise SpecError(
+                    f"model {name}: its argument {key!r} has the default {default!r:.60}: expected input_shape, "
+                    "num_classes, and arguments whose defaults are numbers or truth values"
+                )
+            parameters[key] = Parameter(default, None if isinstance(default, bool) else Domain("(-inf, inf)"))
+        MODELS.add(name, ModelKind(build, parameters, smallest_image, is_own=True), build)
+        return build
+
+    return register
+
+
+_PACKAGED = {
     "mlp": ModelKind(
         _networks.mlp,
         {"hidden": Parameter(256, Domain("[1, 65536]")), "depth": Parameter(2, Domain("[1, 64]"))},
@@ -76,7 +131,8 @@ MODELS: dict[str, ModelKind] = {
         weights={"imagenet-v1": "resnet50-0676ba61.pth", "imagenet-v2": "resnet50-11ad3fa6.pth"},
     ),
 }
-"""Every network by name."""
+for _name, _kind in _PACKAGED.items():
+    MODELS.add(_name, _kind, _kind.build)
 
 HEADS: dict[str, dict[str, Parameter]] = {
     "student": {"margin": Parameter(0.1, Domain("[0, inf)")), "center": Parameter(0.05, Domain("[0, inf)"))}
@@ -84,7 +140,9 @@ HEADS: dict[str, dict[str, Parameter]] = {
 """The parameters of every head by name."""
 
 
-def make_model(spec: str, *, input_shape: tuple[int, ...], num_classes: int, seed: int = 0, head: str = "") -> Network:
+def make_model(
+    spec: str, *, input_shape: tuple[int, ...], num_classes: int, seed: int = 0, head: str = ""
+) -> nn.Module:
     """Build a network and initialise it from ``seed``; the caller's random state is left as it was.
 
     Args:
@@ -108,6 +166,8 @@ def make_model(spec: str, *, input_shape: tuple[int, ...], num_classes: int, see
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(seed, "model"))
         network = kind.build(input_shape, num_classes, **parameters)
+        if not isinstance(network, nn.Module):
+            raise SpecError(f"{name} makes a {type(network).__name__}: expected a torch.nn.Module")
         if head:
             linear = getattr(network, "classifier", None)
             if not isinstance(network, Network) or not isinstance(linear, nn.Linear):
@@ -119,6 +179,15 @@ def make_model(spec: str, *, input_shape: tuple[int, ...], num_classes: int, see
             student = StudentHead(linear.in_features, num_classes, **_read_head(head))
             setattr(network, network.classifier_name, student)
         return network
+
+
+def model_definition(spec: str) -> Any:
+    """The class or function that makes the network of a text.
+
+    Raises:
+        SpecError: an unknown network or parameter.
+    """
+    return MODELS[_read(spec)[0]].build
 
 
 def canonical_model(spec: str) -> str:
@@ -182,9 +251,11 @@ def _read_head(spec: str) -> dict[str, float]:
 
 def _read(spec: str) -> tuple[str, dict[str, float]]:
     call = parse_call(spec)
-    if call.name not in MODELS:
-        raise SpecError(f"unknown model {call.name!r}{suggest(call.name, MODELS)}")
-    parameters = check_parameters(call.name, MODELS[call.name].parameters, call.parameters)
+    kind = MODELS.find(call.name)
+    call = replace(call, name=next(name for name, known in MODELS.items() if known is kind))
+    parameters = check_parameters(call.name, kind.parameters, call.parameters)
+    if kind.is_own:
+        return call.name, parameters
     for key in _COUNTS:
         if key in parameters and parameters[key] != int(parameters[key]):
             raise SpecError(f"{call.name}: {key} must be a whole number, got {parameters[key]}")

@@ -6,16 +6,12 @@ import hashlib
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from noiseproof.errors import DataError
 from noiseproof.untrusted import StoredTensor, read_bytes, read_torch
-
-if TYPE_CHECKING:
-    from noiseproof.models._networks import Network
 
 _MOST_BYTES = 8 << 30
 """The size of a file of weights."""
@@ -42,7 +38,7 @@ class Weights:
     sha256: str
     tensors: dict[str, Tensor]
 
-    def load_into(self, network: Network) -> tuple[str, ...]:
+    def load_into(self, network: nn.Module) -> tuple[str, ...]:
         """Put the weights into a network.
 
         A classifier that differs in its keys or shapes, of other classes or of another kind, is left out: the

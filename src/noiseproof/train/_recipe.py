@@ -278,7 +278,7 @@ class MethodRecipe(_Value):
     @property
     def classes(self) -> tuple[type, ...]:
         """The classes that define the method and its loss."""
-        return (METHODS[parse_call(self.kind).name], *loss_classes(self.loss))
+        return (METHODS.find(parse_call(self.kind).name), *loss_classes(self.loss))
 
     @field_validator("kind")
     @classmethod
@@ -566,7 +566,7 @@ def _own_kind(text: str) -> str | None:
         name = parse_call(text).name
     except SpecError:
         return None
-    return canonical_method(text) if name in METHODS and name not in {"loss", *method_names()} else None
+    return canonical_method(text) if METHODS.has(name) and name not in {"loss", *method_names()} else None
 
 
 def _kind_and_rate(noise: Any) -> tuple[str | None, float | None]:

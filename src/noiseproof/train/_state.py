@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from noiseproof import models
+from noiseproof.errors import RunError
 from noiseproof.losses import make_loss
 from noiseproof.methods import make_method
 from noiseproof.prediction import outputs_of
@@ -137,6 +138,11 @@ class RunState:
             if self._weights is not None:
                 self.left_out = tuple(self._weights.load_into(network))
             if self.recipe.samples == "features" and not number:
+                if not isinstance(network, models.Network):
+                    raise RunError(
+                        f"samples 'features' are the input of the classifier of a models.Network, which "
+                        f"{self.recipe.model} is not: set samples to 'scores'"
+                    )
                 network.classifier.register_forward_pre_hook(self._see_features)
             layout = {"memory_format": torch.channels_last} if self.preprocessing.is_image else {}
             self.networks.append(network.to(self.device, self.precision.dtype, **layout))  # type: ignore[call-overload]

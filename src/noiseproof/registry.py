@@ -1,0 +1,101 @@
+"""Kinds by name: losses, methods, noises, data sources, models, executors, each with its settings beside what it does.
+
+A user's kind counts as much as the package's. It is known by its name once its module is imported, by its dotted path
+(``my_module.MyKind``) likewise, or through an entry point of an installed package::
+
+    [project.entry-points."noiseproof.models"]
+    my-net = "my_package.nets:MyNet"
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import sys
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from noiseproof.errors import SpecError, suggest
+from noiseproof.spec import check_name
+from noiseproof.user_code import HINT, is_reloaded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+_K = TypeVar("_K")
+
+
+class Registry(dict[str, _K], Generic[_K]):
+    """The kinds of one sort, by name.
+
+    Args:
+        what: what one is called in errors, such as ``"loss"``.
+        group: the group of entry points, such as ``"losses"``, which stands behind ``noiseproof.``.
+        adopt: takes a name and what a dotted path or an entry point leads to, which may be anything, and returns the
+            kind that it is, or makes it one; ``None`` for what is none.
+    """
+
+    def __init__(self, what: str, group: str, adopt: Callable[[str, Any], _K | None]) -> None:
+        super().__init__()
+        self.what = what
+        self.group = f"noiseproof.{group}"
+        self._adopt = adopt
+        self._definitions: dict[str, Any] = {}
+
+    def add(self, name: str, kind: _K, definition: Any = None) -> None:
+        """Know a kind by a name from now on; a module that is imported again brings its own again.
+
+        Args:
+            name: the name.
+            kind: the kind.
+            definition: the class or function that defines it, where it is none itself.
+
+        Raises:
+            SpecError: the name is taken by another kind, or is none.
+        """
+        if "." not in name:
+            check_name(name, self.what)
+        definition = kind if definition is None else definition
+        before = self._definitions.get(name, definition) if name in self else definition
+        if before is not definition and not is_reloaded(before, definition):
+            raise SpecError(f"a {self.what} called {name!r} exists already ({before.__module__}.{before.__qualname__})")
+        self._definitions[name] = definition
+        self[name] = kind
+
+    def has(self, name: str) -> bool:
+        """Whether a kind is known by a name, a dotted path into a module that was imported, or an entry point."""
+        return self._find(name) is not None
+
+    def find(self, name: str, others: Iterable[str] = ()) -> _K:
+        """The kind of a name, a dotted path into a module that was imported, or an entry point.
+
+        Args:
+            name: which one.
+            others: further names that an error may suggest.
+
+        Raises:
+            SpecError: there is none.
+        """
+        found = self._find(name)
+        if found is None:
+            raise self.unknown(name, others)
+        return found
+
+    def unknown(self, name: str, others: Iterable[str] = ()) -> SpecError:
+        """The error about a name that is no kind's."""
+        return SpecError(f"unknown {self.what} {name!r:.100}{suggest(name[:100], [*self, *others])}; {HINT}")
+
+    def definition(self, name: str) -> Any:
+        """The class or function that defines a kind."""
+        return self._definitions[name]
+
+    def _find(self, name: str) -> _K | None:
+        if name in self:
+            return self[name]
+        module, _, attribute = name.rpartition(".")
+        if module:
+            found = getattr(sys.modules.get(module), attribute, None)
+            return None if found is None else self._adopt(name, found)
+        for entry in importlib.metadata.entry_points(group=self.group, name=name):
+            kind = self._adopt(name, entry.load())
+            if kind is not None:
+                return self.setdefault(name, kind)
+        return None
