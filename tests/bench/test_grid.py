@@ -49,7 +49,7 @@ def test_a_grid_is_a_product(grid_file: Path) -> None:
 def test_rates_and_folders_of_instance_noise_and_lists() -> None:
     noise = [{"kind": "instance", "variant": "pdn"}, {"kind": "labels", "path": "to/My list.json", "column": "a b"}]
     grid = load_grid("digits", {"grid": {"noise": noise, "rates": [0.2, 0.4], "methods": ["ce"]}})
-    assert [recipe.noise.rate for recipe in grid.recipes] == [0.2, 0.4, None]
+    assert [recipe.noise.known_rate for recipe in grid.recipes] == [0.2, 0.4, None]
     names = [folder_name(recipe).rpartition("-ce-")[0] for recipe in grid.recipes]
     assert names == ["digits-instance-0.2-pdn", "digits-instance-0.4-pdn", "digits-labels-my_list-a_b"]
 
@@ -68,7 +68,7 @@ def test_the_demo_is_what_the_readme_says() -> None:
         ({"grid": {"seeds": []}}, "grid.seeds: expected a list with at least one entry"),
         ({"grid": {"seeds": 3}}, "grid.seeds: expected a list"),
         ({"grid": {"rates": [60]}}, "for 60 % write 0.6"),
-        ({"grid": {"noise": ["symetric"]}}, "unknown kind 'symetric'"),
+        ({"grid": {"noise": ["symetric"]}}, "unknown noise 'symetric'"),
         ({"grid": {"methods": ["jalce"]}}, "did you mean 'jal-ce'"),
         ({"epoch": 1}, "unknown key 'epoch'"),
     ],

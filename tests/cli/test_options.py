@@ -110,7 +110,7 @@ def test_of_a_key_that_is_set_twice_the_last_counts() -> None:
         ("--set imports=my_losses", "imports: only a recipe file names modules"),
         ("--rate 0.2", "noise.kind is missing, and labels that stay as they are have no noise.rate: .*--noise symm"),
         ("--rate 0.2, --noise none", "noise.kind is none, and labels that stay as they are have no noise.rate"),
-        ("--rate 0.2, --noise human", "noise: unknown key 'rate'"),
+        ("--rate 0.2, --noise human", "noise: rate belongs to kind = 'asymmetric', 'instance', 'symmetric'"),
         ("--set noise.mode=iid", "noise.kind is missing, and labels that stay as they are have no noise.mode"),
         ("--regulariser l1, --set method.regulariser=none", "method.regulariser and grid.regulariser are both given"),
         ("--seed 3, --set grid.seeds=[4]", "seed = 3 and grid.seeds are both given"),

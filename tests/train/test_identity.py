@@ -433,7 +433,7 @@ def test_everything_that_is_written_says_what_it_is(finished: Path, running: Pat
         assert each["recipe"]["method"]["loss"] == "gce(q=0.7)"
         assert each["environments"][0]["environment"]["torch"] == torch.__version__
     assert all(len(each["sha256"]) == 64 for each in (record, noise, state))
-    assert list(record["files"]) == ["noise.json", "selected.safetensors", "weights.safetensors"]
+    assert list(record["files"]) == ["noise.json", "predictor.json", "selected.safetensors", "weights.safetensors"]
 
 
 def test_another_cpu_capability_is_warned_of_and_recorded(running: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 
 from noiseproof import data, noise
+from noiseproof.data.noises import read_matrix
 from noiseproof.errors import DataError, DataWarning, LabelError, NoiseWarning, RecipeError
-from noiseproof.train import Task, make_recipe, prepare, read_matrix
+from noiseproof.train import Task, make_recipe, prepare
 
 RANDOM = np.random.default_rng(0)
 NAMES = ("cat", "dog", "eel", "fox")

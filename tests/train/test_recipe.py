@@ -10,9 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from conftest import UNMEASURED
+from noiseproof.data.noises import NoNoise
 from noiseproof.errors import RecipeError
 from noiseproof.train import Recipe, make_recipe, merge, packaged_recipes, read_recipe_file
-from noiseproof.train._recipe import NoNoise
 
 BASE: dict[str, Any] = {
     "data": "digits",
@@ -148,18 +148,18 @@ def test_replace_validates() -> None:
     [
         ({"epoch": 3}, "unknown key 'epoch'; did you mean 'epochs'"),
         ({"noise": {"kind": "symmetric", "rat": 0.4}}, "noise: unknown key 'rat'; did you mean 'rate'"),
-        ({"noise": {"kind": "symetric", "rate": 0.4}}, "noise: unknown kind 'symetric'; did you mean 'symmetric'"),
+        ({"noise": {"kind": "symetric", "rate": 0.4}}, "noise: unknown noise 'symetric'; did you mean 'symmetric'"),
         ({"noise": {"kind": "symmetric"}}, "noise.rate: Field required"),
         ({"noise": {"kind": "symmetric", "rate": 40}}, r"noise.rate: rate 40: .* for 40 % write 0.4"),
         ({"noise": {"kind": "symmetric", "rate": "much"}}, "rate 'much': expected a number"),
         ({"noise": {"kind": "human", "column": "worst"}}, "belongs to cifar10, not digits"),
         ({"noise": {"kind": "asymmetric", "rate": 0.3}}, "noise.mapping is missing"),
-        ({"data": "cifar"}, "data.name: Input should be 'digits', 'cifar10', .* 'folder' or 'list'"),
+        ({"data": "cifar"}, "data: unknown data source 'cifar'; did you mean 'cifar10'"),
         ({"noise": {"kind": "instance", "rate": 0.4}}, "has lists for cifar10 and cifar100, not digits: use 'fixed-"),
         ({"noise": {"kind": "instance", "rate": 0.4, "variant": "pnd"}}, "noise.variant: Input should be 'pdn'"),
         ({"noise": {"kind": "instance", "variant": "pdn"}}, "noise.rate: Field required"),
         ({"noise": {"kind": "labels"}}, "noise.path: Field required"),
-        ({"noise": {"kind": "label", "path": "x"}}, "unknown kind 'label'; did you mean 'labels'"),
+        ({"noise": {"kind": "label", "path": "x"}}, "unknown noise 'label'; did you mean 'labels'"),
         ({"data": {"name": "arrays"}}, "path is missing: the .npz file .* train arrays --set data.path=my.npz"),
         ({"data": "folder"}, "path is missing: the folder .* train folder --set data.path="),
         ({"data": "list"}, "path is missing: the list"),

@@ -53,13 +53,13 @@ def check_measures(grid: Grid, machine: Machine) -> None:
         dataset = machine.load(recipe.data)
         if not dataset.test_parts and dataset.clean_labels is None:
             raise RecipeError(
-                f"{grid.name}: nothing would be measured, as {recipe.data.path} has no test set, validation is 0, and "
+                f"{grid.name}: nothing would be measured, as {recipe.data.where} has no test set, validation is 0, and "
                 "nobody knows which labels are wrong: hold out some of them (--set validation=0.1), or add a test set"
             )
 
 
 def _measures_by_data_alone(recipe: Recipe) -> bool:
-    return recipe.data.path is not None and not recipe.validation and recipe.noise.kind == "none"
+    return recipe.data.own is not None and not recipe.validation and recipe.noise.kind == "none"
 
 
 def read_records(recipes: Sequence[Recipe], runs: str | Path) -> dict[str, Record]:

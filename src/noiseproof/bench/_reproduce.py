@@ -220,11 +220,9 @@ def _targets(part: dict[str, Any], recipes: tuple[Recipe, ...], several: bool) -
 def noise_key(recipe: Recipe) -> tuple[str, float | None]:
     """The noise as published tables name it: its kind, and its rate where somebody chose it."""
     noise = recipe.noise
-    if noise.kind == "human":
-        return f"human-{noise.column}", None
     if noise.kind == "none":
         return ("none", 0.0) if recipe.data.name.startswith("cifar") else ("real", None)
-    return noise.kind, noise.rate
+    return noise.published_as
 
 
 def _matches(key: str, pattern: str) -> bool:

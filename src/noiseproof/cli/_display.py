@@ -10,7 +10,6 @@ from rich.measure import Measurement
 from rich.progress import BarColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.table import Table as RichTable
-from typing_extensions import Self
 
 from noiseproof.cli._streams import say
 from noiseproof.formats import printable, shortened
@@ -18,6 +17,8 @@ from noiseproof.formats import printable, shortened
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
     from types import TracebackType
+
+    from typing_extensions import Self
 
     from noiseproof.formats import TextTable
     from noiseproof.run import GridProgress

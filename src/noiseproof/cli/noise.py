@@ -105,7 +105,7 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _make(options: argparse.Namespace) -> None:
     from noiseproof import noise
-    from noiseproof.train import read_matrix
+    from noiseproof.data.noises import read_matrix
 
     labels, classes = _read_labels(options)
     common: dict[str, Any] = {"seed": options.seed, "mode": options.mode, "class_names": classes.names}
@@ -122,13 +122,13 @@ def _make(options: argparse.Namespace) -> None:
 
 
 def _instance(options: argparse.Namespace) -> None:
-    from noiseproof.train import instance_noise
+    from noiseproof.data.noises import instance_noise
 
     _give(instance_noise(_load(options), options.rate, options.variant, options.seed), options.out)
 
 
 def _compare(options: argparse.Namespace) -> None:
-    from noiseproof.train import listed_noise
+    from noiseproof.data.noises import listed_noise
 
     noisy = listed_noise(options.labels, options.column, _load(options))
     _give(noisy, options.out)
@@ -188,6 +188,6 @@ def _read_labels(options: argparse.Namespace) -> tuple[NDArray[np.int64], Classe
 
 
 def _load(options: argparse.Namespace) -> Dataset:
-    from noiseproof.train import DataRecipe, load_dataset
+    from noiseproof.train import load_dataset
 
-    return load_dataset(DataRecipe(name=options.data), options.data_dir)
+    return load_dataset(options.data, options.data_dir)

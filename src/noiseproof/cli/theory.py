@@ -78,8 +78,8 @@ def run(options: argparse.Namespace) -> None:
 
 def _matrix(options: argparse.Namespace) -> tuple[Any, str]:
     from noiseproof import data, noise
+    from noiseproof.data.noises import read_matrix
     from noiseproof.errors import LabelError
-    from noiseproof.train import read_matrix
 
     if options.classes < 2:
         raise LabelError(f"--classes {options.classes}: expected at least two classes")

@@ -77,7 +77,7 @@ def label_list(path: str | Path, column: str | None = None) -> NDArray[np.int64]
     """Labels from a file, in the order of the samples: int64 where all are whole numbers, text otherwise.
 
     Nothing in the file is run. Where it names the samples, by files say, the labels are in the order of the file;
-    :func:`noiseproof.train.listed_noise` puts them to the samples of a data set.
+    :func:`noiseproof.data.noises.listed_noise` puts them to the samples of a data set.
 
     ============== =============================================================================================
     file           what is in it

@@ -11,10 +11,11 @@ from __future__ import annotations
 from noiseproof.noise._generate import Mode, asymmetric, from_matrix, symmetric
 from noiseproof.noise._instance import InstanceVariant, instance_dependent
 from noiseproof.noise._labels import NoisyLabels, check_labels, load
-from noiseproof.noise._mappings import class_of_mapping, parse_mapping, published_mapping
+from noiseproof.noise._mappings import MAPPED, class_of_mapping, parse_mapping, published_mapping
 from noiseproof.noise._matrices import asymmetric_matrix, check_matrix, check_rate, dominated, symmetric_matrix
 
 __all__ = [
+    "MAPPED",
     "InstanceVariant",
     "Mode",
     "NoisyLabels",

@@ -11,6 +11,9 @@ from noiseproof.errors import LabelError, suggest
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+MAPPED = ("cifar10", "cifar100")
+"""The data sets that have a published map."""
+
 _LONGEST_NAME = 1000
 
 _CIFAR10 = {9: 1, 2: 0, 4: 7, 3: 5, 5: 3}

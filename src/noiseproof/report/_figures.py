@@ -125,7 +125,7 @@ def _parameter(recipe: Recipe, name: str) -> float:
 
 def _threshold(recipe: Recipe, record: Record, q: float) -> float:
     """The ``a`` from which on AMSE is asymmetric for every class under the recipe's noise."""
-    rate = recipe.noise.rate or 0.0
+    rate = recipe.noise.known_rate or 0.0
     if recipe.noise.kind == "symmetric":
         return amse_threshold_symmetric(rate, int(record.data["classes"]), q)
     return amse_threshold_asymmetric(rate, q) if recipe.noise.kind == "asymmetric" else math.nan

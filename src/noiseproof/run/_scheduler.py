@@ -29,8 +29,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from noiseproof.data import Dataset
+    from noiseproof.data.sources import DataSource
     from noiseproof.noise import NoisyLabels
-    from noiseproof.train import DataRecipe, Identity, Recipe
+    from noiseproof.train import Identity, Recipe
 
     Choose = Callable[[Sequence[Recipe], Mapping[str, Record]], Recipe]
     """Which of the recipes that are left to run next, knowing the records so far by the recipes' ids."""
@@ -73,7 +74,7 @@ class Machine:
         if self.jobs < 1:
             raise RecipeError(f"jobs {self.jobs}: expected a number of processes, at least 1")
 
-    def load(self, data: DataRecipe) -> Dataset:
+    def load(self, data: DataSource) -> Dataset:
         """The data set that a recipe names."""
         return load_dataset(data, self.data_dir, download=self.download)
 
@@ -129,17 +130,17 @@ class _Inputs:
 
     def __init__(self, machine: Machine, recipes: Sequence[Recipe]) -> None:
         self._machine = machine
-        self._datasets: dict[DataRecipe, Dataset] = {}
+        self._datasets: dict[DataSource, Dataset] = {}
         self._fingerprints: dict[object, str | None] = {}
         self._labels_are_needed = any(reads_noise(recipe) for recipe in recipes)
 
-    def load(self, data: DataRecipe) -> Dataset:
+    def load(self, data: DataSource) -> Dataset:
         """A data set."""
         if data not in self._datasets:
             self._datasets[data] = self._machine.load(data)
         return self._datasets[data]
 
-    def hand_over(self, data: DataRecipe) -> Dataset:
+    def hand_over(self, data: DataSource) -> Dataset:
         """A data set for somebody who keeps it: here it stays only if it is needed again."""
         dataset = self.load(data)
         self._fingerprint(data, lambda: dataset.fingerprint)

@@ -19,11 +19,9 @@ from dataclasses import dataclass
 from multiprocessing.connection import wait as wait_for_any
 from typing import TYPE_CHECKING, Any
 
-from typing_extensions import Self
-
 from noiseproof.errors import NoiseproofError, RunError
 from noiseproof.run._shared import SharedDataset, receive_dataset
-from noiseproof.train import DataRecipe, Recipe, keep_freed_memory, make_recipe, stop_signals, train
+from noiseproof.train import Recipe, keep_freed_memory, make_recipe, stop_signals, train
 from noiseproof.user_code import defining_modules, import_again
 
 if TYPE_CHECKING:
@@ -32,7 +30,10 @@ if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
 
+    from typing_extensions import Self
+
     from noiseproof.data import Dataset
+    from noiseproof.data.sources import DataSource
     from noiseproof.train import Progress
 
 _BETWEEN_REPORTS = 0.5
@@ -60,7 +61,7 @@ class Workers:
     """
 
     def __init__(
-        self, count: int, threads: int, options: dict[str, Any], load: Callable[[DataRecipe], Dataset]
+        self, count: int, threads: int, options: dict[str, Any], load: Callable[[DataSource], Dataset]
     ) -> None:
         self._count = count
         self._context = multiprocessing.get_context("spawn")
@@ -70,8 +71,8 @@ class Workers:
         self._connections: list[Connection[Any, Any]] = []
         self._processes: list[Any] = []
         self._load = load
-        self._data: dict[DataRecipe, SharedDataset] = {}
-        self._has_data: list[set[DataRecipe]] = []
+        self._data: dict[DataSource, SharedDataset] = {}
+        self._has_data: list[set[DataSource]] = []
         self._work: dict[Connection[Any, Any], Recipe] = {}
 
     def __enter__(self) -> Self:
@@ -195,7 +196,7 @@ def _serve(connection: Connection[Any, Any], threads: int, options: dict[str, An
     torch.set_num_threads(threads)
     keep_freed_memory()
     parent = os.getppid()
-    datasets: dict[DataRecipe, Dataset] = {}
+    datasets: dict[DataSource, Dataset] = {}
     told = 0.0
     coming = select.poll()
     coming.register(connection, select.POLLIN)

@@ -6,8 +6,8 @@ from noiseproof.train._folder import RunFolder
 from noiseproof.train._identity import Identity, identify, noise_fingerprint, reads_noise
 from noiseproof.train._loop import Progress, train
 from noiseproof.train._memory import keep_freed_memory
-from noiseproof.train._prepare import Task, instance_noise, listed_noise, load_dataset, make_noise, prepare, read_matrix
-from noiseproof.train._recipe import DataRecipe, Recipe, make_recipe, protocol_of
+from noiseproof.train._prepare import Task, load_dataset, make_noise, prepare
+from noiseproof.train._recipe import Recipe, make_recipe, protocol_of
 from noiseproof.train._recipe_file import (
     as_table,
     is_recipe_file,
@@ -24,7 +24,6 @@ from noiseproof.train._samples import SampleRecord, SampleSums, read_samples
 from noiseproof.train._signals import stop_signals
 
 __all__ = [
-    "DataRecipe",
     "Epoch",
     "Identity",
     "Progress",
@@ -39,10 +38,8 @@ __all__ = [
     "ended_without_inputs",
     "folder_name",
     "identify",
-    "instance_noise",
     "is_recipe_file",
     "keep_freed_memory",
-    "listed_noise",
     "load_dataset",
     "make_noise",
     "make_recipe",
@@ -55,7 +52,6 @@ __all__ = [
     "plain_table",
     "prepare",
     "protocol_of",
-    "read_matrix",
     "read_recipe_file",
     "read_record",
     "read_samples",

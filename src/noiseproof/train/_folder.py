@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import filelock
 import torch
 from safetensors.torch import save as to_safetensors
-from typing_extensions import Self
 
 from noiseproof.container import ContainerError, weights_metadata, write_document, write_state
 from noiseproof.errors import DataWarning, RunError, RunWarning, shorten
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from torch import Tensor
+    from typing_extensions import Self
 
     from noiseproof.models import Weights
     from noiseproof.noise import NoisyLabels

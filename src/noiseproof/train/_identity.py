@@ -14,15 +14,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noiseproof.train._recipe_file import place_keys
 from noiseproof.train._source import sha256, source_hashes
 
 if TYPE_CHECKING:
     from noiseproof.noise import NoisyLabels
     from noiseproof.train._recipe import Recipe
     from noiseproof.train._record import Record
-
-_PATHS = {"data": ("path", "test", "classes", "root"), "noise": ("path", "column")}
-"""The keys of a recipe that say where something is; its contents count in their place."""
 
 
 @dataclass(frozen=True)
@@ -59,16 +57,15 @@ def identify(recipe: Recipe, data: str, noise: str | None = None, weights: str |
     """
     inputs = {"data": data, "noise": noise, "weights": weights}
     known = {key: digest for key, digest in inputs.items() if digest is not None}
-    return Identity(settings_id(recipe), known, source_hashes(recipe.method.classes))
+    return Identity(settings_id(recipe), known, source_hashes(recipe.definitions))
 
 
 def noise_fingerprint(recipe: Recipe, noise: NoisyLabels | None) -> str | None:
     """The SHA-256 of noise that comes from a file; ``None`` for noise that the recipe determines."""
     if noise is None or not reads_noise(recipe):
         return None
-    from_matrix = recipe.noise.kind == "matrix"
     digest = hashlib.sha256()
-    for array in [noise.matrix] if from_matrix else [noise.labels, noise.clean, noise.matrix]:
+    for array in recipe.noise.read_arrays(noise):
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
     return digest.hexdigest()
@@ -78,9 +75,10 @@ def settings_id(recipe: Recipe) -> str:
     """The hash of a recipe without titles and paths: what is known of a run before anything is read."""
     values = recipe.canonical()
     values.pop("weights", None)
-    for table, keys in _PATHS.items():
-        if "path" in values.get(table, {}):
-            values[table] = {key: value for key, value in values[table].items() if key not in keys}
+    for table, settings in (("data", recipe.data), ("noise", recipe.noise)):
+        if table in values:
+            where = (*settings.paths, *settings.places)
+            values[table] = {key: value for key, value in values[table].items() if key not in where}
     return sha256(json.dumps(values, sort_keys=True).encode())[:12]
 
 
@@ -91,24 +89,19 @@ def is_of_settings(record: Record, recipe: Recipe) -> bool:
 
 def reads_noise(recipe: Recipe) -> bool:
     """Whether the noise comes from a file."""
-    noise = recipe.noise
-    return noise.kind in ("matrix", "labels", "human", "file") or (
-        noise.kind == "instance" and noise.variant == "published"
-    )
+    return recipe.noise.reads_files
 
 
 def places(recipe: dict[str, Any]) -> list[str | None]:
     """Where a recipe, as plain values, says that its inputs are."""
-    named = [recipe.get(table, {}).get(key) for table, keys in _PATHS.items() for key in keys]
+    named = [recipe.get(table, {}).get(key) for table, keys in place_keys().items() for key in keys]
     return [None if name is None else os.path.normpath(name) for name in (*named, recipe.get("weights"))]
 
 
 def inputs_are_gone(recipe: Recipe) -> bool:
     """Whether a file that a recipe names is not there, or may not be: where published data are, it does not say."""
-    data = recipe.data
-    named = [data.path, data.test, data.classes, data.root, getattr(recipe.noise, "path", None), recipe.weights]
-    is_published = data.path is None and data.name != "digits"
-    return is_published or not all(Path(name).exists() for name in named if name is not None)
+    named = [getattr(part, key) for part in (recipe.data, recipe.noise) for key in part.paths] + [recipe.weights]
+    return recipe.data.is_published or not all(Path(name).exists() for name in named if name is not None)
 
 
 def differences(record: Record, identity: Identity) -> str:

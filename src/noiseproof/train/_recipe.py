@@ -9,247 +9,34 @@ import reprlib
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Discriminator,
     Field,
+    SerializeAsAny,
     Tag,
     ValidationError,
     field_validator,
     model_validator,
 )
 
+from noiseproof.data.noises import NoiseKind, NoNoise, read_noise
+from noiseproof.data.sources import DataSource, read_source
 from noiseproof.errors import NoiseproofError, RecipeError, SpecError, suggest
 from noiseproof.literature import DATASETS, REGULARISERS, method_names, regularisation, resolve_method
 from noiseproof.losses import loss_classes, make_loss
 from noiseproof.methods import METHODS, canonical_method
-from noiseproof.models import canonical_head, canonical_model, check_weights
-from noiseproof.noise import check_rate, class_of_mapping, parse_mapping, published_mapping
+from noiseproof.models import canonical_head, canonical_model, check_weights, model_definition
+from noiseproof.settings import Count, CountOrNone, Flag, PathText, Real, Settings, number
 from noiseproof.spec import parse_call
 from noiseproof.train._recipe_file import as_table, merge, plain_table, read_recipe_file
-
-
-class _Value(BaseModel):
-    """A frozen value that names unknown keys and suggests the nearest known one."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-    @model_validator(mode="before")
-    @classmethod
-    def _known_keys_only(cls, value: Any) -> Any:
-        if isinstance(value, dict):
-            for key in value:
-                if key not in cls.model_fields:
-                    raise ValueError(f"unknown key {key!r}{suggest(str(key), cls.model_fields)}")
-        return value
-
-
-def _number(value: Any) -> Any:
-    """A number that was written as one: neither text nor true or false stands for it."""
-    if isinstance(value, bool | str | bytes):
-        raise ValueError("expected a number")
-    return value
-
-
-def _flag(value: Any) -> Any:
-    if not isinstance(value, bool):
-        raise ValueError("expected true or false")
-    return value
-
-
-def _path(value: Any) -> Any:
-    if isinstance(value, str) and (not value or "\0" in value or len(value) > _LONGEST_PATH):
-        raise ValueError(f"expected a path of 1 to {_LONGEST_PATH} characters, none of them NUL")
-    return value
-
-
-def _mapping(value: Any) -> Any:
-    return parse_mapping(value) if isinstance(value, str) else value
-
-
-_LONGEST_PATH = 4000
-_MOST = 2**31 - 1
-_Count = Annotated[int, BeforeValidator(_number), Field(gt=0, le=_MOST)]
-_Class = Annotated[int | str, BeforeValidator(class_of_mapping)]
-_Real = Annotated[float, BeforeValidator(_number)]
-_Flag = Annotated[bool, BeforeValidator(_flag)]
-_Path = Annotated[str, BeforeValidator(_path)]
-_Pixels = Annotated[int, BeforeValidator(_number), Field(ge=1, le=1 << 14)]
-
-IMAGE_FILES = ("webvision", "clothing1m", "folder", "list")
-"""The data sets that are image files."""
-
-_CLEAN = ("digits", "cifar10", "cifar100")
-_LIST = ("list",)
-_AT_PATH = {"arrays": "the .npz file", "folder": "the folder", "list": "the list of training images"}
-"""The data sets that the recipe says the place of, and what is there."""
-
-_EXAMPLE_OF_PATH = {"arrays": "my.npz", "folder": "my-photos", "list": "train.txt"}
-
-
-class DataRecipe(_Value):
-    """Which data set.
-
-    Attributes:
-        name: ``"digits"``, ``"cifar10"``, ``"cifar100"``, ``"webvision"``, ``"clothing1m"``, ``"arrays"``,
-            ``"folder"`` (a folder of images per class) or ``"list"`` (text files that name images and labels).
-        path: for ``"arrays"``, the ``.npz`` file; for ``"folder"``, the folder; for ``"list"``, the training list.
-            The others are looked for where the command line says.
-        test: for ``"list"``, the test list, if there is one.
-        classes: for ``"list"``, a file with a class name per line.
-        root: for ``"list"``, the folder that the paths in the lists start from; that of the training list by default.
-        image_size: height and width of what a network gets, of image files; 224 by default.
-        resize: the length of an image's short side before it is cropped, of image files; 256 by default. Images of
-            Clothing1M become squares of this size.
-        unreadable: the share of a part's image files that may be missing, empty or gone before that is an error; by
-            default a hundredth, or ten of a small set.
-        train_size: the first so many training samples, as many of each class; ``None`` for all.
-        shrink: every square of so many by so many pixels becomes one, their mean; 1 leaves images as they are.
-    """
-
-    name: Literal["digits", "cifar10", "cifar100", "webvision", "clothing1m", "arrays", "folder", "list"]
-    path: _Path | None = None
-    test: _Path | None = None
-    classes: _Path | None = None
-    root: _Path | None = None
-    image_size: _Pixels | None = None
-    resize: _Pixels | None = None
-    unreadable: Annotated[_Real, Field(ge=0, lt=1)] | None = None
-    train_size: _Count | None = None
-    shrink: _Count = 1
-
-    @model_validator(mode="after")
-    def _keys_fit(self) -> DataRecipe:
-        if self.path is None and self.name in _AT_PATH:
-            raise ValueError(
-                f"path is missing: {_AT_PATH[self.name]} of {self.name!r}, as data.path in the recipe or in the "
-                f"command line: noiseproof train {self.name} --set data.path={_EXAMPLE_OF_PATH[self.name]}"
-            )
-        for key, names in (("path", _AT_PATH), ("test", _LIST), ("classes", _LIST), ("root", _LIST),
-                           ("image_size", IMAGE_FILES), ("resize", IMAGE_FILES),
-                           ("unreadable", IMAGE_FILES)):  # fmt: skip
-            if getattr(self, key) is not None and self.name not in names:
-                raise ValueError(f"{key} belongs to name = {', '.join(map(repr, names))}, not to {self.name!r}")
-        if self.size_and_resize[0] > self.size_and_resize[1]:
-            raise ValueError(f"image_size {self.size_and_resize[0]} is above resize ({self.size_and_resize[1]})")
-        return self
-
-    @property
-    def size_and_resize(self) -> tuple[int, int]:
-        """``image_size`` and ``resize`` with the defaults of image files filled in."""
-        return self.image_size or 224, self.resize or 256
-
-    @property
-    def labels_are_clean(self) -> bool:
-        """Whether the labels are right as the source has them; if not, nobody knows which are."""
-        return self.name in _CLEAN
-
-
-_Mode = Literal["exact", "iid", "published"]
-_Rate = Annotated[float, BeforeValidator(check_rate)]
-
-
-class NoNoise(_Value):
-    """The labels as they are: clean in published data sets, whatever they are in the user's own."""
-
-    kind: Literal["none"] = "none"
-    rate: ClassVar[float] = 0.0
-
-
-class SymmetricNoise(_Value):
-    """Flips to all other classes alike; see :func:`noiseproof.noise.symmetric`."""
-
-    kind: Literal["symmetric"]
-    rate: _Rate
-    mode: _Mode = "exact"
-
-
-class AsymmetricNoise(_Value):
-    """Flips from some classes to one other each; see :func:`noiseproof.noise.asymmetric`.
-
-    Attributes:
-        rate: the share of wrong labels in each flipped class.
-        mapping: ``{class: target}``, or a text such as ``"3=5, 5=3"``; ``None`` for the published map of the data set.
-        mode: how labels are flipped.
-        source: which map of CIFAR-100.
-    """
-
-    kind: Literal["asymmetric"]
-    rate: _Rate
-    mapping: Annotated[dict[_Class, _Class], BeforeValidator(_mapping)] | None = Field(None, min_length=1)
-    mode: _Mode = "exact"
-    source: Literal["published", "true"] = "published"
-
-
-class MatrixNoise(_Value):
-    """Flips by a transition matrix ``T[true, noisy]`` in a CSV or ``.npy`` file."""
-
-    kind: Literal["matrix"]
-    path: _Path
-    mode: _Mode = "exact"
-    rate: ClassVar[None] = None
-
-
-class InstanceNoise(_Value):
-    """Wrong labels that the inputs tell; see :func:`noiseproof.noise.instance_dependent`.
-
-    Attributes:
-        rate: the share of wrong labels.
-        variant: ``"published"`` reads the list that published figures rest on, ``NAME_dependent_RATE.json`` in the data
-            folder or its ``published-labels``: the same labels for every seed. ``"fixed-subset"`` is the generator
-            behind those lists, ``"pdn"`` the original one on the stored pixels.
-    """
-
-    kind: Literal["instance"]
-    rate: _Rate
-    variant: Literal["pdn", "fixed-subset", "published"] = "published"
-
-
-class LabelsNoise(_Value):
-    """Labels from a list that somebody else made; see :func:`noiseproof.data.label_list`.
-
-    Attributes:
-        path: the list, for the whole training set and in its order; looked for in the working folder, then in the data
-            folder.
-        column: which list, if the file has several.
-    """
-
-    kind: Literal["labels"]
-    path: _Path
-    column: str | None = None
-    rate: ClassVar[None] = None
-
-
-class HumanNoise(_Value):
-    """Human labels of CIFAR-N: ``aggre``, ``random1`` to ``random3``, ``worst`` or ``noisy``."""
-
-    kind: Literal["human"]
-    column: Literal["aggre", "random1", "random2", "random3", "worst", "noisy"]
-    rate: ClassVar[None] = None
-
-
-class FileNoise(_Value):
-    """Labels from a manifest that :meth:`noiseproof.noise.NoisyLabels.save` wrote."""
-
-    kind: Literal["file"]
-    path: _Path
-    rate: ClassVar[None] = None
-
-
-NoiseRecipe = Annotated[
-    NoNoise | SymmetricNoise | AsymmetricNoise | MatrixNoise | InstanceNoise | HumanNoise | LabelsNoise | FileNoise,
-    Field(discriminator="kind"),
-]
-
 
 _Optimizer = Literal["sgd", "adam", "adamw"]
 
 
-class MethodRecipe(_Value):
+class MethodRecipe(Settings):
     """A loss and its regulariser; a text such as ``"jal-ce"`` stands for what :mod:`noiseproof.literature` has.
 
     Attributes:
@@ -268,12 +55,12 @@ class MethodRecipe(_Value):
     name: str = Field(min_length=1)
     kind: str = "loss"
     loss: str
-    l1: _Real = Field(0.0, ge=0)
-    l2: _Real = Field(0.0, ge=0)
+    l1: Real = Field(0.0, ge=0)
+    l2: Real = Field(0.0, ge=0)
     source: str = "user"
     head: str = ""
     optimizer: _Optimizer | None = None
-    lr: _Real | None = Field(None, gt=0)
+    lr: Real | None = Field(None, gt=0)
 
     @property
     def classes(self) -> tuple[type, ...]:
@@ -296,7 +83,7 @@ class MethodRecipe(_Value):
         return value and canonical_head(value)
 
 
-class StepSchedule(_Value):
+class StepSchedule(Settings):
     """A learning rate that falls in steps.
 
     Attributes:
@@ -304,11 +91,11 @@ class StepSchedule(_Value):
         after: the epochs after which it falls.
     """
 
-    factor: _Real = Field(gt=0, le=1)
-    after: tuple[_Count, ...] = Field(min_length=1)
+    factor: Real = Field(gt=0, le=1)
+    after: tuple[Count, ...] = Field(min_length=1)
 
 
-class StableSchedule(_Value):
+class StableSchedule(Settings):
     """A learning rate that rises, stays, and falls: a run can be made longer before it falls.
 
     Attributes:
@@ -317,8 +104,8 @@ class StableSchedule(_Value):
             that has as many epochs fewer.
     """
 
-    warmup: Annotated[int, BeforeValidator(_number), Field(ge=0, le=_MOST)] = 0
-    decay: Annotated[int, BeforeValidator(_number), Field(ge=0, le=_MOST)] = 0
+    warmup: CountOrNone = 0
+    decay: CountOrNone = 0
 
 
 _SCHEDULES = ("schedule by name", "factor per epoch", "steps", "warmup and decay")
@@ -334,14 +121,14 @@ def _kind_of_schedule(value: Any) -> str:
 
 _Schedule = Annotated[
     Annotated[Literal["cosine", "constant"], Tag(_SCHEDULES[0])]
-    | Annotated[_Real, Field(gt=0, le=1), Tag(_SCHEDULES[1])]
+    | Annotated[Real, Field(gt=0, le=1), Tag(_SCHEDULES[1])]
     | Annotated[StepSchedule, Tag(_SCHEDULES[2])]
     | Annotated[StableSchedule, Tag(_SCHEDULES[3])],
     Discriminator(_kind_of_schedule),
 ]
 
 
-class Recipe(_Value):
+class Recipe(Settings):
     """Everything that determines a run. Two equal recipes give the same bytes on the CPU of one machine.
 
     Attributes:
@@ -377,25 +164,25 @@ class Recipe(_Value):
         seed: of everything that is drawn: label noise, split, weights, order, augmentation.
     """
 
-    data: DataRecipe
-    noise: NoiseRecipe = NoNoise()
+    data: Annotated[SerializeAsAny[DataSource], BeforeValidator(read_source)]
+    noise: Annotated[SerializeAsAny[NoiseKind], BeforeValidator(read_noise)] = NoNoise()
     model: str
-    weights: _Path | None = None
+    weights: PathText | None = None
     method: MethodRecipe
-    epochs: _Count
-    batch_size: _Count = Field(gt=1)
+    epochs: Count
+    batch_size: Count = Field(gt=1)
     optimizer: _Optimizer = "sgd"
-    lr: _Real = Field(gt=0)
-    momentum: _Real = Field(0.9, ge=0, lt=1)
-    nesterov: _Flag = False
+    lr: Real = Field(gt=0)
+    momentum: Real = Field(0.9, ge=0, lt=1)
+    nesterov: Flag = False
     schedule: _Schedule = "cosine"
-    clip_norm: _Real | None = Field(None, gt=0)
+    clip_norm: Real | None = Field(None, gt=0)
     augment: tuple[Literal["crop", "resized-crop", "flip", "rotate", "jitter"], ...] = ()
-    balanced: _Flag = False
-    validation: _Real = Field(0.0, ge=0, lt=1)
+    balanced: Flag = False
+    validation: Real = Field(0.0, ge=0, lt=1)
     precision: Literal["32-true", "tf32-true", "64-true", "bf16-mixed", "16-mixed"] = "32-true"
     samples: Literal["none", "scores", "features"] = "none"
-    seed: Annotated[int, BeforeValidator(_number), Field(ge=0)] = 1
+    seed: Annotated[int, BeforeValidator(number), Field(ge=0)] = 1
 
     @model_validator(mode="before")
     @classmethod
@@ -418,24 +205,13 @@ class Recipe(_Value):
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Recipe:
-        if self.noise.kind == "human":
-            wanted = "cifar100" if self.noise.column == "noisy" else "cifar10"
-            if self.data.name != wanted:
-                raise ValueError(f"noise.column {self.noise.column!r} belongs to {wanted}, not {self.data.name}")
+        self.noise.check(self.data)
         if self.weights is not None:
             check_weights(self.model, self.weights)
-        cifar = self.data.name in ("cifar10", "cifar100")
-        if self.noise.kind == "asymmetric" and self.noise.mapping is None and not cifar:
-            raise ValueError(f"noise.mapping is missing: there is no published map for {self.data.name}")
-        if {"resized-crop", "jitter"} & {*self.augment} and self.data.name not in IMAGE_FILES:
+        if {"resized-crop", "jitter"} & {*self.augment} and not self.data.are_files:
             raise ValueError(f"augment: 'resized-crop' and 'jitter' are for image files, not for {self.data.name}")
         if {"crop", "resized-crop"} <= {*self.augment}:
             raise ValueError("augment: 'crop' and 'resized-crop' exclude each other")
-        if self.noise.kind == "instance" and self.noise.variant == "published" and not cifar:
-            raise ValueError(
-                f"noise.variant 'published' has lists for cifar10 and cifar100, not {self.data.name}: use "
-                "'fixed-subset', the generator behind them, or 'pdn'"
-            )
         if self.nesterov and not self.momentum:
             raise ValueError("nesterov needs a momentum")
         return self
@@ -446,8 +222,11 @@ class Recipe(_Value):
         Defaults are left out, and so are titles and what another value makes void.
         """
         values: dict[str, Any] = self.model_dump(
-            mode="json", exclude_defaults=True, exclude={"method": {"name", "source"}, "data": {"unreadable"}}
+            mode="json", exclude_defaults=True, exclude={"method": {"name", "source"}}
         )
+        values["data"] = self.data.canonical({**values["data"], "name": self.data.name})
+        if "noise" in values:
+            values["noise"] = self.noise.canonical({**values["noise"], "kind": self.noise.kind}, self.data)
         values["lr"] = values["method"].pop("lr", values["lr"])
         values["optimizer"] = values["method"].pop("optimizer", self.optimizer)
         if values["optimizer"] != "sgd":
@@ -459,14 +238,6 @@ class Recipe(_Value):
             values["schedule"]["after"] = sorted(self.schedule.after)
         if self.augment:
             values["augment"] = sorted({*self.augment})  # each has its place in the pipeline
-        if self.data.name in IMAGE_FILES:
-            values["data"]["image_size"], values["data"]["resize"] = self.data.size_and_resize
-        if self.noise.kind == "asymmetric":
-            mapping: Mapping[Any, Any] | None = self.noise.mapping
-            if mapping is None:
-                mapping = published_mapping(self.data.name, self.noise.source)[0]
-            values["noise"]["mapping"] = {str(label): target for label, target in mapping.items()}
-            values["noise"].pop("source", None)
         return _without_signs_of_zero(values)
 
     @functools.cached_property
@@ -477,6 +248,11 @@ class Recipe(_Value):
         """
         text = json.dumps(self.canonical(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+    @property
+    def definitions(self) -> tuple[Any, ...]:
+        """The classes and functions that define its method, loss, network, data source and noise."""
+        return (*self.method.classes, model_definition(self.model), type(self.data), type(self.noise))
 
     @property
     def protocol(self) -> str:
@@ -606,20 +382,23 @@ def make_recipe(recipe: Recipe | Mapping[str, Any] | str | Path) -> Recipe:
         raise RecipeError(str(error)) from error
 
 
-def make_data_recipe(data: DataRecipe | Mapping[str, Any] | str) -> DataRecipe:
-    """Which data set, from the table that a recipe has for it, or from a name.
+def make_source(data: DataSource | Mapping[str, Any] | str) -> DataSource:
+    """Where data come from, by the table that a recipe has for it, or by a name.
 
     Raises:
         RecipeError: an unknown name or key, or a value outside its domain.
     """
-    if isinstance(data, DataRecipe):
+    if isinstance(data, DataSource):
         return data
     if not isinstance(data, str | Mapping):
         raise RecipeError(f"data: expected a name or a table, got {reprlib.repr(data)}")
     try:
-        return DataRecipe.model_validate(plain_table({"name": data} if isinstance(data, str) else data))
+        source: DataSource = read_source(plain_table({"name": data} if isinstance(data, str) else data))
     except ValidationError as error:
         raise RecipeError(_explain(error)) from error
+    except ValueError as error:
+        raise RecipeError(f"data: {error}") from error
+    return source
 
 
 _PLAINER = {
@@ -646,15 +425,4 @@ def _explain(error: ValidationError) -> str:
     return "\n".join(lines)
 
 
-_UNION_TAGS = {
-    "none",
-    "symmetric",
-    "asymmetric",
-    "matrix",
-    "instance",
-    "human",
-    "labels",
-    "file",
-    *_SCHEDULES,
-    "[key]",
-}
+_UNION_TAGS = {*_SCHEDULES, "[key]"}

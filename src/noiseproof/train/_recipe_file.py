@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from noiseproof.data.noises import NOISES
+from noiseproof.data.sources import SOURCES
 from noiseproof.errors import DataError, RecipeError, suggest
 from noiseproof.files import packaged_tables, parse_toml
 from noiseproof.untrusted import read_bytes
@@ -29,8 +31,23 @@ _MOST_BYTES = 1 << 20
 # Python's reader of TOML takes time with the square of a key's parts.
 _LONG_KEY = re.compile(rf"""(?:^|[\[{{,])[ \t]*(?:[\w"'-]+[ \t]*\.[ \t]*){{{_DEEPEST}}}""", re.MULTILINE)
 
-_PATHS = {"data": ("path", "test", "classes", "root"), "noise": ("path",)}
-"""The keys of a recipe's tables that are paths."""
+
+def path_keys() -> dict[str, list[str]]:
+    """The keys of a recipe's tables that are paths."""
+    return {
+        table: list(dict.fromkeys(key for kind in kinds for key in kind.paths))
+        for table, kinds in (("data", SOURCES.values()), ("noise", NOISES.values()))
+    }
+
+
+def place_keys() -> dict[str, list[str]]:
+    """The keys of a recipe's tables that say where something is, in a file or on the disk."""
+    places = {"data": SOURCES.values(), "noise": NOISES.values()}
+    return {
+        table: [*keys, *dict.fromkeys(key for kind in places[table] for key in kind.places)]
+        for table, keys in path_keys().items()
+    }
+
 
 AS_TABLE = {"data": "name", "noise": "kind", "method": "name"}
 """The tables that a text can stand for, and the key that it is then the value of."""
@@ -89,13 +106,13 @@ def _read(recipe: str | Path | Mapping[str, Any], depth: int) -> dict[str, Any]:
         raise RecipeError(f"{recipe}: recipes extend each other in a circle, or more than {_MOST_PARENTS} times")
     values = _parse(recipe)
     folder = Path(recipe).parent if is_recipe_file(recipe) else Path()
-    _resolve_paths(values, folder)
     imports = values.pop("imports", [])
     if not isinstance(imports, list) or not all(isinstance(name, str) for name in imports):
         raise RecipeError(f"{recipe}: imports: expected a list of names of modules, got {reprlib.repr(imports)}")
     parent = _pop_parent(values, str(recipe))
     below = {} if parent is None else _read(folder / parent if is_recipe_file(parent) else parent, depth + 1)
     import_modules(imports, folder)
+    _resolve_paths(values, folder)
     return merge(below, values)
 
 
@@ -208,7 +225,7 @@ def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
     if folder == Path():
         return
     for table in (values, *_noises_of_grid(values)):
-        for part, keys in _PATHS.items():
+        for part, keys in path_keys().items():
             inside = table.get(part)
             for key in keys:
                 if isinstance(inside, dict) and isinstance(inside.get(key), str):

@@ -184,13 +184,8 @@ def _readable_name(recipe: Recipe) -> str:
     """What a person reads in the name of a run's folder."""
     noise = recipe.noise
     parts: list[str] = [recipe.data.name, noise.kind]
-    parts += [f"{noise.rate:g}"] if noise.rate else []
-    if noise.kind == "human":
-        parts.append(noise.column)
-    elif noise.kind == "instance":
-        parts.append(noise.variant)
-    elif noise.kind == "labels":
-        parts += [_for_a_path(text) for text in (Path(noise.path).stem, noise.column) if text is not None]
+    parts += [f"{noise.known_rate:g}"] if noise.known_rate else []
+    parts += map(_for_a_path, noise.name_parts)
     return "-".join([*parts, _for_a_path(recipe.method.name), f"seed{recipe.seed}"])
 
 

@@ -8,7 +8,7 @@ import inspect
 import sysconfig
 from pathlib import Path
 from types import CodeType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from noiseproof.errors import RunError
 from noiseproof.user_code import contents_at_import
@@ -16,11 +16,11 @@ from noiseproof.user_code import contents_at_import
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-_NOT_THE_USERS = ("noiseproof", "torch", "builtins", "typing", "abc")
+_NOT_THE_USERS = ("noiseproof", "torch", "pydantic", "builtins", "typing", "abc")
 
 
-def source_hashes(classes: Iterable[type]) -> dict[str, str]:
-    """The SHA-256 of the source that defines some classes, by module; nothing for noiseproof's own.
+def source_hashes(definitions: Iterable[Any]) -> dict[str, str]:
+    """The SHA-256 of the source that defines some classes and functions, by module; nothing for noiseproof's own.
 
     With each module come those beside it, in the same folder or package, that it imports. Nothing is imported for that.
 
@@ -28,7 +28,7 @@ def source_hashes(classes: Iterable[type]) -> dict[str, str]:
         RunError: a module that the user named was changed after it was imported.
     """
     found: dict[str, str] = {}
-    for cls in dict.fromkeys(base for each in classes for base in each.__mro__):
+    for cls in dict.fromkeys(base for each in definitions for base in getattr(each, "__mro__", (each,))):
         if cls.__module__.partition(".")[0] in _NOT_THE_USERS or cls.__module__ in found:
             continue
         try:
@@ -85,12 +85,13 @@ def _imported(tree: ast.AST, package: list[str]) -> Iterator[str]:
             yield from (".".join([*base, alias.name]) for alias in node.names)
 
 
-def _typed_in(cls: type) -> bytes:
+def _typed_in(cls: Any) -> bytes:
     """A class by its text, where that is kept as notebooks do, or by its functions."""
     try:
         return inspect.getsource(cls).encode()
     except (OSError, TypeError):
-        codes = [(key, value.__code__) for key, value in sorted(vars(cls).items()) if inspect.isfunction(value)]
+        inside = {cls.__name__: cls} if inspect.isfunction(cls) else vars(cls)
+        codes = [(key, value.__code__) for key, value in sorted(inside.items()) if inspect.isfunction(value)]
         return repr([(key, _code(code)) for key, code in codes]).encode()
 
 
