@@ -14,8 +14,11 @@ import pytest
 import torch
 from hypothesis import HealthCheck, settings
 
+from noiseproof.data.noises import NOISES
+from noiseproof.data.sources import SOURCES
 from noiseproof.losses import REGISTRY
 from noiseproof.methods import METHODS
+from noiseproof.models import MODELS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -56,8 +59,8 @@ def unmeasured() -> Iterator[None]:
 
 @pytest.fixture
 def definitions_as_before() -> Iterator[None]:
-    """Forget the losses, methods and modules that a test brought in."""
-    registries: list[dict[str, Any]] = [REGISTRY, METHODS]
+    """Forget the kinds and modules that a test brought in."""
+    registries: list[dict[str, Any]] = [REGISTRY, METHODS, MODELS, NOISES, SOURCES]
     before, modules, path = [dict(registry) for registry in registries], set(sys.modules), list(sys.path)
     yield
     for registry, known in zip(registries, before, strict=True):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING, Any
 
+from noiseproof.data.noises import NOISES, NoiseKind
 from noiseproof.errors import RunError
 
 if TYPE_CHECKING:
@@ -98,21 +99,7 @@ def cells_of(records: Sequence[Record]) -> dict[tuple[str, str], list[Record]]:
 def noise_label(recipe: dict[str, Any]) -> str:
     """The noise of a run's recipe in a few words."""
     noise = recipe["noise"]
-    if noise["kind"] == "none":
-        return "labels as they are"
-    if noise["kind"] == "human":
-        return f"human labels, {noise['column']}"
-    if noise["kind"] == "instance":
-        return f"instance noise {_percent(noise['rate'])} ({noise['variant']})"
-    if noise["kind"] == "labels":
-        return f"labels from {noise['path']}" + (f", {noise['column']}" if noise["column"] else "")
-    if "rate" not in noise:
-        return f"{noise['kind']} noise from {noise['path']}"
-    return f"{noise['kind']} noise {_percent(noise['rate'])}"
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.15g}%"
+    return NOISES.get(noise["kind"], NoiseKind).label(noise)
 
 
 def _is_noise(key: str) -> bool:

@@ -7,15 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from noiseproof.data.noises import NOISES
 from noiseproof.errors import RecipeError, suggest
-from noiseproof.train import Recipe, as_table, make_recipe, merge, names_another, plain_table, read_recipe_file
+from noiseproof.train import (
+    Recipe,
+    as_table,
+    import_dotted,
+    is_recipe_file,
+    make_recipe,
+    merge,
+    names_another,
+    plain_table,
+    read_recipe_file,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _AXES = ("methods", "noise", "rates", "seeds", "regulariser")
-
-_WITHOUT_RATE = ("none", "matrix", "human", "labels", "file")
 
 _MOST_RUNS = 100_000
 
@@ -55,7 +64,9 @@ def load_grid(recipe: Recipe | str | Path | Mapping[str, Any], changes: Mapping[
         recipe = recipe.model_dump(mode="json")
     where = str(recipe) if isinstance(recipe, str | Path) else "recipe"
     name = Path(where).stem
-    values = changed(read_recipe_file(recipe), plain_table(changes or {}), where)
+    given = plain_table(changes or {})
+    import_dotted(given, Path(where).parent if is_recipe_file(where) else None)
+    values = changed(read_recipe_file(recipe), given, where)
     title = values.pop("title", name)
     if not isinstance(title, str) or not title.strip():
         raise RecipeError(f"{where}: title: expected text, got {title!r:.100}")
@@ -244,4 +255,6 @@ def _noises(axes: dict[str, Any], default: Any, where: str) -> list[dict[str, An
 
 def _takes_rate(noise: dict[str, Any], *, alone: bool) -> bool:
     """Whether a noise takes the rates of the grid: not if it has none, nor an entry of the grid with one of its own."""
-    return noise.get("kind", "none") not in _WITHOUT_RATE and (alone or "rate" not in noise)
+    kind = noise.get("kind", "none")
+    has_rate = not isinstance(kind, str) or not NOISES.has(kind) or "rate" in NOISES.find(kind).model_fields
+    return has_rate and (alone or "rate" not in noise)

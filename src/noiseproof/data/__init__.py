@@ -14,6 +14,7 @@ from noiseproof.data._human import cifarn
 from noiseproof.data._label_list import LabelList, label_list, read_label_list
 from noiseproof.data._listed import image_folder, image_lists
 from noiseproof.data._matching import match_labels
+from noiseproof.data._memory import in_memory
 from noiseproof.data._preprocessing import Preprocessing
 from noiseproof.data._reader import ArrayReader, Reader, default_workers
 from noiseproof.data._unlabelled import Unlabelled, read_unlabelled, unlabelled_arrays
@@ -38,6 +39,7 @@ __all__ = [
     "digits",
     "image_folder",
     "image_lists",
+    "in_memory",
     "label_list",
     "match_labels",
     "read_label_list",

@@ -55,18 +55,18 @@ def arrays(path: str | Path) -> Dataset:
     path = Path(path)
     content = _read(path)
     kind = "images" if "images" in content else "features"
-    inputs = _inputs(content[kind], kind, f"{path}: {kind}")
+    inputs = checked_inputs(content[kind], kind, f"{path}: {kind}")
     if not len(inputs):
         raise DataError(f"{path}: there are no training samples")
     labels, names = _classes(content, path)
     clean = labels.get("clean_labels")
     if clean is not None and len(clean) != len(labels["labels"]):
         raise DataError(f"{path}: {len(clean)} clean_labels for {len(labels['labels'])} labels")
-    mean, std = _image_moments(inputs) if kind == "images" else moments(inputs, f"{path}: {kind}")
+    mean, std = image_moments(inputs) if kind == "images" else moments(inputs, f"{path}: {kind}")
     test = None
     if "test_labels" in labels:
         where = f"{path}: test_{kind}"
-        tested = _inputs(content[f"test_{kind}"], kind, where)
+        tested = checked_inputs(content[f"test_{kind}"], kind, where)
         if kind == "features" and tested.shape[1:] == inputs.shape[1:]:
             check_reach(tested, mean, std, where)
         test = Part(tested, labels["test_labels"])
@@ -116,7 +116,12 @@ def _check_names(names: Iterable[str], path: Path) -> None:
         raise DataError(f"{path}: 'test_{kind}' and 'test_labels' come together, or not at all")
 
 
-def _inputs(array: NDArray[Any], kind: str, where: str) -> NDArray[Any]:
+def checked_inputs(array: NDArray[Any], kind: str, where: str) -> NDArray[Any]:
+    """Images or features as data sets hold them.
+
+    Raises:
+        DataError: another type or shape, or a number that is not finite.
+    """
     if kind == "images":
         if array.ndim == 3:
             array = array[..., None]
@@ -176,7 +181,7 @@ def _count_from_zero(labels: Iterable[Labels], classes: Classes) -> bool:
     return True
 
 
-def _image_moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def image_moments(images: NDArray[np.uint8]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Mean and deviation of every channel, exactly, from how often each of the 256 values occurs."""
     values = np.arange(256.0)
     mean, std = [], []

@@ -235,7 +235,7 @@ def _read(spec: str) -> tuple[str | None, Call | None]:
     except SpecError:
         return None, None
     name = call.name if call.name in methods else titles.get(call.name)
-    if name is None and call.name not in {*REGISTRY, *OPERATORS}:
+    if name is None and call.name not in OPERATORS and not REGISTRY.has(call.name):
         raise SpecError(f"no method and no loss is called {call.name!r}{suggest(call.name, methods)}; {HINT}")
     return name, call
 

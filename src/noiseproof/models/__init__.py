@@ -114,7 +114,16 @@ def model(name: str, *, smallest_image: int | None = None) -> Callable[[_B], _B]
     return register
 
 
+def _in_memory(input_shape: tuple[int, ...], num_classes: int) -> nn.Module:  # noqa: ARG001 - it is made already
+    raise SpecError(
+        "the network is in the memory of the process that made it, where no other process finds it: give it again "
+        "(train(…, network=…), noiseproof.load(folder, network=…)); or put its class into a module, and name it by its "
+        "dotted path (model = 'my_nets.MyNet'), which commands and several jobs can import"
+    )
+
+
 _PACKAGED = {
+    "memory": ModelKind(_in_memory, {}, smallest_image=None),
     "mlp": ModelKind(
         _networks.mlp,
         {"hidden": Parameter(256, Domain("[1, 65536]")), "depth": Parameter(2, Domain("[1, 64]"))},

@@ -72,23 +72,6 @@ class Precision:
             return contextlib.nullcontext()
         return torch.autocast(self.device.type, dtype=self._half)
 
-    def update(self, objective: Tensor, optimizer: torch.optim.Optimizer, clip_norm: float | None) -> None:
-        """Make the gradients of a scalar, clip their norm together, and let the optimizer step."""
-        optimizer.zero_grad()
-        if self.scaler is None:
-            objective.backward()  # type: ignore[no-untyped-call]
-        else:
-            self.scaler.scale(objective).backward()  # type: ignore[no-untyped-call]
-            self.scaler.unscale_(optimizer)
-        if clip_norm is not None:
-            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
-            nn.utils.clip_grad_norm_(parameters, clip_norm)
-        if self.scaler is None:
-            optimizer.step()
-        else:
-            self.scaler.step(optimizer)
-            self.scaler.update()
-
     def state_dict(self) -> dict[str, Any]:
         """The scale of the gradients, where there is one."""
         return {} if self.scaler is None else self.scaler.state_dict()

@@ -10,6 +10,7 @@ from noiseproof.train._prepare import Task, load_dataset, make_noise, prepare
 from noiseproof.train._recipe import Recipe, make_recipe, protocol_of
 from noiseproof.train._recipe_file import (
     as_table,
+    import_dotted,
     is_recipe_file,
     merge,
     names_another,
@@ -38,6 +39,7 @@ __all__ = [
     "ended_without_inputs",
     "folder_name",
     "identify",
+    "import_dotted",
     "is_recipe_file",
     "keep_freed_memory",
     "load_dataset",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from noiseproof.methods import Batch
 
@@ -56,7 +57,7 @@ class EagerSteps:
         objective = output.loss / output.weight
         if output.penalty is not None:
             objective = objective + output.penalty
-        state.precision.update(objective, state.optimizer, state.recipe.clip_norm)
+        self._descend(objective)
 
         with torch.no_grad():
             state.note("train", index, output.logits)
@@ -68,6 +69,24 @@ class EagerSteps:
                 wrong = state.sets.wrong[index]
                 state.agreed[1] += (agrees & wrong).sum()
                 state.agreed[2] += wrong.sum()
+
+    def _descend(self, objective: Tensor) -> None:
+        """Make the gradients of a scalar, clip their norm together, and let the optimizer step."""
+        optimizer, scaler = self.state.optimizer, self.state.precision.scaler
+        optimizer.zero_grad()
+        if scaler is None:
+            objective.backward()  # type: ignore[no-untyped-call]
+        else:
+            scaler.scale(objective).backward()  # type: ignore[no-untyped-call]
+            scaler.unscale_(optimizer)
+        if self.state.recipe.clip_norm is not None:
+            parameters = [parameter for group in optimizer.param_groups for parameter in group["params"]]
+            nn.utils.clip_grad_norm_(parameters, self.state.recipe.clip_norm)
+        if scaler is None:
+            optimizer.step()
+        else:
+            scaler.step(optimizer)
+            scaler.update()
 
     def step(self, batch: Batch) -> StepOutput:
         """The method's step."""

@@ -377,7 +377,10 @@ class RunFolder:
                 self.save_weights(name, values)
                 weights[epoch] = WeightsFile(f"{name}.safetensors", self.record.files[f"{name}.safetensors"])
             recipe = self.recipe
-            members.append(Member(recipe.model, weights, head=recipe.method.head, precision=recipe.precision))
+            code = self.record.code
+            members.append(
+                Member(recipe.model, weights, head=recipe.method.head, precision=recipe.precision, code=code)
+            )
         names = tuple(self.record.data["class_names"])
         text = description_text(Description(self.record.id, names, state.preprocessing, tuple(members)))
         write_text(self.path / PREDICTOR, text)

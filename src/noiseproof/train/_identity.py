@@ -13,11 +13,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 
 from noiseproof.train._recipe_file import place_keys
 from noiseproof.train._source import sha256, source_hashes
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from noiseproof.noise import NoisyLabels
     from noiseproof.train._recipe import Recipe
     from noiseproof.train._record import Record
@@ -46,7 +49,13 @@ class Identity:
         return f"{self.settings}-{sha256(contents.encode())[:8]}"
 
 
-def identify(recipe: Recipe, data: str, noise: str | None = None, weights: str | None = None) -> Identity:
+def identify(
+    recipe: Recipe,
+    data: str,
+    noise: str | None = None,
+    weights: str | None = None,
+    network: nn.Module | None = None,
+) -> Identity:
     """The identity of the run that a recipe makes of its inputs.
 
     Args:
@@ -54,10 +63,17 @@ def identify(recipe: Recipe, data: str, noise: str | None = None, weights: str |
         data: the fingerprint of its data set.
         noise: the :func:`noise_fingerprint`.
         weights: the SHA-256 of the file that the network starts from.
+        network: what is trained in place of the recipe's network.
     """
-    inputs = {"data": data, "noise": noise, "weights": weights}
+    inputs = {
+        "data": data,
+        "noise": noise,
+        "weights": weights,
+        "network": None if network is None else _network_fingerprint(network),
+    }
     known = {key: digest for key, digest in inputs.items() if digest is not None}
-    return Identity(settings_id(recipe), known, source_hashes(recipe.definitions))
+    definitions = [*recipe.definitions, *({type(each) for each in network.modules()} if network is not None else ())]
+    return Identity(settings_id(recipe), known, source_hashes(definitions))
 
 
 def noise_fingerprint(recipe: Recipe, noise: NoisyLabels | None) -> str | None:
@@ -68,6 +84,15 @@ def noise_fingerprint(recipe: Recipe, noise: NoisyLabels | None) -> str | None:
     for array in recipe.noise.read_arrays(noise):
         digest.update(f"{array.dtype.str}{array.shape}".encode())
         digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _network_fingerprint(network: nn.Module) -> str:
+    """The SHA-256 of what a network is made of, and of its weights and buffers."""
+    digest = hashlib.sha256(repr(network).encode())
+    for name, tensor in sorted(network.state_dict().items()):
+        digest.update(f"{name}{tensor.dtype}{tuple(tensor.shape)}".encode())
+        digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return digest.hexdigest()
 
 
@@ -111,6 +136,7 @@ def differences(record: Record, identity: Identity) -> str:
         "data": f"on other data of the name {record.data.get('name', '?')}",
         "noise": "on other labels in the file of its noise",
         "weights": "from other weights",
+        "network": "with another network",
     }
     texts = [
         f"{text} ({_change(before.get(key), now.get(key))})"

@@ -112,6 +112,7 @@ def _read(recipe: str | Path | Mapping[str, Any], depth: int) -> dict[str, Any]:
     parent = _pop_parent(values, str(recipe))
     below = {} if parent is None else _read(folder / parent if is_recipe_file(parent) else parent, depth + 1)
     import_modules(imports, folder)
+    import_dotted(values, folder)
     _resolve_paths(values, folder)
     return merge(below, values)
 
@@ -233,6 +234,34 @@ def _resolve_paths(values: dict[str, Any], folder: Path) -> None:
     weights = values.get("weights")
     if isinstance(weights, str) and PurePath(weights).suffix:
         values["weights"] = _beside(weights, folder, elsewhere=False)
+
+
+_DOTTED = re.compile(r"(?<![\w.])([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)\.[A-Za-z_]\w*", re.ASCII)
+_KINDS = {"data": ("name",), "noise": ("kind",), "method": ("name", "kind", "loss"), "model": ()}
+"""Where a recipe names kinds: as a text, or under these keys of a table."""
+
+
+def import_dotted(values: Mapping[str, Any], beside: Path | None = None) -> None:
+    """Import the modules of the dotted paths, such as ``my_nets.MyNet``, by which somebody names kinds in a recipe.
+
+    Args:
+        values: the recipe's tables, or changes of some.
+        beside: the folder of the file that names them.
+
+    Raises:
+        RecipeError: there is no such module, or it fails.
+    """
+    grid = values.get("grid")
+    axes = grid if isinstance(grid, Mapping) else {}
+    named = [(key, values.get(key)) for key in _KINDS]
+    for key, axis in (("method", "methods"), ("noise", "noise")):
+        entries = axes.get(axis)
+        named += [(key, entry) for entry in entries] if isinstance(entries, list) else []
+    texts = []
+    for key, value in named:
+        texts += [value.get(inside) for inside in _KINDS[key]] if isinstance(value, Mapping) else [value]
+    modules = [match[1] for text in texts if isinstance(text, str) for match in _DOTTED.finditer(text)]
+    import_modules(dict.fromkeys(modules), beside)
 
 
 def _noises_of_grid(values: dict[str, Any]) -> list[dict[str, Any]]:

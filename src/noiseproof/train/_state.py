@@ -37,6 +37,7 @@ class RunState:
         sets: the same on the device.
         device: where.
         weights: where the networks start from.
+        network: what to train in place of the recipe's network; each phase begins with a copy.
         rate_on_device: whether the learning rate is a tensor, which a CUDA graph reads anew at each replay.
     """
 
@@ -48,6 +49,7 @@ class RunState:
         device: torch.device,
         weights: models.Weights | None,
         *,
+        network: nn.Module | None = None,
         rate_on_device: bool = False,
     ) -> None:
         self.recipe = recipe
@@ -61,6 +63,7 @@ class RunState:
         self.method.to(device)
         self.phases = self.method.phases(recipe.epochs)
         self._weights = weights
+        self._given = network
         self._rate_on_device = rate_on_device
         self.left_out: tuple[str, ...] = ()
         self.augmentation = torch.Generator(device)
@@ -128,13 +131,7 @@ class RunState:
         for number in range(self.method.networks):
             place = (self.phase - 1) * self.method.networks + number
             seed = self.recipe.seed if place == 0 else derive(self.recipe.seed, "network", place)
-            network = models.make_model(
-                self.recipe.model,
-                input_shape=self.input_shape,
-                num_classes=self.num_classes,
-                seed=seed,
-                head=self.recipe.method.head,
-            )
+            network = self._new_network(seed)
             if self._weights is not None:
                 self.left_out = tuple(self._weights.load_into(network))
             if self.recipe.samples == "features" and not number:
@@ -153,6 +150,17 @@ class RunState:
         self.optimizer = self._make_optimizer([dict(group) for group in groups])
         own = self.recipe.lr if self.recipe.method.lr is None else self.recipe.method.lr
         self._rates = [float(group.get("lr", own)) for group in groups]
+
+    def _new_network(self, seed: int) -> nn.Module:
+        if self._given is not None:
+            return copy.deepcopy(self._given)
+        return models.make_model(
+            self.recipe.model,
+            input_shape=self.input_shape,
+            num_classes=self.num_classes,
+            seed=seed,
+            head=self.recipe.method.head,
+        )
 
     def _see_features(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         self.features = inputs[0]

@@ -11,6 +11,7 @@ from noiseproof.data._kinds import kinds_of, reader
 from noiseproof.settings import KindSettings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
@@ -85,10 +86,22 @@ class NoiseKind(KindSettings):
         """What a person reads of it in the name of a run's folder, besides kind and rate."""
         return []
 
+    @classmethod
+    def label(cls, values: Mapping[str, Any]) -> str:
+        """What tables call it, in a few words, from its settings as plain values: its class need not be known."""
+        rate = f" {percent(values['rate'])}" if isinstance(values.get("rate"), float) else ""
+        source = f" from {values['path']}" if not rate and "path" in values else ""
+        return f"{values['kind']} noise{rate}{source}"
+
     @property
     def published_as(self) -> tuple[str, float | None]:
         """How published tables name it, and its rate."""
         return self.kind, self.known_rate
+
+
+def percent(share: float) -> str:
+    """A share as tables have it."""
+    return f"{100 * share:.15g}%"
 
 
 def measured(made: noise.NoisyLabels, dataset: Dataset) -> noise.NoisyLabels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from noiseproof.errors import DataError, LabelError
 from noiseproof.settings import PathText
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from noiseproof.data._dataset import Dataset
@@ -24,6 +25,11 @@ class HumanNoise(NoiseKind):
 
     kind: Literal["human"]
     column: Literal["aggre", "random1", "random2", "random3", "worst", "noisy"]
+
+    @classmethod
+    def label(cls, values: Mapping[str, Any]) -> str:
+        """See :meth:`NoiseKind.label`."""
+        return f"human labels, {values['column']}"
 
     def make(self, dataset: Dataset, source: DataSource, seed: int, data_dir: Path) -> noise.NoisyLabels:  # noqa: ARG002
         """See :meth:`NoiseKind.make`."""

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from noiseproof import noise
 from noiseproof.data._files import ImageFiles
-from noiseproof.data.noises._base import NoiseKind, Rate, measured
+from noiseproof.data.noises._base import NoiseKind, Rate, measured, percent
 from noiseproof.data.noises.listed import read_list
 from noiseproof.errors import DataError, RecipeError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from noiseproof.data._dataset import Dataset
@@ -31,6 +32,11 @@ class InstanceNoise(NoiseKind):
     kind: Literal["instance"]
     rate: Rate
     variant: Literal["pdn", "fixed-subset", "published"] = "published"
+
+    @classmethod
+    def label(cls, values: Mapping[str, Any]) -> str:
+        """See :meth:`NoiseKind.label`."""
+        return f"instance noise {percent(values['rate'])} ({values['variant']})"
 
     def make(self, dataset: Dataset, source: DataSource, seed: int, data_dir: Path) -> noise.NoisyLabels:
         """See :meth:`NoiseKind.make`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from noiseproof.errors import DataError, DataWarning, LabelError
 from noiseproof.settings import PathText
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from noiseproof.data._dataset import Dataset
     from noiseproof.data.sources import DataSource
 
@@ -35,6 +37,11 @@ class LabelsNoise(NoiseKind):
     kind: Literal["labels"]
     path: PathText
     column: str | None = None
+
+    @classmethod
+    def label(cls, values: Mapping[str, Any]) -> str:
+        """See :meth:`NoiseKind.label`."""
+        return f"labels from {values['path']}" + (f", {values['column']}" if values["column"] else "")
 
     def make(self, dataset: Dataset, source: DataSource, seed: int, data_dir: Path) -> noise.NoisyLabels:  # noqa: ARG002
         """See :meth:`NoiseKind.make`."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from noiseproof import noise
 from noiseproof.data.noises._base import NoiseKind
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from noiseproof.data._dataset import Dataset
@@ -19,6 +20,11 @@ class NoNoise(NoiseKind):
 
     rate: ClassVar[float] = 0.0
     kind: Literal["none"] = "none"
+
+    @classmethod
+    def label(cls, values: Mapping[str, Any]) -> str:  # noqa: ARG003
+        """See :meth:`NoiseKind.label`."""
+        return "labels as they are"
 
     def make(
         self,

@@ -9,6 +9,7 @@ from noiseproof.data.sources.cifar import CIFAR10, CIFAR100
 from noiseproof.data.sources.digits import Digits
 from noiseproof.data.sources.folder import Folder
 from noiseproof.data.sources.lists import Lists
+from noiseproof.data.sources.memory import Memory
 from noiseproof.data.sources.web import Clothing1M, WebVision
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Folder",
     "ImageSource",
     "Lists",
+    "Memory",
     "WebVision",
     "read_source",
 ]
