@@ -6,7 +6,7 @@ from noiseproof.data._arrays import arrays
 from noiseproof.data._cifar import cifar10, cifar100
 from noiseproof.data._clothing1m import clothing1m
 from noiseproof.data._dataset import Dataset, Part
-from noiseproof.data._decode import Unreadable
+from noiseproof.data._decode import Unreadable, arrays_on_a_canvas, decode_batch
 from noiseproof.data._digits import digits
 from noiseproof.data._features import standardised
 from noiseproof.data._files import ImageFiles
@@ -16,26 +16,24 @@ from noiseproof.data._listed import image_folder, image_lists
 from noiseproof.data._matching import match_labels
 from noiseproof.data._memory import in_memory
 from noiseproof.data._preprocessing import Preprocessing
-from noiseproof.data._reader import ArrayReader, Reader, default_workers
 from noiseproof.data._unlabelled import Unlabelled, read_unlabelled, unlabelled_arrays
 from noiseproof.data._webvision import webvision_mini
 
 __all__ = [
-    "ArrayReader",
     "Dataset",
     "ImageFiles",
     "LabelList",
     "Part",
     "Preprocessing",
-    "Reader",
     "Unlabelled",
     "Unreadable",
     "arrays",
+    "arrays_on_a_canvas",
     "cifar10",
     "cifar100",
     "cifarn",
     "clothing1m",
-    "default_workers",
+    "decode_batch",
     "digits",
     "image_folder",
     "image_lists",

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
-    from noiseproof.data import ArrayReader, Preprocessing, Reader
+    from noiseproof.data import Preprocessing
+    from noiseproof.loaders._reader import ArrayReader, Reader
 
 _PADDING = 1 / 8
 """Of the height: 4 pixels of 32, as published."""

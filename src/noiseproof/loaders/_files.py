@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from noiseproof.data import ArrayReader, ImageFiles, Reader, Unreadable
+    from noiseproof.data import ImageFiles, Unreadable
+    from noiseproof.loaders._reader import ArrayReader, Reader
 
 
 class Files:

@@ -18,18 +18,9 @@ from torch import nn
 from noiseproof import models
 from noiseproof.classes import Classes, read_labels
 from noiseproof.container import ContainerError, read_document, write_document
-from noiseproof.data import (
-    ArrayReader,
-    ImageFiles,
-    Preprocessing,
-    Reader,
-    Unlabelled,
-    default_workers,
-    read_unlabelled,
-    unlabelled_arrays,
-)
+from noiseproof.data import ImageFiles, Preprocessing, Unlabelled, read_unlabelled, unlabelled_arrays
 from noiseproof.errors import DataError, DataWarning, RunError, SpecError, shorten
-from noiseproof.loaders import make_inputs
+from noiseproof.loaders import ArrayReader, Reader, default_workers, make_inputs
 from noiseproof.prediction._outputs import outputs_of
 from noiseproof.untrusted import read_bytes
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from noiseproof import models
-from noiseproof.data import Dataset, ImageFiles, Reader, default_workers, in_memory
+from noiseproof.data import Dataset, ImageFiles, in_memory
 from noiseproof.errors import DataError, LabelError, RecipeError
+from noiseproof.loaders import Reader, default_workers
 from noiseproof.seeding import derive
 from noiseproof.train._identity import Identity, identify, is_of_settings, noise_fingerprint
 from noiseproof.train._prepare import Task, load_dataset, prepare

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from noiseproof.data import Reader
+    from noiseproof.loaders import Reader
     from noiseproof.train._prepare import Task
     from noiseproof.train._recipe import Recipe
 

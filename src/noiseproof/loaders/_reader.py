@@ -18,8 +18,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from noiseproof.data._decode import Unreadable, arrays_on_a_canvas, decode_batch
-from noiseproof.data._files import ImageFiles
+from noiseproof.data import ImageFiles, Unreadable, arrays_on_a_canvas, decode_batch
 from noiseproof.errors import RunError
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor
 
-    from noiseproof.data._preprocessing import Preprocessing
+    from noiseproof.data import Preprocessing
 
 _MOST_WORKERS = 16
 
@@ -50,7 +49,7 @@ class _Request(NamedTuple):
 
 
 class Decoded(NamedTuple):
-    """A batch of images on a canvas; see :func:`noiseproof.data._decode.decode_batch`."""
+    """A batch of images on a canvas; see :func:`noiseproof.data.decode_batch`."""
 
     positions: Tensor
     canvas: Tensor
