@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from noiseproof.bench import Cell, Table, tables_csv
 from noiseproof.formats import TextTable, csv_text, latex_text, markdown_line, markdown_text, printable
+from noiseproof.results import Cell, Table, tables_csv
 from texts import HOSTILE, TEXTS
 
 

@@ -11,7 +11,8 @@ The sub-packages are imported on first use, so that ``import noiseproof`` is ins
 * :mod:`noiseproof.train` – recipes and the training loop
 * :mod:`noiseproof.prediction` – what was trained, as something that gives predictions: :func:`load` makes it
 * :mod:`noiseproof.run` – what runs next, and where it is computed: here, in processes, on a cluster
-* :mod:`noiseproof.bench` – grids of recipes and the tables made from them
+* :mod:`noiseproof.results` – tables of finished runs, and published figures beside them
+* :mod:`noiseproof.bench` – grids of recipes, and the runs that they need
 * :mod:`noiseproof.report` – plots and pages from finished runs
 * :mod:`noiseproof.testing` – checks for losses and methods of one's own
 * :mod:`noiseproof.theory` – which losses are proved to tolerate a noise, and with what parameters
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
         noise,
         prediction,
         report,
+        results,
         run,
         testing,
         theory,
@@ -56,6 +58,7 @@ __all__ = [
     "noise",
     "prediction",
     "report",
+    "results",
     "run",
     "testing",
     "theory",

@@ -13,10 +13,10 @@ import pytest
 
 from conftest import UNMEASURED
 from noiseproof import cli
-from noiseproof.bench import make_tables
 from noiseproof.errors import RecipeError
 from noiseproof.methods import METHODS
 from noiseproof.report import write_report
+from noiseproof.results import make_tables
 from noiseproof.train import load_dataset, read_record, train
 
 ROOT = Path(__file__).resolve().parents[2]

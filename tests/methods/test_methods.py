@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from noiseproof import data, models
-from noiseproof.bench import load_grid, make_tables, run_grid
+from noiseproof.bench import load_grid, run_grid
 from noiseproof.errors import RecipeError, RunError, SpecError
 from noiseproof.losses import make_loss
 from noiseproof.methods import (
@@ -28,6 +28,7 @@ from noiseproof.methods import (
     estimate_transition_matrix,
     make_method,
 )
+from noiseproof.results import make_tables
 from noiseproof.seeding import torch_stream
 from noiseproof.train import Progress, Recipe, make_recipe, train
 from noiseproof.train._order import epoch_order

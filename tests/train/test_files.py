@@ -22,10 +22,10 @@ import image_sets
 import killable_run
 from conftest import UNMEASURED
 from noiseproof import models
-from noiseproof.bench import make_tables, runs_csv
 from noiseproof.data import image_lists
 from noiseproof.errors import DataError, DataWarning, RecipeError, RunError
 from noiseproof.loaders import Reader
+from noiseproof.results import make_tables, runs_csv
 from noiseproof.train import Progress, Recipe, Record, load_dataset, make_recipe, read_record, train
 
 BASE: dict[str, Any] = {

@@ -15,9 +15,10 @@ import pytest
 import torch
 
 from noiseproof import container, data
-from noiseproof.bench import load_grid, make_tables, read_records, run_grid
+from noiseproof.bench import load_grid, read_records, run_grid
 from noiseproof.errors import DataError, RunError, RunWarning
 from noiseproof.noise import symmetric
+from noiseproof.results import make_tables
 from noiseproof.train import Identity, Progress, Recipe, make_recipe, read_record, train
 from noiseproof.train import _loop as loop
 from noiseproof.train._source import source_hashes

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from noiseproof.bench._compare import Comparison, Order, compare_order
 from noiseproof.bench._grid import changed, multiply
-from noiseproof.bench._published import PublishedFigure, check_source, published_figure
-from noiseproof.bench._tables import Cell, data_notes
 from noiseproof.errors import RecipeError, suggest
 from noiseproof.files import packaged_tables, parse_toml
 from noiseproof.formats import TextTable, csv_text
+from noiseproof.literature import PublishedFigure, check_source, published_figure
+from noiseproof.results import Cell, Comparison, Order, compare_order, data_notes
 from noiseproof.train import Runs, folder_name, read_recipe_file
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 
     from noiseproof.train import Recipe, Record
 
-_FILES = "noiseproof.reproductions"
+_FILES = "noiseproof.literature.reproductions"
 
 _MOST_SEEDS = 1000
 

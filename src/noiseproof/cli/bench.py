@@ -49,10 +49,11 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Run the grid, print the tables and write the report."""
-    from noiseproof.bench import check_measures, grid_status, make_tables, run_grid
+    from noiseproof.bench import check_measures, grid_status, run_grid
     from noiseproof.cli._display import GridDisplay, show_table
     from noiseproof.cli._streams import say
     from noiseproof.report import write_report
+    from noiseproof.results import make_tables
     from noiseproof.train import keep_freed_memory
 
     grid = load_asked_grid(options, recipe_changes(options))

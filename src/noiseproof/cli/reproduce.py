@@ -52,13 +52,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run what is missing, print the comparison and write the report."""
     deadline = None if options.budget is None else time.monotonic() + parse_duration(options.budget)
-    from noiseproof.bench import (
-        known_runs,
-        load_reproduction,
-        planned_runs,
-        reproduced,
-        reproductions,
-    )
+    from noiseproof.bench import known_runs, load_reproduction, planned_runs, reproduced, reproductions
     from noiseproof.cli._display import GridDisplay, show_table
     from noiseproof.cli._streams import say
     from noiseproof.report import write_reproduction

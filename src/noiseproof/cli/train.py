@@ -49,9 +49,10 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Train and say what came out and where it is."""
-    from noiseproof.bench import run_grid, unreadable_note
+    from noiseproof.bench import run_grid
     from noiseproof.cli._display import GridDisplay
     from noiseproof.cli._streams import say
+    from noiseproof.results import unreadable_note
     from noiseproof.train import keep_freed_memory
 
     grid = asked_for(options)

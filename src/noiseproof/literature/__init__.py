@@ -14,6 +14,7 @@
 from __future__ import annotations
 
 from noiseproof.literature._disagreements import Disagreement, disagreements
+from noiseproof.literature._figures import PublishedFigure, check_source, published_figure, published_figures
 from noiseproof.literature._methods import REGULARISERS, Method, method_names, regularisation, resolve_method
 from noiseproof.literature._rows import Description, Row, describe_method, method_rows, published_datasets
 from noiseproof.losses import DATASETS, SOURCES
@@ -25,12 +26,16 @@ __all__ = [
     "Description",
     "Disagreement",
     "Method",
+    "PublishedFigure",
     "Row",
+    "check_source",
     "describe_method",
     "disagreements",
     "method_names",
     "method_rows",
     "published_datasets",
+    "published_figure",
+    "published_figures",
     "regularisation",
     "resolve_method",
 ]

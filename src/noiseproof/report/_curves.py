@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib import font_manager
 from matplotlib.figure import Figure
 
-from noiseproof.bench import cells_of
 from noiseproof.formats import printable, shortened
+from noiseproof.results import cells_of
 
 if TYPE_CHECKING:
     import contextlib

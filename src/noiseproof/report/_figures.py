@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from noiseproof.bench import Comparison, Reproduced, Target
+    from noiseproof.bench import Reproduced, Target
+    from noiseproof.results import Comparison
     from noiseproof.train import Recipe, Record
 
 

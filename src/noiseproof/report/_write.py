@@ -8,10 +8,10 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from noiseproof.bench import make_tables, runs_csv, tables_csv
 from noiseproof.errors import NoiseproofError, RunWarning
 from noiseproof.files import make_folder, write_atomically, write_text
 from noiseproof.formats import printable
+from noiseproof.results import make_tables, runs_csv, tables_csv
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -6,8 +6,8 @@ import statistics
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from noiseproof.bench._cells import cell_labels, cells_of
 from noiseproof.formats import TextTable, csv_text
+from noiseproof.results._cells import cell_labels, cells_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from noiseproof.bench._published import PublishedFigure
-    from noiseproof.bench._tables import Cell
+    from noiseproof.literature import PublishedFigure
+    from noiseproof.results._tables import Cell
 
 AGREES, DIFFERS, OPEN, NOT_RUN = "agrees", "differs", "open", "not run"
 """The verdicts. ``open``: there is no published figure, or no spread on either side to judge by."""

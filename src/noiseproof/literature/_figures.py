@@ -76,7 +76,7 @@ def _by_cell() -> dict[tuple[object, ...], PublishedFigure]:
 
 @functools.cache
 def _read() -> tuple[PublishedFigure, ...]:
-    text = resources.files("noiseproof.bench").joinpath("published.csv").read_text(encoding="utf-8")
+    text = resources.files("noiseproof.literature").joinpath("figures.csv").read_text(encoding="utf-8")
     return tuple(
         PublishedFigure(
             row["dataset"],

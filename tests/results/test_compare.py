@@ -5,10 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from noiseproof.bench import Cell, Comparison, PublishedFigure, published_figures
-from noiseproof.bench._compare import compare_order
-from noiseproof.bench._published import check_source, published_figure
 from noiseproof.errors import DataError
+from noiseproof.literature import PublishedFigure, check_source, published_figure, published_figures
+from noiseproof.results import Cell, Comparison, compare_order
 
 FIGURE = PublishedFigure("cifar10", "symmetric", 0.8, "M", "top1", 55.0, 2.0, 3, "last", "somewhere", "jal")
 

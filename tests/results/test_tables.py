@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from noiseproof.bench import Cell, Table, make_tables, runs_csv, tables_csv
-from noiseproof.bench._cells import noise_label
 from noiseproof.errors import RunError
+from noiseproof.results import Cell, Table, make_tables, runs_csv, tables_csv
+from noiseproof.results._cells import noise_label
 from noiseproof.train import Epoch, Record, make_recipe, merge
 
 
