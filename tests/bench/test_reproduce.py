@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 
 from conftest import UNMEASURED, write_small_cifar
-from noiseproof.bench import Reproduction, load_reproduction, planned_runs, reproduced, reproductions
+from noiseproof.bench import load_reproduction
 from noiseproof.cli import main
 from noiseproof.cli.reproduce import parse_duration
 from noiseproof.errors import RecipeError, RunError
-from noiseproof.literature import published_figures
+from noiseproof.literature import published_figures, reproductions
 from noiseproof.report import write_reproduction
+from noiseproof.results import Reproduction, planned_runs, reproduced
 from noiseproof.run import GridProgress, Machine, run_recipes
 from noiseproof.train import Progress, Recipe, Record
 

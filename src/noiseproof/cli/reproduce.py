@@ -52,10 +52,12 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Run what is missing, print the comparison and write the report."""
     deadline = None if options.budget is None else time.monotonic() + parse_duration(options.budget)
-    from noiseproof.bench import known_runs, load_reproduction, planned_runs, reproduced, reproductions
+    from noiseproof.bench import known_runs, load_reproduction
     from noiseproof.cli._display import GridDisplay, show_table
     from noiseproof.cli._streams import say
+    from noiseproof.literature import reproductions
     from noiseproof.report import write_reproduction
+    from noiseproof.results import planned_runs, reproduced
     from noiseproof.run import run_recipes
     from noiseproof.train import keep_freed_memory
 

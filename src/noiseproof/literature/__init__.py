@@ -16,6 +16,7 @@ from __future__ import annotations
 from noiseproof.literature._disagreements import Disagreement, disagreements
 from noiseproof.literature._figures import PublishedFigure, check_source, published_figure, published_figures
 from noiseproof.literature._methods import REGULARISERS, Method, method_names, regularisation, resolve_method
+from noiseproof.literature._reproductions import reproduction_table, reproductions
 from noiseproof.literature._rows import Description, Row, describe_method, method_rows, published_datasets
 from noiseproof.losses import DATASETS, SOURCES
 
@@ -37,5 +38,7 @@ __all__ = [
     "published_figure",
     "published_figures",
     "regularisation",
+    "reproduction_table",
+    "reproductions",
     "resolve_method",
 ]

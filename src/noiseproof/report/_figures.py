@@ -17,8 +17,7 @@ if TYPE_CHECKING:
 
     from matplotlib.axes import Axes
 
-    from noiseproof.bench import Reproduced, Target
-    from noiseproof.results import Comparison
+    from noiseproof.results import Comparison, Reproduced, Target
     from noiseproof.train import Recipe, Record
 
 

@@ -16,8 +16,8 @@ from noiseproof.results import make_tables, runs_csv, tables_csv
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from noiseproof.bench import Reproduced
     from noiseproof.formats import TextTable
+    from noiseproof.results import Reproduced
     from noiseproof.train import Record
 
 _OF_A_GRID = (
