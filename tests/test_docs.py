@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from noiseproof.data.noises import NOISES
+from noiseproof.data.sources import SOURCES
 from noiseproof.losses import REGISTRY
 from noiseproof.methods import METHODS
 
@@ -46,6 +48,7 @@ def test_every_key_of_a_recipe_is_documented() -> None:
     page = (ROOT / "docs" / "recipes.md").read_text(encoding="utf-8")
     tables = page.split("### Every key")[1].split("## Protocols")[0]
     models = [value for value in vars(_recipe).values() if isinstance(value, type) and hasattr(value, "model_fields")]
+    models += [*SOURCES.values(), *NOISES.values()]
     keys = {key for model in models for key in model.model_fields} | {"extends", "imports", "title", "grid", *_AXES}
     keys |= {"rates", "regulariser"}
     assert not [key for key in sorted(keys) if not re.search(rf"\b{key}\b", tables)]
