@@ -12,12 +12,12 @@ from noiseproof import noise
 from noiseproof.data import Dataset, Part
 from noiseproof.data.noises import NoiseKind
 from noiseproof.data.sources import DataSource
-from noiseproof.losses import Active, parameter
+from noiseproof.losses import LabelLoss, parameter
 from noiseproof.methods import Batch, Method, StepOutput
 from noiseproof.models import model
 
 
-class HalfLoss(Active, name="own-half"):
+class HalfLoss(LabelLoss, name="own-half"):
     """A half of cross-entropy."""
 
     share: float = parameter(default=0.5, domain="(0, 1]")

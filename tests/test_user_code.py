@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from noiseproof.errors import RecipeError, RunError, SpecError
-from noiseproof.losses import CE, REGISTRY, Active, loss_classes, make_loss
+from noiseproof.losses import CE, REGISTRY, LabelLoss, loss_classes, make_loss
 from noiseproof.train import make_recipe, train
 from noiseproof.user_code import defining_modules, import_again, import_modules
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
     pass
 
 LOSS = """
-from noiseproof.losses import Active, parameter
+from noiseproof.losses import LabelLoss, parameter
 from {name}_helper import FACTOR
 
-class Twice(Active, name="twice-ce"):
+class Twice(LabelLoss, name="twice-ce"):
     factor: float = parameter(default=FACTOR, domain="(0, inf)")
 
     def value(self, label):
@@ -115,10 +115,10 @@ def test_a_module_of_python_is_not_mistaken_for_ones_own(folder: Path) -> None:
 def test_a_built_in_loss_is_not_replaced() -> None:
     namespace = {"__module__": __name__, "__qualname__": CE.__qualname__}
     with pytest.raises(SpecError, match="'ce' exists already"):
-        type("CE", (Active,), namespace, name="ce")  # type: ignore[call-overload]
+        type("CE", (LabelLoss,), namespace, name="ce")  # type: ignore[call-overload]
 
 
 @pytest.mark.parametrize("name", ["My-loss", "my loss", "2nd", "loss-2", "a(b", "a*b", "ü"])
 def test_a_loss_has_a_name_that_can_be_written(name: str) -> None:
     with pytest.raises(SpecError, match="no loss can be called"):
-        type("Own", (Active,), {}, name=name)  # type: ignore[call-overload]
+        type("Own", (LabelLoss,), {}, name=name)  # type: ignore[call-overload]

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
-from noiseproof.losses import REGISTRY, Active, Combination, Loss, Passive
+from noiseproof.losses import REGISTRY, Combination, LabelLoss, Loss, PowerSumLoss
 from noiseproof.losses.functional import function_name
 from noiseproof.spec import format_value
 from noiseproof.theory import is_symmetric, largest_pair_rate, largest_symmetric_rate
@@ -38,10 +38,10 @@ def _section(name: str, loss: type[Loss]) -> Iterator[str]:
     if issubclass(loss, Combination):
         yield f":Definition: ``{loss().expression().spec}``"
         yield ":Gradient: the sum of its terms'"
-    elif issubclass(loss, Passive):
+    elif issubclass(loss, PowerSumLoss):
         yield rf":Gradient: :math:`s\,(\delta_{{jy}} - p_j) + \tfrac{{q}}{{K}}(p_j^q - p_j\sum_k p_k^q)`, \
             :math:`s = {loss.gradient}`"
-    elif issubclass(loss, Active):
+    elif issubclass(loss, LabelLoss):
         yield rf":Gradient: :math:`s\,(\delta_{{jy}} - p_j)` with :math:`s = {loss.gradient}`"
     elif loss.gradient:
         yield f":Gradient: :math:`{loss.gradient}`"

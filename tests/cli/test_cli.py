@@ -262,7 +262,7 @@ def test_examples_work_when_pasted(
     Path("my-grid.toml").write_text('extends = "digits"\n[grid]\nseeds = [1]\n')
     if "my_losses" in example or "mine.toml" in example:
         page = (ROOT / "docs" / "losses.md").read_text(encoding="utf-8")
-        block = re.search(r"^```python\n(from noiseproof.losses import Active.*?)^make_loss", page, re.DOTALL | re.M)
+        block = re.search(r"^```python\n(from noiseproof.losses import LabelLoss.*?)^make_loss", page, re.DOTALL | re.M)
         grid = re.search(r"^```\n(extends.*?)^```", page, re.DOTALL | re.M)
         assert block is not None
         assert grid is not None

@@ -20,7 +20,7 @@ from noiseproof.losses import (
     MAE,
     NCE,
     REGISTRY,
-    Active,
+    LabelLoss,
     Loss,
     Sum,
     make_loss,
@@ -294,7 +294,7 @@ def test_weight_moves_with_the_module() -> None:
 def test_a_loss_of_ones_own_is_registered_and_works() -> None:
     try:
 
-        class Squared(Active, name="squared-error-of-the-label"):
+        class Squared(LabelLoss, name="squared-error-of-the-label"):
             """(1 - p_y)^power."""
 
             power: float = parameter(default=2.0, domain="[1, inf)")
@@ -310,7 +310,7 @@ def test_a_loss_of_ones_own_is_registered_and_works() -> None:
         assert torch.autograd.gradcheck(loss, (logits, LABELS))
         with pytest.raises(SpecError, match="exists already"):
 
-            class Other(Active, name="squared-error-of-the-label"):
+            class Other(LabelLoss, name="squared-error-of-the-label"):
                 """Another."""
 
     finally:

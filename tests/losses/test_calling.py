@@ -27,7 +27,7 @@ from noiseproof.losses import (
     NCE,
     NLNL,
     REGISTRY,
-    Active,
+    LabelLoss,
     Loss,
     _evaluate,
     make_loss,
@@ -148,7 +148,7 @@ def test_a_label_that_is_no_class_is_refused(loss: Loss, label: int) -> None:
 
 
 def test_a_loss_that_does_not_look_its_label_up_refuses_it_too() -> None:
-    class Constant(Active):
+    class Constant(LabelLoss):
         """The same for all labels."""
 
         def value(self, label: Any) -> float:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from noiseproof.errors import CheckError, NoiseproofError, SpecError
-from noiseproof.losses import CE, GCE, NCE, Active, Loss, Sum, make_loss, normalized, parameter
+from noiseproof.losses import CE, GCE, NCE, LabelLoss, Loss, Sum, make_loss, normalized, parameter
 from noiseproof.testing import check_loss
 from noiseproof.testing._loss import LOSS_CHECKS
 
@@ -23,7 +23,7 @@ class TwoValues(Loss):
         CE().accumulate(rows, scale if rows.with_slope else 2 * scale)
 
 
-class WrongSlope(Active):
+class WrongSlope(LabelLoss):
     """Twice the derivative."""
 
     def value(self, label: Any) -> Tensor:
@@ -33,7 +33,7 @@ class WrongSlope(Active):
         return -2 * label.p
 
 
-class OfTheWholeBatch(Active):
+class OfTheWholeBatch(LabelLoss):
     """Each sample's loss depends on the others."""
 
     def value(self, label: Any) -> Tensor:
@@ -93,7 +93,7 @@ class AlwaysFloat32(CE):
         return super().forward(input.float() if input.dtype is torch.bfloat16 else input, target, sample_weight)
 
 
-class LogarithmOfTheSoftmax(Active):
+class LogarithmOfTheSoftmax(LabelLoss):
     """Underflows."""
 
     def value(self, label: Any) -> Tensor:
@@ -140,7 +140,7 @@ class NeverTheSame(CE):
         return value * (1 + 1e-6 * (next(CALLS) % 7)) if input.dtype is torch.float32 else value
 
 
-class TooWideADomain(Active):
+class TooWideADomain(LabelLoss):
     """Divides by its parameter."""
 
     width: float = parameter(default=1.0, domain="[0, inf)")
@@ -200,7 +200,7 @@ def test_a_gradient_that_is_no_derivative_has_to_be_said() -> None:
         check_loss("fl")
 
 
-class Unnamed(Active):
+class Unnamed(LabelLoss):
     """No text can name it."""
 
     def value(self, label: Any) -> Tensor:

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from conftest import UNMEASURED
 from loss_cases import CASES, case_name
 from noiseproof.errors import SpecError
-from noiseproof.losses import REGISTRY, Active, Loss, make_loss, parameter
+from noiseproof.losses import REGISTRY, LabelLoss, Loss, make_loss, parameter
 from noiseproof.noise import asymmetric_matrix, symmetric_matrix
 from noiseproof.theory import (
     asymmetry_ratio,
@@ -193,7 +193,7 @@ def test_the_minimiser_of_cross_entropy_is_the_posterior() -> None:
 def test_a_loss_of_ones_own_has_a_theory() -> None:
     try:
 
-        class Squared(Active, name="squared-distance-of-the-label"):
+        class Squared(LabelLoss, name="squared-distance-of-the-label"):
             """(1 - p_y)^power."""
 
             power: float = parameter(default=2.0, domain="[1, inf)")

@@ -230,10 +230,10 @@ def test_titles_share_a_run_and_tables_show_both(tmp_path: Path) -> None:
 
 LOSS = """
 import torch
-from noiseproof.losses import Active
+from noiseproof.losses import LabelLoss
 from {helper} import SCALE
 
-class Own(Active, name="{name}"):
+class Own(LabelLoss, name="{name}"):
     def value(self, label):
         return SCALE * (1 - label.p)
     def slope(self, label):

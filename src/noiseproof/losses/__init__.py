@@ -9,7 +9,7 @@ JALCE(alpha=1, beta=1, a=20)
 
 from __future__ import annotations
 
-from noiseproof.losses._base import REGISTRY, Active, Combination, Limit, Loss, Passive, Sum, flag, parameter
+from noiseproof.losses._base import REGISTRY, Combination, LabelLoss, Limit, Loss, PowerSumLoss, Sum, flag, parameter
 from noiseproof.losses._rows import Probabilities
 from noiseproof.losses.comparisons import (
     CELC,
@@ -93,18 +93,18 @@ __all__ = [
     "REGISTRY",
     "SCE",
     "SOURCES",
-    "Active",
     "BiTempered",
     "Combination",
     "EpsilonCE",
     "EpsilonCEMAE",
     "EpsilonFL",
     "EpsilonFLMAE",
+    "LabelLoss",
     "Limit",
     "Loss",
     "Negative",
     "Normalized",
-    "Passive",
+    "PowerSumLoss",
     "Probabilities",
     "Sum",
     "flag",

@@ -111,7 +111,7 @@ class Loss(_Declared):
     citation: ClassVar[Citation | None] = None
     limits: ClassVar[tuple[Limit, ...]] = ()
     gradient: ClassVar[str] = ""
-    r"""LaTeX of the derivative by the logits; of :math:`\partial L/\partial\log p_y` where :class:`Active` says so."""
+    r"""LaTeX of the derivative by the logits; of :math:`\partial L/\partial\log p_y` where :class:`LabelLoss` says."""
     declared: ClassVar[dict[str, Parameter]] = {}
     """The parameters of the definition, by name."""
 
@@ -248,7 +248,7 @@ class Loss(_Declared):
         return ", ".join(f"{key}={value}" for key, value in inside.items())
 
 
-class Active(Loss):
+class LabelLoss(Loss):
     r"""A loss of the label's probability alone, given by its value and slope as functions of its logarithm.
 
     With the slope :math:`s` its derivative by the logits is :math:`s\,(\delta_{jy} - p_j)`; :attr:`gradient` is the
@@ -293,7 +293,7 @@ class Active(Loss):
         rows.add(value, slope, scale)
 
 
-class Passive(Active):
+class PowerSumLoss(LabelLoss):
     """A loss of the label's probability plus the sum of a power of all probabilities, divided by :meth:`per`."""
 
     def power(self) -> float:

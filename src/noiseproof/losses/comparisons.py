@@ -9,7 +9,7 @@ import torch
 from torch.nn import functional
 
 from noiseproof.losses import papers
-from noiseproof.losses._base import Active, Combination, Limit, Loss, flag, parameter
+from noiseproof.losses._base import Combination, LabelLoss, Limit, Loss, flag, parameter
 from noiseproof.losses._leading import Leading
 from noiseproof.losses._rows import Probabilities
 from noiseproof.losses.definitions import CE, MAE, tiny
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from noiseproof.losses._rows import Rows
 
 
-class EpsilonCE(Active, name="ce-eps"):
+class EpsilonCE(LabelLoss, name="ce-eps"):
     r"""Cross-entropy of the ε-softmax, :math:`-\log p'_y` with :math:`p' = (p + m\,e_j)/(1+m)`.
 
     :math:`j` is the class with the largest probability; :math:`p'` is floored at ``floor``, below which there is no

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from noiseproof.errors import SpecError
 from noiseproof.losses import papers
-from noiseproof.losses._base import Active, Limit, Passive, flag, parameter
+from noiseproof.losses._base import LabelLoss, Limit, PowerSumLoss, flag, parameter
 from noiseproof.losses._leading import Leading
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ _VAST = 1e20
 """A parameter above this has the value of its limit to the last digit, and its square no float32."""
 
 
-class CE(Active, name="ce"):
+class CE(LabelLoss, name="ce"):
     r"""Cross-entropy, :math:`-\log p_y`."""
 
     title = "Cross-entropy"
@@ -58,7 +58,7 @@ class CE(Active, name="ce"):
         return -1.0
 
 
-class FL(Active, name="fl"):
+class FL(LabelLoss, name="fl"):
     r"""Focal loss, :math:`-(1-p_y)^\gamma \log p_y`.
 
     All published code for noisy labels detaches the weight :math:`(1-p_y)^\gamma` from the graph, so that it scales
@@ -120,7 +120,7 @@ class FL(Active, name="fl"):
         return rest if self.detached else rest.clamp(min=tiny(rest))
 
 
-class MAE(Active, name="mae"):
+class MAE(LabelLoss, name="mae"):
     r"""Mean absolute error between the softmax and the one-hot label, :math:`\lVert e_y - p\rVert_1 = 2(1-p_y)`.
 
     Published combinations take half of it, :math:`1 - p_y`: see :class:`NCEMAE`.
@@ -137,7 +137,7 @@ class MAE(Active, name="mae"):
         return -2 * label.p
 
 
-class GCE(Active, name="gce"):
+class GCE(LabelLoss, name="gce"):
     r"""Generalised cross-entropy, :math:`(1 - p_y^q)/q`: cross-entropy as q → 0, MAE/2 at q = 1."""
 
     title = "Generalised cross-entropy"
@@ -156,7 +156,7 @@ class GCE(Active, name="gce"):
         return -torch.exp(within(self.q, label.log) * label.log)
 
 
-class RCE(Active, name="rce"):
+class RCE(LabelLoss, name="rce"):
     r"""Reverse cross-entropy, :math:`-A(1-p_y)`, where A < 0 stands for log 0.
 
     Papers write A = −4, the default; all published code uses log(1e-4) = −9.2103.
@@ -180,7 +180,7 @@ class RCE(Active, name="rce"):
         return -self.A
 
 
-class AGCE(Active, name="agce"):
+class AGCE(LabelLoss, name="agce"):
     r"""Asymmetric generalised cross-entropy, :math:`((a+1)^q - (a+p_y)^q)/q`."""
 
     title = "Asymmetric GCE"
@@ -231,7 +231,7 @@ class AGCE(Active, name="agce"):
         return torch.logaddexp(label.log, log_a)
 
 
-class AUL(Active, name="aul"):
+class AUL(LabelLoss, name="aul"):
     r"""Asymmetric unhinged loss, :math:`((a-p_y)^p - (a-1)^p)/p`."""
 
     title = "Asymmetric unhinged loss"
@@ -279,7 +279,7 @@ class AUL(Active, name="aul"):
 _TINY_SCALE = 1e-3
 
 
-class AEL(Active, name="ael"):
+class AEL(LabelLoss, name="ael"):
     r"""Asymmetric exponential loss, :math:`e^{-p_y/a}`. Its smallest value is :math:`e^{-1/a}`, not 0."""
 
     title = "Asymmetric exponential loss"
@@ -301,7 +301,7 @@ class AEL(Active, name="ael"):
         return torch.exp(label.log - math.log(self.a)) if self.a < _TINY_SCALE else label.p / self.a
 
 
-class AMSE(Passive, name="amse"):
+class AMSE(PowerSumLoss, name="amse"):
     r"""Asymmetric mean squared error, :math:`\tfrac1K\lVert a\,e_y - p\rVert_q^q`.
 
     With weights on the labels it is least at the heaviest class alone if and only if ``a`` exceeds a threshold

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from noiseproof.errors import SpecError
-from noiseproof.losses._base import Active, Loss, Passive, parameter, smoothing_argument
+from noiseproof.losses._base import LabelLoss, Loss, PowerSumLoss, parameter, smoothing_argument
 from noiseproof.losses._rows import Probabilities, Shares
 from noiseproof.losses.definitions import CE
 from noiseproof.spec import format_value
@@ -33,13 +33,13 @@ class Normalized(Loss):
         SpecError: ``inner`` depends on more than the label's probability.
     """
 
-    inner: Active
+    inner: LabelLoss
 
     def __init__(self, inner: Loss, **options: Any) -> None:
-        active = _checked("normalized", inner)
+        label_loss = _checked("normalized", inner)
         super().__init__(**{**inner.options, **options})
-        object.__setattr__(self, "inner", active)
-        object.__setattr__(self, "needs_float64", active.needs_float64)
+        object.__setattr__(self, "inner", label_loss)
+        object.__setattr__(self, "needs_float64", label_loss.needs_float64)
 
     def text(self, label_smoothing: float) -> str:
         """``normalized(…)``."""
@@ -98,19 +98,19 @@ class Negative(Loss):
         SpecError: ``inner`` depends on more than the label's probability, or ``p_min`` is no such number.
     """
 
-    inner: Active
+    inner: LabelLoss
     p_min: float = parameter(default=1e-8, domain="(0, 0.5)")
 
     def __init__(self, inner: Loss, p_min: float = 1e-8, **options: Any) -> None:
-        active = _checked("negative", inner)
-        if active.asks_for_the_largest:
+        label_loss = _checked("negative", inner)
+        if label_loss.asks_for_the_largest:
             raise SpecError(
                 f"negative({inner.spec}): the loss has no value at p_min, since it depends on which class is the "
                 "largest; expected a loss of the label's probability alone, such as ce"
             )
         super().__init__(**{**inner.options, **options}, p_min=p_min)
-        object.__setattr__(self, "inner", active)
-        object.__setattr__(self, "needs_float64", active.needs_float64)
+        object.__setattr__(self, "inner", label_loss)
+        object.__setattr__(self, "needs_float64", label_loss.needs_float64)
 
     def text(self, label_smoothing: float) -> str:
         """``negative(…, p_min=…)``."""
@@ -187,8 +187,8 @@ def _call(operator: str, inner: Loss, arguments: dict[str, float]) -> str:
     return ", ".join([f"{operator}({inner.text(0.0)}", *(f"{k}={format_value(v)}" for k, v in arguments.items())]) + ")"
 
 
-def _checked(operator: str, inner: Loss) -> Active:
-    if not isinstance(inner, Active) or isinstance(inner, Passive):
+def _checked(operator: str, inner: Loss) -> LabelLoss:
+    if not isinstance(inner, LabelLoss) or isinstance(inner, PowerSumLoss):
         raise SpecError(f"{operator}({inner.spec}): expected a loss of the label's probability alone, such as ce")
     return inner
 

@@ -236,7 +236,7 @@ class AGCEMAE(_Pair, name="agce+mae"):
 
 
 class ANLCE(_Pair, name="anl-ce"):
-    r"""Active negative loss, :math:`\alpha\,\mathrm{NCE} + \beta\,\mathrm{NNCE}(p_{\min})`."""
+    r"""LabelLoss negative loss, :math:`\alpha\,\mathrm{NCE} + \beta\,\mathrm{NNCE}(p_{\min})`."""
 
     title = "ANL-CE"
     citation = papers.ye_2023("Sec. 3")
@@ -250,7 +250,7 @@ class ANLCE(_Pair, name="anl-ce"):
 
 
 class ANLFL(_Pair, name="anl-fl"):
-    r"""Active negative loss, :math:`\alpha\,\mathrm{NFL}(\gamma) + \beta\,\mathrm{NNFL}(\gamma, p_{\min})`."""
+    r"""LabelLoss negative loss, :math:`\alpha\,\mathrm{NFL}(\gamma) + \beta\,\mathrm{NNFL}(\gamma, p_{\min})`."""
 
     title = "ANL-FL"
     citation = papers.ye_2023("Sec. 3")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from noiseproof.losses import Active, Combination, Loss, Negative, Normalized, Sum, make_loss
+from noiseproof.losses import Combination, LabelLoss, Loss, Negative, Normalized, Sum, make_loss
 from noiseproof.theory._risk import corner_risks, expected, risks, search, vertex_risk
 from noiseproof.theory._separable import Separable, curvature, curvatures, separable
 from noiseproof.theory._weights import check_weights, dominant, pair_weights, symmetric_weights
@@ -253,7 +253,7 @@ def _grows_without_end(function: Separable) -> bool:
     return _value(function, 1e-300) > 1.5 * _value(function, 1e-150)
 
 
-def _falls(loss: Active) -> bool:
+def _falls(loss: LabelLoss) -> bool:
     function = separable(loss, 2)
     return function is not None and bool(
         (function.f_slope(torch.linspace(1e-6, 1, 1000, dtype=torch.float64)) <= 0).all()

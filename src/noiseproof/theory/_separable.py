@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from noiseproof.losses import Active, Combination, Loss, Passive, Probabilities, Sum
+from noiseproof.losses import Combination, LabelLoss, Loss, PowerSumLoss, Probabilities, Sum
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -66,10 +66,10 @@ def separable(loss: Loss, num_classes: int) -> Separable | None:
             lambda t: torch.stack([weight * part.h(t) for weight, part in known]).sum(0),
             lambda t: torch.stack([weight * part.h_slope(t) for weight, part in known]).sum(0),
         )
-    if not isinstance(loss, Active) or loss.asks_for_the_largest:
+    if not isinstance(loss, LabelLoss) or loss.asks_for_the_largest:
         return None
-    per = loss.per(num_classes) if isinstance(loss, Passive) else 1.0
-    power = loss.power() if isinstance(loss, Passive) else None
+    per = loss.per(num_classes) if isinstance(loss, PowerSumLoss) else 1.0
+    power = loss.power() if isinstance(loss, PowerSumLoss) else None
 
     def f(t: Tensor) -> Tensor:
         return loss.value(_at(t)) / per
