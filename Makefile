@@ -1,7 +1,8 @@
 # demo   set up and run the main job on data that comes with a dependency
 # test   set up and run the test suite, with coverage
 # slow   what is too long for every test run: the tests marked so, a search for losses that are not exact (MINUTES of
-#        it), and how the defaults do (TABLES is the folder of the tables); the last two leave figures in results/
+#        it), what a record of each sample costs, and how the defaults do (TABLES is the folder of the tables); all but
+#        the tests leave figures in results/
 # check  linter, formatter and type checker
 # fix    let the linter and the formatter change what they can
 # docs   build the site into docs/_build/html
@@ -27,6 +28,7 @@ slow: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/accuracy.py --minutes $(or $(MINUTES),60) --seed $(shell date +%Y%m%d) \
 		--out results/accuracy.json
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/samples.py --out results/samples.json
 ifdef TABLES
 	$(INSTALL) pyarrow
 	$(BIN)/python benchmarks/defaults.py --tables $(TABLES) --data-dir $(or $(NOISEPROOF_DATA),data) \

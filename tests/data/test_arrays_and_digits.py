@@ -97,6 +97,10 @@ def test_images_without_a_test_set(tmp_path: Path, images: np.ndarray) -> None:
         ),
         ({"features": FEATURES, "labels": LABELS, "class_names": ["a", "b"]}, "training label 2"),
         ({"features": FEATURES[:0], "labels": LABELS[:0]}, "there are no training samples"),
+        (
+            {"features": FEATURES, "labels": LABELS, "test_features": FEATURES[:0], "test_labels": LABELS[:0]},
+            "there are no test samples",
+        ),
         ({"features": np.array([{}] * 12, object), "labels": LABELS}, "Python objects"),
         ({"features": FEATURES[:, :0], "labels": LABELS}, r"shape \(12, 0\)"),
         ({"images": IMAGES[:, :0], "labels": LABELS}, r"shape \(12, 0, 6, 3\)"),

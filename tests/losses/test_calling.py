@@ -79,6 +79,16 @@ def _step(loss: Any, logits: Tensor, target: Tensor, scale: float = 1.0) -> tupl
     return value.detach(), gradient
 
 
+@pytest.mark.parametrize("logits", [np.zeros((2, 3)), [[0.0] * 3] * 2, None])
+def test_what_is_no_tensor_is_named(logits: Any) -> None:
+    with pytest.raises(
+        LabelError, match=f"logits are a {type(logits).__name__} and targets a Tensor: expected tensors"
+    ):
+        make_loss("ce")(logits, torch.tensor([0, 1]))
+    with pytest.raises(LabelError, match="and targets a list: expected tensors"):
+        make_loss("ce")(torch.zeros(2, 3), [0, 1])
+
+
 # Ignored rows.
 
 

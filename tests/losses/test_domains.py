@@ -241,6 +241,16 @@ def test_probability_targets_mean_the_same(spec: str, target: str) -> None:
     torch.testing.assert_close(mine, each, rtol=1e-7, atol=1e-9)
 
 
+@pytest.mark.parametrize("spec", ["agce(a=0)", "agce(a=0, q=2)", "agce+mae(a=0)", "ce", "gce", "nce"])
+def test_a_masked_label_has_the_limit_under_transforms(spec: str) -> None:
+    logits, target = torch.tensor([[1.0, -torch.inf, 0.5]], dtype=torch.float64), torch.tensor([1])
+    loss = make_loss(spec)
+    found = torch.func.grad(lambda given: loss(given, target))(logits)
+    plain = logits.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(loss(plain, target), plain)
+    torch.testing.assert_close(found, gradient)
+
+
 @pytest.mark.parametrize("spec", sorted(REGISTRY))
 def test_a_masked_label_has_the_limit(spec: str) -> None:
     logits = torch.tensor([[1.0, -torch.inf, 0.5], [1.0, 2.0, 0.5]], requires_grad=True)

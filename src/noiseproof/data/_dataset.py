@@ -91,13 +91,13 @@ class Dataset:
                 check_labels(part.labels, self.num_classes, what=f"{what} label")
             except LabelError as error:
                 raise DataError(f"{self.name}: {error}") from error
+            if not len(part):
+                raise DataError(f"{self.name}: there are no {what} samples")
             if part.inputs.shape[1:] != self.train.inputs.shape[1:]:
                 raise DataError(
                     f"{self.name}: {what} inputs have shape {part.inputs.shape[1:]}, training inputs "
                     f"{self.train.inputs.shape[1:]}"
                 )
-        if not len(self.train):
-            raise DataError(f"{self.name}: there are no training samples")
 
     @property
     def classes(self) -> Classes:

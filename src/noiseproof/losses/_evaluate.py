@@ -490,6 +490,11 @@ def _kept_labels(loss: Loss, label: Tensor, num_classes: int, *, readable: bool)
 
 def _as_rows(loss: Loss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, torch.Size]:
     """Logits as ``(rows, classes)``, the target as labels ``(rows, 1)`` or as probabilities, and its shape."""
+    if not (isinstance(logits, Tensor) and isinstance(target, Tensor)):
+        raise LabelError(
+            f"logits are a {type(logits).__name__} and targets a {type(target).__name__}: expected tensors, such as "
+            "torch.as_tensor(array)"
+        )
     if not logits.is_floating_point():
         raise LabelError(f"logits are {logits.dtype}: expected floating-point scores before the softmax")
     class_dim = 0 if logits.ndim == 1 else 1

@@ -227,8 +227,9 @@ class AGCE(LabelLoss, name="agce"):
         """``log(a + p)``."""
         if self.a >= 1:
             return torch.log1p(label.p / self.a) + math.log(self.a)
-        log_a = label.log.new_full((), math.log(self.a) if self.a else -math.inf)
-        return torch.logaddexp(label.log, log_a)
+        if not self.a:
+            return label.log  # whose derivative is there where it is infinite
+        return torch.logaddexp(label.log, label.log.new_full((), math.log(self.a)))
 
 
 class AUL(LabelLoss, name="aul"):
