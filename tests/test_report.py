@@ -61,13 +61,13 @@ def test_without_matplotlib_the_tables_are_written_all_the_same(
     monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     tables = ["table.md", "table.tex", "table.csv", "runs.csv"]
-    with pytest.warns(RunWarning, match=r"no curves, since .* pip install 'noiseproof\[report\]'"):
+    with pytest.warns(RunWarning, match=r"no curves: that needs matplotlib: pip install 'noiseproof\[report\]'"):
         assert write_report("Digits", records, tmp_path) == ["index.html", *tables]
     assert "<img" not in (tmp_path / "index.html").read_text()
     monkeypatch.setitem(sys.modules, "jinja2", None)
     with (
         pytest.warns(RunWarning, match="no curves"),
-        pytest.warns(RunWarning, match="no page, since jinja2 is missing"),
+        pytest.warns(RunWarning, match="no page: that needs jinja2"),
     ):
         assert write_report("Digits", records, tmp_path) == tables
 

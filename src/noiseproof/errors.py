@@ -37,6 +37,10 @@ class RunError(NoiseproofError, RuntimeError):
     """A run folder that cannot be used, or a run that cannot go on."""
 
 
+class MissingPackageError(NoiseproofError, ModuleNotFoundError):
+    """A package that is needed is not installed."""
+
+
 class CheckError(NoiseproofError, AssertionError):
     """A loss or a method that breaks a rule which :mod:`noiseproof.testing` checks."""
 

@@ -23,7 +23,7 @@ import killable_run
 from conftest import UNMEASURED
 from noiseproof import models
 from noiseproof.data import image_lists
-from noiseproof.errors import DataError, DataWarning, RecipeError, RunError
+from noiseproof.errors import DataError, DataWarning, MissingPackageError, RecipeError, RunError
 from noiseproof.loaders import Reader
 from noiseproof.results import make_tables, runs_csv
 from noiseproof.train import Progress, Recipe, Record, load_dataset, make_recipe, read_record, train
@@ -370,7 +370,7 @@ def test_missing_libraries_are_named(webvision: Path, monkeypatch: pytest.Monkey
     import sys
 
     monkeypatch.setitem(sys.modules, "kornia", None)
-    with pytest.raises(DataError, match=r"kornia: pip install 'noiseproof\[vision\]'"):
+    with pytest.raises(MissingPackageError, match=r"kornia: pip install 'noiseproof\[vision\]'"):
         run(recipe(), tmp_path / "run", webvision)
 
 

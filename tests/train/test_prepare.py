@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from noiseproof import data, noise
-from noiseproof.data.noises import read_matrix
 from noiseproof.errors import DataError, DataWarning, LabelError, NoiseWarning, RecipeError
 from noiseproof.train import Task, make_recipe, prepare
 
@@ -146,9 +145,9 @@ def test_matrices_without_names(tmp_path: Path) -> None:
     np.savetxt(tmp_path / "T.csv", MATRIX, delimiter=",")
     np.save(tmp_path / "T.npy", MATRIX)
     for name in ("T.csv", "T.npy"):
-        np.testing.assert_array_equal(read_matrix(tmp_path / name, NAMES), MATRIX)
+        np.testing.assert_array_equal(noise.read_matrix(tmp_path / name, NAMES), MATRIX)
     (tmp_path / "T.csv").write_text("0,10\n0.9,0.1\n0.2,0.8\n")
-    np.testing.assert_array_equal(read_matrix(tmp_path / "T.csv", ("0", "10")), [[0.9, 0.1], [0.2, 0.8]])
+    np.testing.assert_array_equal(noise.read_matrix(tmp_path / "T.csv", ("0", "10")), [[0.9, 0.1], [0.2, 0.8]])
     for text, message in (
         ("", "cannot read a transition matrix"),
         ("1,0\n1\n", "rows of 1, 2 cells"),
@@ -157,7 +156,7 @@ def test_matrices_without_names(tmp_path: Path) -> None:
     ):
         (tmp_path / "T.csv").write_text(text)
         with pytest.raises(LabelError, match=message):
-            read_matrix(tmp_path / "T.csv", NAMES)
+            noise.read_matrix(tmp_path / "T.csv", NAMES)
 
 
 def test_every_class_keeps_a_training_sample(tmp_path: Path) -> None:

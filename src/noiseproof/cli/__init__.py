@@ -11,6 +11,7 @@ from noiseproof.cli import bench, methods, noise, predict, recipes, reproduce, t
 from noiseproof.cli._options import import_named
 from noiseproof.cli._streams import complain, standard_streams
 from noiseproof.errors import NoiseproofError
+from noiseproof.extras import extra_of, missing
 from noiseproof.formats import printable
 
 _COMMANDS = (train, bench, predict, reproduce, methods, noise, theory, recipes)
@@ -71,6 +72,11 @@ def _run(arguments: list[str] | None) -> int:
         options.run(options)
     except NoiseproofError as error:
         complain("error: ", str(error))
+        return 2
+    except ModuleNotFoundError as error:
+        if error.name is None or extra_of(error.name) is None:
+            raise
+        complain("error: ", str(missing("this command needs", error.name)))
         return 2
     except KeyboardInterrupt:
         complain("", "")

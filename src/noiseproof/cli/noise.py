@@ -105,7 +105,6 @@ def _add_output(parser: argparse.ArgumentParser) -> None:
 
 def _make(options: argparse.Namespace) -> None:
     from noiseproof import noise
-    from noiseproof.data.noises import read_matrix
 
     labels, classes = _read_labels(options)
     common: dict[str, Any] = {"seed": options.seed, "mode": options.mode, "class_names": classes.names}
@@ -117,7 +116,7 @@ def _make(options: argparse.Namespace) -> None:
             labels, options.rate, mapping, num_classes=len(classes), source=options.source, **common
         )
     else:
-        noisy = noise.from_matrix(labels, read_matrix(options.matrix, classes.names), **common)
+        noisy = noise.from_matrix(labels, noise.read_matrix(options.matrix, classes.names), **common)
     _give(noisy, options.out)
 
 
@@ -188,6 +187,8 @@ def _read_labels(options: argparse.Namespace) -> tuple[NDArray[np.int64], Classe
 
 
 def _load(options: argparse.Namespace) -> Dataset:
-    from noiseproof.train import load_dataset
+    from noiseproof import data
 
-    return load_dataset(options.data, options.data_dir)
+    if options.data == "digits":
+        return data.digits()
+    return (data.cifar10 if options.data == "cifar10" else data.cifar100)(options.data_dir)

@@ -57,7 +57,10 @@ def run(options: argparse.Namespace) -> None:
     """Print the table."""
     from noiseproof import theory
     from noiseproof.cli._streams import say
+    from noiseproof.extras import need
 
+    if options.format == "table":
+        need("a table on the terminal needs", "rich")
     if options.plots is not None:
         check_folder(options.plots)
     if options.part_dependent is not None:
@@ -78,7 +81,6 @@ def run(options: argparse.Namespace) -> None:
 
 def _matrix(options: argparse.Namespace) -> tuple[Any, str]:
     from noiseproof import data, noise
-    from noiseproof.data.noises import read_matrix
     from noiseproof.errors import LabelError
 
     if options.classes < 2:
@@ -98,7 +100,7 @@ def _matrix(options: argparse.Namespace) -> tuple[Any, str]:
             mapping, classes = noise.published_mapping(read, "published")
         return noise.asymmetric_matrix(options.asymmetric, mapping, classes), f"{what}, map {options.mapping}"
     if options.matrix is not None:
-        return read_matrix(options.matrix), f"noise of {options.matrix.name}"
+        return noise.read_matrix(options.matrix), f"noise of {options.matrix.name}"
     name, _, column = options.noise.partition("-")
     if name not in ("cifar10n", "cifar100n") or not column:
         raise LabelError(f"--noise {options.noise}: expected such as cifar10n-worst or cifar100n-noisy")
@@ -151,12 +153,11 @@ def _show_part_dependent(rate: float, form: str) -> None:
 
 
 def _draw(options: argparse.Namespace) -> list[Path]:
-    from noiseproof.errors import NoiseproofError
+    from noiseproof.extras import need
 
-    try:
-        from noiseproof.theory import figures
-    except ImportError as error:
-        raise NoiseproofError("--plots needs matplotlib: pip install 'noiseproof[report]'") from error
+    need("--plots needs", "matplotlib")
+    from noiseproof.theory import figures
+
     pictures = {"thresholds.png": figures.draw_thresholds(options.classes)}
     if options.symmetric is not None:
         pictures["minimizers.png"] = figures.draw_minimizers(options.symmetric, options.classes)

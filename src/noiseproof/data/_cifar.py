@@ -12,6 +12,7 @@ import numpy as np
 
 from noiseproof.data._dataset import Dataset, Part
 from noiseproof.errors import DataError, DataWarning, LabelError
+from noiseproof.extras import need
 from noiseproof.noise import check_labels
 from noiseproof.untrusted import read_bytes, read_pickle, read_tar
 
@@ -145,6 +146,7 @@ def _find(layout: _Layout, root: Path) -> tuple[Path | None, Path | None]:
 
 
 def _download(layout: _Layout, root: Path) -> Path:
+    need("a download needs", "pooch")
     import pooch
 
     try:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from noiseproof.errors import DataError
+from noiseproof.extras import need
 from noiseproof.untrusted import foreign
 
 if TYPE_CHECKING:
@@ -51,12 +51,9 @@ def check_pillow() -> None:
     """Fail early where Pillow is missing.
 
     Raises:
-        DataError: it is.
+        MissingPackageError: it is.
     """
-    try:
-        import PIL.Image  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise DataError("image files need Pillow: pip install 'noiseproof[vision]'") from error
+    need("image files need", "PIL")
 
 
 def try_decode(path: Path, resize: int, *, square: bool, depth: int = 16) -> NDArray[np.uint8] | Unreadable:

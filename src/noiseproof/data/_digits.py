@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from noiseproof.data._dataset import Dataset, Part
+from noiseproof.extras import need
 
 
 def digits() -> Dataset:
@@ -12,6 +13,7 @@ def digits() -> Dataset:
 
     Needs neither a network nor a file: the images come with scikit-learn.
     """
+    need("the digits come with", "sklearn")
     from sklearn.datasets import load_digits  # here: it takes a second, and only the digits need it
 
     bunch = load_digits()

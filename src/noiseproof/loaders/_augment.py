@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from noiseproof.errors import DataError
+from noiseproof.extras import need
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,12 +31,9 @@ def check_kornia() -> None:
     """Fail before any work where kornia is missing.
 
     Raises:
-        DataError: it is.
+        MissingPackageError: it is.
     """
-    try:
-        import kornia  # noqa: F401
-    except ModuleNotFoundError as error:
-        raise DataError("image files need kornia: pip install 'noiseproof[vision]'") from error
+    need("image files need", "kornia")
 
 
 def view(

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from noiseproof.errors import DataError
+from noiseproof.extras import need
 from noiseproof.untrusted import StoredTensor, read_bytes, read_torch
 
 _MOST_BYTES = 8 << 30
@@ -116,6 +117,7 @@ def read_weights(name: str, published: dict[str, str], data_dir: Path, *, downlo
 
 def _tensors(path: Path) -> dict[str, Tensor]:
     if path.suffix.lower() == ".safetensors":
+        need("weights in this format need", "safetensors")
         from safetensors.torch import load_file
 
         try:

@@ -8,6 +8,7 @@ symmetric noise (exact, seed 1): requested 40.00%, realised 40.00% (400 of 1000 
 
 from __future__ import annotations
 
+from noiseproof.noise._files import read_matrix
 from noiseproof.noise._generate import Mode, asymmetric, from_matrix, symmetric
 from noiseproof.noise._instance import InstanceVariant, instance_dependent
 from noiseproof.noise._labels import NoisyLabels, check_labels, load
@@ -31,6 +32,7 @@ __all__ = [
     "load",
     "parse_mapping",
     "published_mapping",
+    "read_matrix",
     "symmetric",
     "symmetric_matrix",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from noiseproof.prediction import _extra  # noqa: F401 - the first of them
 from noiseproof.prediction._outputs import mean_logits, outputs_of
 from noiseproof.prediction._predictor import (
     PREDICTOR,

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.errors import DataError, RunError
+from noiseproof.errors import RunError
+from noiseproof.extras import need
 from noiseproof.files import check_folder, write_atomically
 from noiseproof.formats import csv_text
 
@@ -102,11 +103,10 @@ def _text(value: str) -> str:
 
 
 def _arrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-    except ModuleNotFoundError as error:
-        raise DataError("Parquet needs pyarrow: pip install 'noiseproof[tables]', or write a .csv file") from error
+    need("a .parquet file needs", "pyarrow")
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     return pa, pq
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from noiseproof.errors import NoiseproofError, RunWarning
+from noiseproof.extras import missing
 from noiseproof.files import make_folder, write_atomically, write_text
 from noiseproof.formats import printable
 from noiseproof.results import make_tables, runs_csv, tables_csv
@@ -108,7 +109,7 @@ def _told(what: str) -> Iterator[None]:
     try:
         yield
     except ModuleNotFoundError as error:
-        text = f"{what}, since {error.name} is missing: pip install 'noiseproof[report]' and run again"
+        text = f"{what}: {missing('that needs', error.name or '')} and run again"
         warnings.warn(text, RunWarning, stacklevel=5)
     except NoiseproofError:
         raise  # it cannot be written, and the user is to know why

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from noiseproof.train import _extra  # noqa: F401 - the first of them
 from noiseproof.train._folder import RunFolder
 from noiseproof.train._identity import Identity, identify, noise_fingerprint, reads_noise
 from noiseproof.train._loop import Progress, train

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from noiseproof.data import _extra  # noqa: F401 - the first of them
 from noiseproof.data.noises._base import NOISES, NoiseKind, read_noise
 from noiseproof.data.noises.asymmetric import AsymmetricNoise
 from noiseproof.data.noises.given import FileNoise, HumanNoise
 from noiseproof.data.noises.instance import InstanceNoise, instance_noise
 from noiseproof.data.noises.listed import LabelsNoise, listed_noise
-from noiseproof.data.noises.matrix import MatrixNoise, read_matrix
+from noiseproof.data.noises.matrix import MatrixNoise
 from noiseproof.data.noises.none import NoNoise
 from noiseproof.data.noises.symmetric import SymmetricNoise
 
@@ -24,6 +25,5 @@ __all__ = [
     "SymmetricNoise",
     "instance_noise",
     "listed_noise",
-    "read_matrix",
     "read_noise",
 ]

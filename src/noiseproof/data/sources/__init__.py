@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from noiseproof.data import _extra  # noqa: F401 - the first of them
 from noiseproof.data.sources._base import SOURCES, DataSource, read_source
 from noiseproof.data.sources._images import ImageSource
 from noiseproof.data.sources.arrays import Arrays
