@@ -24,6 +24,7 @@ BASE = {
     "extras",
     "files",
     "formats",
+    "processes",
     "provenance",
     "registry",
     "seeding",
@@ -61,6 +62,7 @@ LAYERS = {
     "files": {"errors"},
     "untrusted": {"errors"},
     "seeding": set(),
+    "processes": set(),
     "provenance": set(),
     "user_code": {"errors"},
 }

@@ -45,6 +45,10 @@ class CheckError(NoiseproofError, AssertionError):
     """A loss or a method that breaks a rule which :mod:`noiseproof.testing` checks."""
 
 
+class FolderInUseError(RunError):
+    """A run folder that another process uses now."""
+
+
 class NoiseWarning(UserWarning):
     """A noise whose real rate differs from the request, or that no loss can be expected to bear."""
 

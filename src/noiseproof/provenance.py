@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     import torch
 
 
-def environment(device: torch.device) -> dict[str, Any]:
-    """What a run's bytes may depend on besides its recipe."""
+def versions() -> dict[str, Any]:
+    """What a run is computed with."""
     import numpy as np
     import torch
 
@@ -25,6 +25,15 @@ def environment(device: torch.device) -> dict[str, Any]:
         "python": platform.python_version(),
         "torch": torch.__version__,
         "numpy": np.__version__,
+    }
+
+
+def environment(device: torch.device) -> dict[str, Any]:
+    """What a run's bytes may depend on besides its recipe."""
+    import torch
+
+    return {
+        **versions(),
         "system": f"{platform.system()} {platform.machine()}",
         "cpu": _cpu(),
         "capability": torch.backends.cpu.get_cpu_capability(),

@@ -76,7 +76,7 @@ def defining_modules(classes: Iterable[type]) -> tuple[UserModule, ...]:
     """The modules that define some classes, but for those of noiseproof, as another process can import them.
 
     Raises:
-        RecipeError: a class that was typed into a notebook or a console, which no other process can import.
+        RecipeError: a class of the main module (a script, a notebook, a console), which no other process imports.
     """
     found = {}
     for cls in classes:
@@ -85,12 +85,11 @@ def defining_modules(classes: Iterable[type]) -> tuple[UserModule, ...]:
             continue
         file = getattr(module, "__file__", None)
         if cls.__module__ in ("__main__", "__mp_main__"):
-            if file is None:
-                raise RecipeError(
-                    f"{cls.__qualname__} was defined in a notebook or a console, which other processes cannot import: "
-                    "put it into a file and import that, or use one job"
-                )
-            continue  # a new process begins by running that file
+            where = "a notebook or a console" if file is None else "the script that is run"
+            raise RecipeError(
+                f"{cls.__qualname__} was defined in {where}, which other processes do not import: put it into a file "
+                "of its own and import that, or use one job"
+            )
         depth = cls.__module__.count(".") + (Path(file or "").stem == "__init__")
         folder = None if file is None else str(Path(file).absolute().parents[depth])
         found[cls.__module__] = UserModule(cls.__module__, folder)

@@ -209,7 +209,7 @@ def test_no_run_begins_that_would_not_reach_its_first_update(
         time.sleep(0.5)  # reading data, compiling
         watch(Progress(1, 100, 1, 1, None))
 
-    monkeypatch.setattr("noiseproof.run._scheduler.train", slow_to_start)
+    monkeypatch.setattr("noiseproof.run._work.train", slow_to_start)
     run(small, data, tmp_path / "runs", deadline=time.monotonic() + 0.9)
     assert len(begun) == 1
 

@@ -160,11 +160,10 @@ def test_signals_from_outside_leave_no_process_and_lose_nothing(webvision: Path,
     script = tmp_path / "run.py"
     script.write_text(
         "import sys\nfrom noiseproof.train import make_recipe, train\n"
-        "if __name__ == '__main__':\n"
-        "    try:\n"
-        f"        train(make_recipe({spec!r}), sys.argv[1], data_dir={str(webvision)!r}, device='cpu', workers=2)\n"
-        "    except KeyboardInterrupt:\n"
-        "        sys.exit(130)\n"
+        "try:\n"
+        f"    train(make_recipe({spec!r}), sys.argv[1], data_dir={str(webvision)!r}, device='cpu', workers=2)\n"
+        "except KeyboardInterrupt:\n"
+        "    sys.exit(130)\n"
     )
     folder = tmp_path / "run"
 

@@ -100,9 +100,20 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--jobs",
         type=int,
-        default=1,
         metavar="N",
         help="how many runs at once, each a process with its share of the CPU's threads (default: 1)",
+    )
+    parser.add_argument(
+        "--executor",
+        metavar="NAME",
+        help="where runs are computed: inline (in this process), processes, ray (a Ray cluster on this machine), "
+        "ray://HOST:PORT, or one of your own from an imported module (default: inline, with --jobs processes)",
+    )
+    parser.add_argument(
+        "--gpus-per-run",
+        type=float,
+        metavar="X",
+        help="with ray: GPUs for each run, 0.5 for two runs on one (default: 1 where there are any)",
     )
     add_workers(parser)
     parser.add_argument(
@@ -122,10 +133,22 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
 
 
 def machine_of(options: argparse.Namespace) -> Machine:
-    """Where the data is and what to train on, as the options of :func:`add_run_options` say."""
-    from noiseproof.run import Machine
+    """Where the data is and what to train on, as the options of :func:`add_run_options` say.
 
-    return Machine(options.data_dir, options.download, options.device, options.jobs, options.workers, fast=options.fast)
+    Raises:
+        RecipeError: an unknown executor, or an option that it does not take.
+    """
+    from noiseproof.run import Machine, executor_named
+
+    executor = executor_named(options.executor, jobs=options.jobs, gpus_per_run=options.gpus_per_run)
+    return Machine(
+        options.data_dir,
+        options.download,
+        options.device,
+        workers=options.workers,
+        fast=options.fast,
+        executor=executor,
+    )
 
 
 def _count(text: str) -> int:

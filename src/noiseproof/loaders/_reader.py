@@ -20,6 +20,7 @@ from torch.utils.data import DataLoader
 
 from noiseproof.data import ImageFiles, Unreadable, arrays_on_a_canvas, decode_batch
 from noiseproof.errors import RunError
+from noiseproof.processes import served_processes
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Sequence
@@ -100,11 +101,9 @@ class Reader:
         if workers:
             # Processes that share nothing with this one: no lock on the run's folder that outlives it, no handlers
             # of signals, no state of the device.
-            context = multiprocessing.get_context("forkserver" if sys.platform == "linux" else "spawn")
-            if sys.platform == "linux":
-                # What takes seconds is imported once. Not noiseproof: until Python 3.13 the server does not know this
-                # process's sys.path, and could find another noiseproof than this one.
-                context.set_forkserver_preload(["__main__", "torch.utils.data", "PIL.Image"])
+            # What takes seconds is imported once. Not noiseproof: until Python 3.13 the server does not know this
+            # process's sys.path, and could find another noiseproof than this one.
+            context = served_processes(["torch.utils.data", "PIL.Image"])
             self._loader = DataLoader(
                 _Decoder(),
                 batch_sampler=self._requests,  # type: ignore[arg-type]
@@ -137,9 +136,8 @@ class Reader:
             except (RuntimeError, OSError, EOFError) as error:
                 raise RunError(
                     f"a process that decodes images failed ({type(error).__name__}: {error}). If the memory, or "
-                    "the part of it in /dev/shm, is full, use fewer workers or a smaller batch; in a script, train() "
-                    "must be under if __name__ == '__main__'. The same command goes on from the last checkpoint; "
-                    "--workers 0 decodes without other processes."
+                    "the part of it in /dev/shm, is full, use fewer workers or a smaller batch. The same command goes "
+                    "on from the last checkpoint; --workers 0 decodes without other processes."
                 ) from error
             yield batch
 

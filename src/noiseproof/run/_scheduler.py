@@ -1,40 +1,52 @@
-"""Running recipes: one after another in this process, or several at once in worker processes."""
+"""The scheduler: what runs next, what is tried again, and where all of it stands.
+
+It hands one run after another to an executor, which only computes it. How far a run is, it reads from the run's folder,
+as any other process on any machine could.
+"""
 
 from __future__ import annotations
 
-import os
+import contextlib
+import functools
+import signal
+import threading
 import time
+import uuid
+import warnings
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, CancelledError, wait
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from noiseproof.errors import DataError, LabelError, RecipeError
-from noiseproof.models import read_weights
-from noiseproof.run._workers import Workers
-from noiseproof.train import (
-    Progress,
-    Record,
-    Runs,
-    ended_without_inputs,
-    identify,
-    load_dataset,
-    make_noise,
-    noise_fingerprint,
-    read_record,
-    reads_noise,
-    train,
-)
+from noiseproof.errors import DataError, FolderInUseError, LabelError, RunError, RunWarning
+from noiseproof.run._inputs import Inputs
+from noiseproof.run._mailbox import Mailbox
+from noiseproof.run._work import order_of, run_here, run_order
+from noiseproof.train import Progress, Record, Runs, ended_without_inputs, read_record, reads_noise, stop_signals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor, Future
     from pathlib import Path
 
-    from noiseproof.data import Dataset
-    from noiseproof.data.sources import DataSource
-    from noiseproof.noise import NoisyLabels
+    from noiseproof.run._machine import Machine
+    from noiseproof.run._work import Outcome
+    from noiseproof.run.executors import ExecutorSettings
     from noiseproof.train import Identity, Recipe
 
     Choose = Callable[[Sequence[Recipe], Mapping[str, Record]], Recipe]
     """Which of the recipes that are left to run next, knowing the records so far by the recipes' ids."""
+
+RETRIES = 2
+"""How often a run is tried again whose process was lost."""
+
+_RHYTHM = 0.2
+"""Seconds between two looks at how far runs are."""
+
+_PATIENCE = 600.0
+"""Seconds that a run which is to stop may take to finish its step and save its state."""
+
+_WAITS = (1.0, 2.0, 4.0)
+"""Seconds until a folder that is in use is tried again; the last for ever, as long as there is something else to do."""
 
 
 @dataclass(frozen=True)
@@ -48,45 +60,6 @@ class GridProgress:
     """``None`` when the run has just ended."""
     done: float
     """The share of the grid that is done, by epochs."""
-
-
-@dataclass(frozen=True)
-class Machine:
-    """Where runs find their data and what they train on.
-
-    Attributes:
-        data_dir: where CIFAR and human labels are.
-        download: whether CIFAR may be fetched into ``data_dir`` if it is missing.
-        device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
-        jobs: how many runs go on at once, each in a process of its own with its share of the CPU's threads.
-        workers: processes that decode image files for a run; by default one per processor.
-        fast: whether updates are compiled, and on CUDA recorded as graphs.
-    """
-
-    data_dir: str | Path = "data"
-    download: bool = False
-    device: str = "auto"
-    jobs: int = 1
-    workers: int | None = None
-    fast: bool = False
-
-    def __post_init__(self) -> None:
-        if self.jobs < 1:
-            raise RecipeError(f"jobs {self.jobs}: expected a number of processes, at least 1")
-
-    def load(self, data: DataSource) -> Dataset:
-        """The data set that a recipe names."""
-        return load_dataset(data, self.data_dir, download=self.download)
-
-    def arguments(self) -> dict[str, Any]:
-        """Keyword arguments of :func:`noiseproof.train.train`."""
-        return {
-            "data_dir": self.data_dir,
-            "download": self.download,
-            "device": self.device,
-            "fast": self.fast,
-            "workers": self.workers,
-        }
 
 
 def run_recipes(
@@ -106,17 +79,17 @@ def run_recipes(
         machine: where the data is and what to train on.
         deadline: when to stop, by :func:`time.monotonic`; a run that is not finished then is saved as it stands.
         choose: which recipe to run next.
-        watch: called after every step and at the end of every run.
+        watch: called as runs go on, in this process after every step, and at the end of every run.
 
     Raises:
         RunError, DataError, KeyboardInterrupt: as :func:`noiseproof.train.train`; finished runs are kept.
     """
     different = {recipe.id: recipe for recipe in reversed(recipes)}
-    state = _State(list(reversed(different.values())), _Inputs(machine, recipes), Runs(runs), choose, deadline, watch)
-    if machine.jobs == 1 or not state.left:
-        _run_here(state, machine)
-    else:
-        _run_in_workers(state, machine)
+    inputs = Inputs(machine.data_dir, download=machine.download)
+    state = _State(list(reversed(different.values())), inputs, Runs(runs), choose, deadline, watch)
+    if state.left:
+        with _signals_interrupt():
+            _run(state, machine)
     return {identity: under_title(record, different[identity]) for identity, record in state.records.items()}
 
 
@@ -125,64 +98,13 @@ def under_title(record: Record, recipe: Recipe) -> Record:
     return replace(record, recipe=recipe.model_dump(mode="json"))
 
 
-class _Inputs:
-    """What recipes read, each once."""
-
-    def __init__(self, machine: Machine, recipes: Sequence[Recipe]) -> None:
-        self._machine = machine
-        self._datasets: dict[DataSource, Dataset] = {}
-        self._fingerprints: dict[object, str | None] = {}
-        self._labels_are_needed = any(reads_noise(recipe) for recipe in recipes)
-
-    def load(self, data: DataSource) -> Dataset:
-        """A data set."""
-        if data not in self._datasets:
-            self._datasets[data] = self._machine.load(data)
-        return self._datasets[data]
-
-    def hand_over(self, data: DataSource) -> Dataset:
-        """A data set for somebody who keeps it: here it stays only if it is needed again."""
-        dataset = self.load(data)
-        self._fingerprint(data, lambda: dataset.fingerprint)
-        if not self._labels_are_needed:
-            del self._datasets[data]
-        return dataset
-
-    def identity(self, recipe: Recipe) -> Identity:
-        """The identity of a recipe's run.
-
-        Raises:
-            DataError, LabelError: something that it reads is missing or damaged.
-        """
-        data = self._fingerprint(recipe.data, lambda: self.load(recipe.data).fingerprint)
-        assert data is not None  # noqa: S101 - all data have one
-        noise = weights = None
-        if reads_noise(recipe):
-            key = (recipe.data, recipe.noise.model_dump_json())
-            noise = self._fingerprint(key, lambda: noise_fingerprint(recipe, self._noise(recipe)))
-        if (name := recipe.weights) is not None:
-            weights = self._fingerprint((recipe.model, name), lambda: self._weights(recipe.model, name))
-        return identify(recipe, data, noise, weights)
-
-    def _fingerprint(self, key: object, find: Callable[[], str | None]) -> str | None:
-        if key not in self._fingerprints:
-            self._fingerprints[key] = find()
-        return self._fingerprints[key]
-
-    def _noise(self, recipe: Recipe) -> NoisyLabels | None:
-        return make_noise(recipe, self.load(recipe.data), self._machine.data_dir)
-
-    def _weights(self, model: str, name: str) -> str:
-        return read_weights(model, name, self._machine.data_dir, download=self._machine.download).sha256
-
-
 class _State:
     """What is left, what is done, and the time."""
 
     def __init__(
         self,
         recipes: Sequence[Recipe],
-        inputs: _Inputs,
+        inputs: Inputs,
         runs: Runs,
         choose: Choose,
         deadline: float | None,
@@ -198,6 +120,8 @@ class _State:
         self._ended = 0
         self._begun: dict[str, float] = {}
         self._start_up = 0.0
+        self._in_use: dict[str, int] = {}
+        self._later: list[tuple[float, Recipe]] = []
         self.records: dict[str, Record] = {}
         self.left: list[Recipe] = []
         for recipe in recipes:
@@ -219,14 +143,13 @@ class _State:
             return ended_without_inputs(recipe, self._runs.of(recipe), error)
         return self._runs.with_identity(recipe, identity)
 
-    def folder(self, recipe: Recipe) -> Path:
+    def folder(self, recipe: Recipe, identity: Identity) -> Path:
         """Where to run a recipe.
 
         Raises:
             RunError: it was begun on other inputs.
-            DataError, LabelError: something that it reads is missing or damaged.
         """
-        return self._runs.place(recipe, self.inputs.identity(recipe))
+        return self._runs.place(recipe, identity)
 
     def is_late(self) -> bool:
         return self.deadline is not None and time.monotonic() >= self.deadline
@@ -234,12 +157,36 @@ class _State:
     def next(self) -> Recipe | None:
         """The next to run, if there is one and time for it: reading data and compiling cannot be interrupted."""
         now = time.monotonic()
-        if not self.left or (self.deadline is not None and now + self._start_up >= self.deadline):
+        if self.deadline is not None and now + self._start_up >= self.deadline:
             return None
-        recipe = self._choose(self.left, self.records)
-        self.left.remove(recipe)
+        if self.left:
+            recipe = self._choose(self.left, self.records)
+            self.left.remove(recipe)
+        else:
+            due = [entry for entry in self._later if entry[0] <= now]
+            if not due:
+                return None
+            self._later.remove(due[0])
+            recipe = due[0][1]
         self._begun[recipe.id] = now
         return recipe
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there are runs in folders that others use now."""
+        return bool(self._later) and not self.is_late()
+
+    def put_back(self, recipe: Recipe) -> None:
+        """Run it again, before others."""
+        self.left.insert(0, recipe)
+
+    def postpone(self, recipe: Recipe, *, alone: bool) -> bool:
+        """Run it again when others are done and some time has passed; false if there was time enough."""
+        tries = self._in_use[recipe.id] = self._in_use.get(recipe.id, 0) + 1
+        if alone and not self.left and tries > len(_WAITS):
+            return False
+        self._later.append((time.monotonic() + _WAITS[min(tries, len(_WAITS)) - 1], recipe))
+        return True
 
     def note_step(self, recipe: Recipe, progress: Progress) -> None:
         if recipe.id in self._begun:
@@ -265,43 +212,159 @@ class _State:
         self._watch(GridProgress(number, len(self._shares), recipe, progress, done))
 
 
-def _run_here(state: _State, machine: Machine) -> None:
-    while (recipe := state.next()) is not None:
-        folder = state.folder(recipe)
+class _Attempt(NamedTuple):
+    """A run that an executor computes now."""
 
-        def watch(progress: Progress, recipe: Recipe = recipe) -> None:
-            state.note_step(recipe, progress)
-
-        train(
-            recipe,
-            folder,
-            dataset=state.inputs.load(recipe.data),
-            watch=watch,
-            should_stop=state.is_late,
-            **machine.arguments(),
-        )
-        state.note_end(recipe, folder)
+    recipe: Recipe
+    folder: Path
+    mailbox: Mailbox
 
 
-def _run_in_workers(state: _State, machine: Machine) -> None:
-    # By what was asked for and not by what is left of it: the bytes of a run depend on its threads.
-    share = max(1, (os.cpu_count() or 1) // machine.jobs)
-    count = min(machine.jobs, len(state.left))
-    options = machine.arguments()
-    if machine.workers is None:
-        options["workers"] = share
-    folders: dict[str, Path] = {}
-    with Workers(count, share, options, state.inputs.hand_over) as workers:
-        while True:
-            while workers.busy < count and (recipe := state.next()) is not None:
-                folders[recipe.id] = state.folder(recipe)
-                workers.start(recipe, folders[recipe.id])
-            if not workers.busy:
+class _Attempts:
+    """The runs that an executor computes now."""
+
+    def __init__(self, state: _State, machine: Machine, settings: ExecutorSettings, executor: Executor) -> None:
+        self._state = state
+        self._options = machine.arguments()
+        self._settings = settings
+        self._executor = executor
+        self._going: dict[Future[Outcome], _Attempt] = {}
+        self._said: dict[str, Progress] = {}
+        self._losses: dict[str, int] = {}
+        self._mailboxes: list[Mailbox] = []
+        self._stopping = False
+
+    def __len__(self) -> int:
+        return len(self._going)
+
+    def begin(self, recipe: Recipe) -> None:
+        """Hand a run to the executor.
+
+        Raises:
+            NoiseproofError: something that it reads is missing or damaged, it was begun with other inputs, it is made
+                of what no other process can import, or the executor takes no more.
+        """
+        state, inputs = self._state, self._state.inputs
+        identity = inputs.identity(recipe)
+        folder, name = state.folder(recipe, identity), uuid.uuid4().hex
+        attempt = _Attempt(recipe, folder, Mailbox(folder, name))
+        if self._settings.in_this_process:
+            watch = functools.partial(state.note_step, recipe)
+            work = functools.partial(run_here, recipe, folder, inputs, self._options, watch, state.is_late)
+        else:
+            if not reads_noise(recipe):
+                inputs.keep_only(None)  # whoever runs it reads them; here their fingerprints are enough
+            work = functools.partial(
+                run_order, order_of(recipe, folder, name, identity, self._options, self._settings.threads())
+            )
+        self._mailboxes.append(attempt.mailbox)
+        try:
+            future = self._executor.submit(work)
+        except BrokenExecutor as error:
+            raise RunError(
+                f"the executor takes no more runs ({error}): give another one; finished runs are kept, others go on"
+            ) from error
+        self._going[future] = attempt
+
+    def wait(self) -> None:
+        """Wait a moment for what there is to be heard.
+
+        Raises:
+            NoiseproofError: a run failed.
+        """
+        done, _ = wait(self._going, timeout=_RHYTHM, return_when=FIRST_COMPLETED)
+        for future in done:
+            self._settle(self._going.pop(future), future)
+        for attempt in self._going.values():
+            progress = attempt.mailbox.read()
+            if progress is not None and progress != self._said.get(attempt.recipe.id):
+                self._said[attempt.recipe.id] = progress
+                self._state.note_step(attempt.recipe, progress)
+
+    def _settle(self, attempt: _Attempt, future: Future[Outcome]) -> None:
+        recipe, mailbox = attempt.recipe, attempt.mailbox
+        try:
+            outcome = future.result()
+        except (BrokenExecutor, CancelledError):
+            outcome = None
+        for category, text in () if outcome is None else outcome.warnings:
+            warnings.warn(text, category, stacklevel=2)
+        if outcome is not None and isinstance(outcome.error, FolderInUseError):
+            if self._stopping or self._state.postpone(recipe, alone=not self._going):
                 return
-            for report in workers.wait(state.deadline):
-                if report.progress is None:
-                    state.note_end(report.recipe, folders[report.recipe.id])
-                else:
-                    state.note_step(report.recipe, report.progress)
+            raise outcome.error
+        if outcome is not None and outcome.error is not None:
+            raise outcome.error
+        mailbox.remove_progress()
+        if (outcome is None or outcome.interrupted) and not self._stopping:
+            mailbox.ask_to_stop()  # it may live on where nobody can reach it
+            self._try_again(recipe)
+        else:
+            self._state.note_end(recipe, attempt.folder)
+
+    def _try_again(self, recipe: Recipe) -> None:
+        losses = self._losses[recipe.id] = self._losses.get(recipe.id, 0) + 1
+        what = f"a worker process ended while it ran {recipe.id} ({recipe.method.name}, seed {recipe.seed})"
+        if losses > RETRIES:
+            raise RunError(
+                f"{what}, {losses} times in all, perhaps killed for its memory: run the same command again with fewer "
+                "jobs; it goes on from there"
+            )
+        warnings.warn(
+            f"{what}, perhaps killed for its memory: it goes on from its checkpoint", RunWarning, stacklevel=2
+        )
+        self._state.put_back(recipe)
+
+    def stop(self) -> None:
+        """Have all runs save their places and end."""
+        if not self._stopping:
+            self._stopping = True
+            for attempt in self._going.values():
+                attempt.mailbox.ask_to_stop()
+
+    def close(self) -> None:
+        """Stop what goes on, and let go of the executor."""
+        self.stop()
+        _, alive = wait(self._going, timeout=_PATIENCE)
+        for attempt in self._going.values():
+            attempt.mailbox.remove_progress()
+        for mailbox in self._mailboxes:
+            mailbox.remove_stop()
+        self._executor.shutdown(wait=not alive)
+
+
+def _run(state: _State, machine: Machine) -> None:
+    settings = machine.settings()
+    attempts = _Attempts(state, machine, settings, settings.start())
+    try:
+        while True:
+            while len(attempts) < settings.places() and (recipe := state.next()) is not None:
+                attempts.begin(recipe)
+            if attempts:
+                attempts.wait()
+            elif state.is_waiting:
+                time.sleep(_RHYTHM)
+            else:
+                return
             if state.is_late():
-                workers.stop()
+                attempts.stop()
+    finally:
+        attempts.close()
+
+
+@contextlib.contextmanager
+def _signals_interrupt() -> Iterator[None]:
+    """Take the end of the terminal, and the word to terminate, for Ctrl-C."""
+    handlers: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        for number in {*stop_signals()} - {signal.SIGINT}:
+            handlers[number] = signal.signal(number, _interrupt)
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+
+
+def _interrupt(number: int, frame: object) -> None:  # noqa: ARG001
+    raise KeyboardInterrupt

@@ -15,7 +15,7 @@ import torch
 from safetensors.torch import save as to_safetensors
 
 from noiseproof.container import ContainerError, weights_metadata, write_document, write_state
-from noiseproof.errors import DataWarning, RunError, RunWarning, shorten
+from noiseproof.errors import DataWarning, FolderInUseError, RunError, RunWarning, shorten
 from noiseproof.files import guarded_write, remove_partial_files, write_atomically, write_text
 from noiseproof.formats import csv_text
 from noiseproof.prediction import PREDICTOR, Description, Member, WeightsFile, description_text
@@ -51,7 +51,8 @@ class RunFolder:
     step leaves no folder that was not there before.
 
     Raises:
-        RunError: another process uses the folder, it belongs to another run, or cannot be written.
+        FolderInUseError: another process uses the folder.
+        RunError: it belongs to another run, or cannot be written.
     """
 
     def __init__(self, path: Path, recipe: Recipe, identity: Identity) -> None:
@@ -71,7 +72,7 @@ class RunFolder:
             self._lock = filelock.FileLock(self.path / ".lock")
             self._lock.acquire(timeout=0)
         except filelock.Timeout as error:
-            raise RunError(
+            raise FolderInUseError(
                 f"{self.path} is being used by another process ({self._owner()}). Wait for it, or choose another "
                 "folder."
             ) from error

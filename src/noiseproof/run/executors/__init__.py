@@ -1,0 +1,51 @@
+"""Executors by name: what only computes the runs that the scheduler hands to it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from noiseproof.errors import RecipeError, suggest
+from noiseproof.run.executors._base import ExecutorSettings, Given, WorkerLostError
+from noiseproof.run.executors.inline import Inline
+from noiseproof.run.executors.processes import Processes
+from noiseproof.run.executors.ray import Ray
+
+EXECUTORS: dict[str, type[ExecutorSettings]] = {"inline": Inline, "processes": Processes, "ray": Ray}
+"""The executors by name. One of your own is known once it is put here."""
+
+__all__ = [
+    "EXECUTORS",
+    "ExecutorSettings",
+    "Given",
+    "Inline",
+    "Processes",
+    "Ray",
+    "WorkerLostError",
+    "executor_named",
+]
+
+
+def executor_named(text: str | None, **settings: object) -> ExecutorSettings:
+    """The settings of an executor by its name.
+
+    Args:
+        text: a name in :data:`EXECUTORS`, or an address that begins with one, as in ``"ray://head:10001"``; ``None``
+            for ``"processes"`` where there are several jobs, else ``"inline"``.
+        settings: what was said of it; ``None`` is not said.
+
+    Raises:
+        RecipeError: an unknown name, a setting that it does not have, or a value that it does not take.
+    """
+    given = {key: value for key, value in settings.items() if value is not None}
+    if text is None:
+        text = "inline" if given.get("jobs", 1) == 1 else "processes"
+    name, is_address, _ = text.partition("://")
+    if name not in EXECUTORS:
+        raise RecipeError(f"no executor is called {name!r}{suggest(name, EXECUTORS)}")
+    if is_address:
+        given["address"] = text
+    for key in given.keys() - {field.name for field in fields(EXECUTORS[name])}:
+        raise RecipeError(
+            f"the executor {name} takes no {key.replace('_', ' ')}: leave it out, or use another executor"
+        )
+    return EXECUTORS[name](**given)  # type: ignore[arg-type]
