@@ -165,10 +165,10 @@ def test_a_process_with_other_data_or_none_refuses(tmp_path: Path) -> None:
 
 
 OWN_LOSS = """
-from noiseproof.losses import Active
+from noiseproof.losses import LabelLoss
 
 
-class OwnMae(Active, name="own-mae"):
+class OwnMae(LabelLoss, name="own-mae"):
     def value(self, label):
         return 1 - label.p
 
