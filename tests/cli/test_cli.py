@@ -17,6 +17,7 @@ from conftest import UNMEASURED
 from noiseproof import cli
 from noiseproof.cli._options import combine, parse_change
 from noiseproof.errors import RecipeError
+from noiseproof.train import train
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -232,7 +233,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def examples() -> list[str]:
     """Every command that a help text, a page of the documentation or the end of a benchmark tells people to paste."""
     texts = [cli._EXAMPLES, cli.bench._NEXT]
-    texts += [module._EXAMPLES for module in (cli.train, cli.bench, cli.methods, cli.noise)]
+    texts += [module._EXAMPLES for module in (cli.train, cli.bench, cli.predict, cli.methods, cli.noise)]
     lines = [line.strip() for text in texts for line in text.splitlines()]
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         lines += [line.removeprefix("$ ") for line in page.read_text().splitlines() if line.startswith("$ ")]
@@ -268,6 +269,11 @@ def test_examples_work_when_pasted(
         assert grid is not None
         Path("my_losses.py").write_text(block[1], encoding="utf-8")
         Path("mine.toml").write_text(grid[1], encoding="utf-8")
+    if "my_kinds" in example:
+        page = (ROOT / "docs" / "own.md").read_text(encoding="utf-8")
+        own = re.search(r"^```python\n(.*?)^```", page, re.DOTALL | re.MULTILINE)
+        assert own is not None
+        Path("my_kinds.py").write_text(own[1], encoding="utf-8")
     if "photos" in example or "train.txt" in example:
         for number in range(24):
             image_sets.write_image(Path(f"photos/class{number % 2}/{number}.jpg"), number % 2, number)
@@ -275,6 +281,14 @@ def test_examples_work_when_pasted(
         image_sets.write_lines(Path("train.txt"), lines[:20])
         image_sets.write_lines(Path("test.txt"), lines[20:])
     cli.main(["noise", "symmetric", "--data", "digits", "--rate", "0.3", "--out", "noisy.json"])
+    if "predict" in example.split():
+        # Ahead of it is a run on such data, and new ones.
+        np.savez("new.npz", features=random.normal(size=(3, 5)), customer=np.array(["ada", "bob", "eve"]))
+        Path("new.csv").write_text("customer,a,b,c,d,e\nada,1,2,3,4,5\n", encoding="utf-8")
+        name, path = ("folder", "photos") if "photos" in example else ("arrays", "my.npz")
+        small = {"image_size": 32, "resize": 32} if name == "folder" else {}
+        recipe = {"extends": name, "data": {"path": path, **small}, "epochs": 1, "model": "mlp(hidden=4)"}
+        train(recipe, example.split()[2], workers=0)
     command, _, _ = example.partition(" > ")
     expanded = subprocess.run(
         ["bash", "-c", f"printf '%s\\n' {command}"], capture_output=True, text=True, check=True
