@@ -63,7 +63,7 @@ $(VENV)/.demo: $(VENV)/bin/pip pyproject.toml constraints.txt
 
 $(VENV)/.dev: $(VENV)/bin/pip pyproject.toml constraints.txt
 	@echo "Setting up $(VENV) with the development tools"
-	$(INSTALL) --editable '.[report,vision,dev]'
+	$(INSTALL) --editable '.[all,dev]'
 	@touch $@
 
 $(VENV)/.docs: $(VENV)/bin/pip pyproject.toml constraints.txt
