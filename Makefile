@@ -1,7 +1,7 @@
 # demo   set up and run the main job on data that comes with a dependency
 # test   set up and run the test suite, with coverage
 # slow   what is too long for every test run: the tests marked so, a search for losses that are not exact (MINUTES of
-#        it), what a record of each sample costs, and how the defaults do (TABLES is the folder of the tables); all but
+#        it), a Ray cluster that loses a node, what a record of each sample costs, and how the defaults do (TABLES is the folder of the tables); all but
 #        the tests leave figures in results/
 # check  linter, formatter and type checker
 # fix    let the linter and the formatter change what they can
@@ -29,6 +29,8 @@ slow: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/accuracy.py --minutes $(or $(MINUTES),60) --seed $(shell date +%Y%m%d) \
 		--out results/accuracy.json
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/samples.py --out results/samples.json
+	$(INSTALL) 'ray[client]'
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ray_cluster.py --out results/ray.json
 ifdef TABLES
 	$(INSTALL) pyarrow
 	$(BIN)/python benchmarks/defaults.py --tables $(TABLES) --data-dir $(or $(NOISEPROOF_DATA),data) \

@@ -19,6 +19,7 @@ from noiseproof.data.sources import SOURCES
 from noiseproof.losses import REGISTRY
 from noiseproof.methods import METHODS
 from noiseproof.models import MODELS
+from noiseproof.run import EXECUTORS
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -60,7 +61,7 @@ def unmeasured() -> Iterator[None]:
 @pytest.fixture
 def definitions_as_before() -> Iterator[None]:
     """Forget the kinds and modules that a test brought in."""
-    registries: list[dict[str, Any]] = [REGISTRY, METHODS, MODELS, NOISES, SOURCES]
+    registries: list[dict[str, Any]] = [REGISTRY, METHODS, MODELS, NOISES, SOURCES, EXECUTORS]
     before, modules, path = [dict(registry) for registry in registries], set(sys.modules), list(sys.path)
     yield
     for registry, known in zip(registries, before, strict=True):

@@ -14,6 +14,7 @@ _EXTRAS = {
     "vision": ("PIL", "kornia"),
     "tables": ("pyarrow",),
     "report": ("jinja2", "matplotlib"),
+    "ray": ("ray",),
 }
 """By extra, the packages as they are imported."""
 

@@ -18,7 +18,7 @@ import torch
 
 from conftest import UNMEASURED
 from noiseproof.bench import load_grid
-from noiseproof.errors import RecipeError, RunWarning
+from noiseproof.errors import MissingPackageError, RecipeError, RunWarning
 from noiseproof.run import EXECUTORS, GridProgress, Inline, Machine, Processes, Ray, executor_named, run_recipes
 from noiseproof.train import Recipe, Record
 
@@ -197,6 +197,6 @@ def test_executors_have_names_and_settings() -> None:
 
 
 def test_ray_is_an_extra(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setitem(sys.modules, "ray", None)
-    with pytest.raises(RecipeError, match=r"pip install 'noiseproof\[ray\]'"):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
+    with pytest.raises(MissingPackageError, match=r"pip install 'noiseproof\[ray\]'"):
         run_recipes(recipes(), tmp_path, Machine(executor="ray"))

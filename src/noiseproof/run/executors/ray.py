@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.errors import RecipeError
+from noiseproof.extras import need
 from noiseproof.run.executors._base import ExecutorSettings, WorkerLostError
 
 if TYPE_CHECKING:
@@ -48,12 +49,12 @@ class Ray(ExecutorSettings):
         """An executor on the cluster, to which it connects.
 
         Raises:
-            RecipeError: Ray is not installed, or there is no cluster at the address.
+            MissingPackageError: Ray is not installed.
+            RecipeError: there is no cluster at the address.
         """
-        try:
-            import ray
-        except ImportError as error:
-            raise RecipeError("the executor ray needs Ray: pip install 'noiseproof[ray]'") from error
+        need("the executor ray needs", "ray")
+        import ray
+
         began = not ray.is_initialized()
         if began:
             try:
