@@ -113,7 +113,9 @@ def settings_of(name: str) -> dict[str, Any]:
     """What the recipe of a set and the losses' defaults come to, as plain values."""
     grid = load_grid(_recipe_of(name), {"data": {"path": "own"}, "grid": {"methods": list(METHODS)}})
     values = [one.model_dump(mode="json") for one in grid.recipes]
-    shared = {key: value for key, value in values[0].items() if key not in ("data", "method", "noise", "seed")}
+    # What is kept of samples changes no result.
+    apart = ("data", "method", "noise", "seed", "samples")
+    shared = {key: value for key, value in values[0].items() if key not in apart}
     return {**shared, "losses": {method: one["method"]["loss"] for method, one in zip(METHODS, values, strict=True)}}
 
 

@@ -21,6 +21,9 @@ from noiseproof.methods import METHODS
 from noiseproof.models import MODELS
 from noiseproof.run import EXECUTORS
 
+collect_ignore = ["own_kinds.py"]
+"""A user's module: importing it brings its kinds in."""
+
 ROOT = Path(__file__).resolve().parent.parent
 
 # Where the tests run in the background of a shell Ctrl-C is ignored, and what they start would ignore it too.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -15,6 +16,7 @@ from noiseproof.data.sources import DataSource
 from noiseproof.losses import LabelLoss, parameter
 from noiseproof.methods import Batch, Method, StepOutput
 from noiseproof.models import model
+from noiseproof.run import Processes
 
 
 class HalfLoss(LabelLoss, name="own-half"):
@@ -78,6 +80,11 @@ class NextClass(NoiseKind):
     @property
     def name_parts(self) -> list[str]:
         return [f"every{self.every}"]
+
+
+@dataclass(frozen=True)
+class OwnProcesses(Processes, name="own-processes"):
+    """Processes under another name."""
 
 
 class Spots(DataSource):

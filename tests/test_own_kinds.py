@@ -68,15 +68,17 @@ def test_one_of_each_from_a_recipe_file_to_a_table_with_two_jobs(capsys: pytest.
         assert list(record.code) == ["own_kinds"]
         assert record.last is not None
         assert record.last.test_accuracy is not None
+    executed = run("bench", "own.toml", "--runs", "own", "--executor", "own-processes", "--jobs", "2", capsys=capsys)
+    assert "own-half" in executed
     names = " ".join(folder.name for folder in Path("runs").iterdir())
     assert "own-spots-own-next-every4-own-plain-seed1" in names
     # In this process there are the same weights.
     run("bench", "own.toml", "--runs", "again", "--device", "cpu", capsys=capsys)
     for folder in Path("runs").iterdir():
-        weights, again = (
-            load_file(place / folder.name / "weights.safetensors") for place in (Path("runs"), Path("again"))
+        weights, *others = (
+            load_file(place / folder.name / "weights.safetensors") for place in map(Path, ("runs", "again", "own"))
         )
-        assert all(torch.equal(value, again[name]) for name, value in weights.items())
+        assert all(torch.equal(value, other[name]) for other in others for name, value in weights.items())
 
 
 def test_options_of_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,6 +105,7 @@ def test_dotted_paths_need_no_import_option(capsys: pytest.CaptureFixture[str]) 
     assert record.recipe["noise"] == {"kind": "own-next", "every": 3}
     predictor = noiseproof.load(folder, device="cpu")
     assert predictor.predict([[0.0, 0.0], [8.0, 8.0]]).shape == (2,)
+    run(*command, "--executor", "own_kinds.OwnProcesses", "--set", "seed=2", capsys=capsys)
     err = run(*command, "--method", "own_kinds.NoSuch", capsys=capsys, status=2)
     assert "no method and no loss is called 'own_kinds.NoSuch'" in err
     err = run(*command, "--method", "own_kind.HalfLoss", capsys=capsys, status=2)

@@ -4,4 +4,5 @@ import sys
 
 from noiseproof.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # processes that others spawn import this
+    sys.exit(main())

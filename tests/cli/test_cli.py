@@ -256,6 +256,8 @@ def test_examples_work_when_pasted(
         example = example.replace("DIR", str(request.getfixturevalue("cifar_dir")))
         if {"train", "bench", "reproduce"} & {*example.split()} and "--dry-run" not in example:
             pytest.skip("trains on CIFAR-10: too long for the default run")
+    if "--executor ray" in example:
+        pytest.skip("starts a cluster: too long for the default run")
     random = np.random.default_rng(0)
     np.savez("my.npz", features=random.normal(size=(200, 5)), labels=random.integers(0, 3, 200))
     np.save("labels.npy", np.arange(100) % 4)

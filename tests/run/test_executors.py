@@ -168,7 +168,7 @@ def test_workers_never_run_the_main_module(way: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "settings", "message"),
     [
-        ("threads", {}, r"no executor is called 'threads' \(known: inline, processes, ray\)"),
+        ("threads", {}, r"unknown executor 'threads' \(known: inline, processes, ray\)"),
         ("proceses", {}, "did you mean 'processes'"),
         ("inline", {"jobs": 2}, "the executor inline runs one at a time"),
         ("processes", {"gpus_per_run": 0.5}, "the executor processes takes no gpus per run"),

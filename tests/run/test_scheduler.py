@@ -18,7 +18,7 @@ import torch
 from noiseproof import cli
 from noiseproof.bench import load_grid
 from noiseproof.errors import FolderInUseError, RecipeError, RunError, RunWarning
-from noiseproof.run import EXECUTORS, ExecutorSettings, Machine, run_recipes
+from noiseproof.run import ExecutorSettings, Machine, run_recipes
 from noiseproof.run import _scheduler as scheduler
 from noiseproof.run import _work as work
 from noiseproof.run._mailbox import Mailbox
@@ -240,18 +240,18 @@ def test_a_mailbox_passes_on_what_it_is_told(tmp_path: Path) -> None:
     assert not folder.exists()
 
 
+@pytest.mark.usefixtures("definitions_as_before")
 def test_an_executor_of_ones_own_is_chosen_by_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     started = []
 
     @dataclass(frozen=True)
-    class Own(ExecutorSettings):
+    class Own(ExecutorSettings, name="own"):
         def start(self) -> Executor:
             started.append(self.jobs)
             return Elsewhere()
 
-    monkeypatch.setitem(EXECUTORS, "own", Own)
     monkeypatch.chdir(tmp_path)
     command = ["train", "digits", "--set", "epochs=1", "--set", "model=mlp(hidden=8)", "--executor", "own"]
     assert cli.main([*command, "--jobs", "3"]) == 0

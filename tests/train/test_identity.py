@@ -19,7 +19,7 @@ from noiseproof.bench import load_grid, read_records, run_grid
 from noiseproof.errors import DataError, RunError, RunWarning
 from noiseproof.noise import symmetric
 from noiseproof.results import make_tables
-from noiseproof.train import Identity, Progress, Recipe, make_recipe, read_record, train
+from noiseproof.train import Identity, Progress, Recipe, _inputs, make_recipe, read_record, train
 from noiseproof.train import _loop as loop
 from noiseproof.train._source import source_hashes
 
@@ -206,12 +206,12 @@ def test_an_interrupted_run_on_other_inputs_is_refused_in_a_folder_of_runs_too(t
 
 def test_a_generator_that_draws_other_labels_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     interrupt(recipe(), tmp_path / "run")
-    before = loop.prepare
+    before = _inputs.prepare
 
     def other(spec: Recipe, *rest: Any) -> Any:
         return before(recipe(noise={"kind": "symmetric", "rate": 0.5}), *rest)
 
-    monkeypatch.setattr(loop, "prepare", other)
+    monkeypatch.setattr(_inputs, "prepare", other)
     with pytest.raises(RunError, match="other noisy labels than this version of noiseproof draws"):
         train(recipe(), tmp_path / "run")
 

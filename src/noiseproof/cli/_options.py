@@ -140,6 +140,9 @@ def machine_of(options: argparse.Namespace) -> Machine:
     """
     from noiseproof.run import Machine, executor_named
 
+    module = (options.executor or "").partition("://")[0].rpartition(".")[0]
+    if module:
+        import_modules([module])
     executor = executor_named(options.executor, jobs=options.jobs, gpus_per_run=options.gpus_per_run)
     return Machine(
         options.data_dir,

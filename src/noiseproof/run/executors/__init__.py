@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from noiseproof.errors import RecipeError, suggest
-from noiseproof.run.executors._base import ExecutorSettings, Given, WorkerLostError
+from noiseproof.errors import RecipeError, SpecError
+from noiseproof.run.executors._base import EXECUTORS, ExecutorSettings, Given, WorkerLostError
 from noiseproof.run.executors.inline import Inline
 from noiseproof.run.executors.processes import Processes
 from noiseproof.run.executors.ray import Ray
-
-EXECUTORS: dict[str, type[ExecutorSettings]] = {"inline": Inline, "processes": Processes, "ray": Ray}
-"""The executors by name. One of your own is known once it is put here."""
 
 __all__ = [
     "EXECUTORS",
@@ -29,8 +26,9 @@ def executor_named(text: str | None, **settings: object) -> ExecutorSettings:
     """The settings of an executor by its name.
 
     Args:
-        text: a name in :data:`EXECUTORS`, or an address that begins with one, as in ``"ray://head:10001"``; ``None``
-            for ``"processes"`` where there are several jobs, else ``"inline"``.
+        text: a name in :data:`EXECUTORS`, a dotted path into a module that was imported, an entry point, or an address
+            that begins with a name, as in ``"ray://head:10001"``; ``None`` for ``"processes"`` where there are several
+            jobs, else ``"inline"``.
         settings: what was said of it; ``None`` is not said.
 
     Raises:
@@ -40,12 +38,14 @@ def executor_named(text: str | None, **settings: object) -> ExecutorSettings:
     if text is None:
         text = "inline" if given.get("jobs", 1) == 1 else "processes"
     name, is_address, _ = text.partition("://")
-    if name not in EXECUTORS:
-        raise RecipeError(f"no executor is called {name!r}{suggest(name, EXECUTORS)}")
+    try:
+        kind = EXECUTORS.find(name)
+    except SpecError as error:
+        raise RecipeError(str(error)) from error
     if is_address:
         given["address"] = text
-    for key in given.keys() - {field.name for field in fields(EXECUTORS[name])}:
+    for key in given.keys() - {field.name for field in fields(kind)}:
         raise RecipeError(
             f"the executor {name} takes no {key.replace('_', ' ')}: leave it out, or use another executor"
         )
-    return EXECUTORS[name](**given)  # type: ignore[arg-type]
+    return kind(**given)  # type: ignore[arg-type]

@@ -6,18 +6,27 @@ import os
 from abc import ABC, abstractmethod
 from concurrent.futures import BrokenExecutor, Executor, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from noiseproof.errors import RecipeError
+from noiseproof.registry import Registry
 
 
 class WorkerLostError(BrokenExecutor):
     """The process that computed something is gone; the executor goes on. What it did is tried again."""
 
 
+def _adopt(_: str, found: Any) -> type[ExecutorSettings] | None:
+    return found if isinstance(found, type) and issubclass(found, ExecutorSettings) else None
+
+
+EXECUTORS: Registry[type[ExecutorSettings]] = Registry("executor", "executors", _adopt)
+"""The executors by name, the user's own included."""
+
+
 @dataclass(frozen=True)
 class ExecutorSettings(ABC):
-    """Where runs are computed: a frozen dataclass of settings, under a name in :data:`EXECUTORS`.
+    """Where runs are computed: a frozen dataclass of settings, which its class registers under a name.
 
     A subclass makes a :class:`concurrent.futures.Executor` of its settings. That runs what it is given, in any process
     on any machine which sees the folder of runs and has the data; the scheduler decides what runs next and what is
@@ -34,6 +43,11 @@ class ExecutorSettings(ABC):
 
     in_this_process: ClassVar[bool] = False
     """Whether :meth:`start` runs what is submitted at once, in this process and this thread."""
+
+    def __init_subclass__(cls, *, name: str = "", **keywords: Any) -> None:
+        super().__init_subclass__(**keywords)
+        if name:
+            EXECUTORS.add(name, cls)
 
     def __post_init__(self) -> None:
         if self.jobs < 1:

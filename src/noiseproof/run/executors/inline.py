@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Inline(ExecutorSettings):
+class Inline(ExecutorSettings, name="inline"):
     """One run after another, in this process and with all of its threads."""
 
     in_this_process: ClassVar[bool] = True

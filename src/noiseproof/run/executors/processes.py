@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Processes(ExecutorSettings):
+class Processes(ExecutorSettings, name="processes"):
     """Processes of this machine, each with its share of the CPU's threads; by default one per core."""
 
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)

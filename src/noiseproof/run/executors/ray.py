@@ -18,7 +18,7 @@ _ANY_NUMBER = 1 << 20
 
 
 @dataclass(frozen=True)
-class Ray(ExecutorSettings):
+class Ray(ExecutorSettings, name="ray"):
     """Tasks of a Ray cluster. Every node sees the folder of runs and has the data, noiseproof and modules of one's own.
 
     Attributes:
