@@ -59,7 +59,7 @@ class Ray(ExecutorSettings, name="ray"):
         if began:
             try:
                 ray.init(self.address, log_to_driver=False, logging_level=logging.ERROR)
-            except (ConnectionError, RuntimeError, ValueError) as error:
+            except Exception as error:  # that a node does not start in time is no more than that to Ray
                 raise RecipeError(f"cannot connect to Ray at {self.address or 'this machine'}: {error}") from error
         return _Cluster(self.cpus_per_run, self._gpus(), shut_down=began)
 
