@@ -194,13 +194,13 @@ def _for_a_path(text: str) -> str:
 
 
 def name_missing_module(error: RecipeError, folders: Iterable[Path]) -> RecipeError:
-    """An error about an unknown loss or method with the module it came from, where a run says so; nothing is imported.
+    """An error about an unknown kind with the module that it came from, where a run says so; nothing is imported.
 
     Args:
         error: what was raised.
         folders: of runs.
     """
-    unknown = re.search(r"(?:unknown loss|unknown method|no loss is called) '([^']+)'", str(error))
+    unknown = re.search(r"(?:unknown (?:loss|method|model|noise|data source)|no loss is called) '([^']+)'", str(error))
     modules: dict[str, None] = {}
     for folder in folders if unknown is not None else ():
         with contextlib.suppress(RunError), warnings.catch_warnings():
@@ -208,7 +208,9 @@ def name_missing_module(error: RecipeError, folders: Iterable[Path]) -> RecipeEr
             record = read_record(folder)
             if unknown is None or record is None:
                 continue
-            if unknown[1] in f"{record.recipe['method']['kind']} {record.recipe['method']['loss']}":
+            recipe = record.recipe
+            kinds = [recipe["method"]["kind"], recipe["method"]["loss"], recipe["model"]]
+            if unknown[1] in " ".join([*kinds, recipe["data"]["name"], recipe["noise"]["kind"]]):
                 modules |= dict.fromkeys(record.code)
     if not modules:
         return error
