@@ -40,6 +40,28 @@ class Registry(dict[str, _K], Generic[_K]):
         self._adopt = adopt
         self._definitions: dict[str, Any] = {}
 
+    @classmethod
+    def of_classes(cls, what: str, group: str, base: Callable[[], type]) -> Registry[Any]:
+        """A registry of the subclasses of a class.
+
+        Args:
+            what: what one is called in errors.
+            group: the group of entry points.
+            base: gives the class, which need not be there yet. A subclass whose ``name`` is empty takes the name by
+                which it is found, so that its text can be read back.
+        """
+
+        def adopt(name: str, found: Any) -> Any:
+            if not isinstance(found, type) or not issubclass(found, base()):
+                return None
+            if getattr(found, "name", None) == "":
+                found.name = name  # type: ignore[attr-defined]
+                registry.add(name, found)
+            return found
+
+        registry: Registry[Any] = cls(what, group, adopt)
+        return registry
+
     def add(self, name: str, kind: _K, definition: Any = None) -> None:
         """Know a kind by a name from now on; a module that is imported again brings its own again.
 

@@ -65,7 +65,7 @@ def _path(value: Any) -> Any:
 
 
 Count = Annotated[int, BeforeValidator(number), Field(gt=0, le=_MOST)]
-CountOrNone = Annotated[int, BeforeValidator(number), Field(ge=0, le=_MOST)]
+CountOrZero = Annotated[int, BeforeValidator(number), Field(ge=0, le=_MOST)]
 Real = Annotated[float, BeforeValidator(number)]
 Flag = Annotated[bool, BeforeValidator(_flag)]
 PathText = Annotated[str, BeforeValidator(_path)]

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from noiseproof.errors import SpecError
-from noiseproof.registry import Registry
 from noiseproof.settings import KindSettings
 
+if TYPE_CHECKING:
+    from noiseproof.registry import Registry
+
 _S = TypeVar("_S", bound=KindSettings)
-
-
-def kinds_of(base: type[_S], what: str, group: str) -> Registry[type[_S]]:
-    """The registry of the subclasses of some settings."""
-
-    def adopt(_: str, found: Any) -> type[_S] | None:
-        if not isinstance(found, type) or not issubclass(found, base):
-            return None
-        return found
-
-    return Registry(what, group, adopt)
 
 
 def read_kind(registry: Registry[type[_S]], base: type[_S], value: Any) -> Any:

@@ -26,16 +26,7 @@ if TYPE_CHECKING:
     from noiseproof.losses.papers import Citation
 
 
-def _adopt(name: str, found: Any) -> type[Loss] | None:
-    if not isinstance(found, type) or not issubclass(found, Loss):
-        return None
-    if not found.name:
-        found.name = name
-        REGISTRY.add(name, found)
-    return found
-
-
-REGISTRY: Registry[type[Loss]] = Registry("loss", "losses", _adopt)
+REGISTRY: Registry[type[Loss]] = Registry.of_classes("loss", "losses", lambda: Loss)
 """Every loss that has a name, the user's own included."""
 
 

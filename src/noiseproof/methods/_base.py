@@ -16,16 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-def _adopt(name: str, found: Any) -> type[Method] | None:
-    if not isinstance(found, type) or not issubclass(found, Method):
-        return None
-    if not found.name:
-        found.name = name
-        METHODS.add(name, found)
-    return found
-
-
-METHODS: Registry[type[Method]] = Registry("method", "methods", _adopt)
+METHODS: Registry[type[Method]] = Registry.of_classes("method", "methods", lambda: Method)
 """Every method that has a name, the user's own included."""
 
 

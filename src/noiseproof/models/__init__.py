@@ -73,7 +73,10 @@ def _adopt(name: str, found: Any) -> ModelKind | None:
     for known, kind in MODELS.items():
         if found in (kind, MODELS.definition(known)):
             return kind
-    return model(name)(found) and MODELS[name] if callable(found) else None
+    if not callable(found):
+        return None
+    model(name)(found)
+    return MODELS[name]
 
 
 MODELS: Registry[ModelKind] = Registry("model", "models", _adopt)

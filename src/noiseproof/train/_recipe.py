@@ -29,7 +29,7 @@ from noiseproof.literature import DATASETS, REGULARISERS, method_names, regulari
 from noiseproof.losses import loss_classes, make_loss
 from noiseproof.methods import METHODS, canonical_method
 from noiseproof.models import canonical_head, canonical_model, check_weights, model_definition
-from noiseproof.settings import Count, CountOrNone, Flag, PathText, Real, Settings, number
+from noiseproof.settings import Count, CountOrZero, Flag, PathText, Real, Settings, number
 from noiseproof.spec import parse_call
 from noiseproof.train._recipe_file import as_table, merge, plain_table, read_recipe_file
 
@@ -104,8 +104,8 @@ class StableSchedule(Settings):
             that has as many epochs fewer.
     """
 
-    warmup: CountOrNone = 0
-    decay: CountOrNone = 0
+    warmup: CountOrZero = 0
+    decay: CountOrZero = 0
 
 
 _SCHEDULES = ("schedule by name", "factor per epoch", "steps", "warmup and decay")
@@ -342,7 +342,7 @@ def _own_kind(text: str) -> str | None:
         name = parse_call(text).name
     except SpecError:
         return None
-    return canonical_method(text) if METHODS.has(name) and name not in {"loss", *method_names()} else None
+    return canonical_method(text) if name not in {"loss", *method_names()} and METHODS.has(name) else None
 
 
 def _kind_and_rate(noise: Any) -> tuple[str | None, float | None]:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 from pydantic import BeforeValidator
 
 from noiseproof import noise
-from noiseproof.data._kinds import kinds_of, reader
+from noiseproof.data._kinds import reader
+from noiseproof.registry import Registry
 from noiseproof.settings import KindSettings
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
     from noiseproof.data._dataset import Dataset
     from noiseproof.data.sources import DataSource
-    from noiseproof.registry import Registry
 
 Mode = Literal["exact", "iid", "published"]
 Rate = Annotated[float, BeforeValidator(noise.check_rate)]
@@ -110,7 +110,7 @@ def measured(made: noise.NoisyLabels, dataset: Dataset) -> noise.NoisyLabels:
     return made if clean is None or (made.clean == clean).all() else made.measured_against(clean)
 
 
-NOISES: Registry[type[NoiseKind]] = kinds_of(NoiseKind, "noise", "noises")
+NOISES: Registry[type[NoiseKind]] = Registry.of_classes("noise", "noises", lambda: NoiseKind)
 """Every kind of noise by name, the user's own included."""
 
 read_noise = reader(NOISES, NoiseKind)

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import model_validator
 
-from noiseproof.data._kinds import kinds_of, reader
+from noiseproof.data._kinds import reader
+from noiseproof.registry import Registry
 from noiseproof.settings import Count, KindSettings
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from noiseproof.data._dataset import Dataset
-    from noiseproof.registry import Registry
 
 
 class DataSource(KindSettings):
@@ -91,7 +91,7 @@ class DataSource(KindSettings):
         return values
 
 
-SOURCES: Registry[type[DataSource]] = kinds_of(DataSource, "data source", "data")
+SOURCES: Registry[type[DataSource]] = Registry.of_classes("data source", "data", lambda: DataSource)
 """Every data source by name, the user's own included."""
 
 read_source = reader(SOURCES, DataSource)

@@ -16,11 +16,7 @@ class WorkerLostError(BrokenExecutor):
     """The process that computed something is gone; the executor goes on. What it did is tried again."""
 
 
-def _adopt(_: str, found: Any) -> type[ExecutorSettings] | None:
-    return found if isinstance(found, type) and issubclass(found, ExecutorSettings) else None
-
-
-EXECUTORS: Registry[type[ExecutorSettings]] = Registry("executor", "executors", _adopt)
+EXECUTORS: Registry[type[ExecutorSettings]] = Registry.of_classes("executor", "executors", lambda: ExecutorSettings)
 """The executors by name, the user's own included."""
 
 
