@@ -239,8 +239,6 @@ def load(
         if not description.members or len(description.class_names) < 2:
             raise ContainerError("it has no members or no classes")
     except (OSError, ValueError) as error:
-        if isinstance(error, RunError):
-            raise
         raise RunError(f"cannot read {path}: {error}. Restore the file, or train again.") from error
     given: list[nn.Module | None] = [None] * len(description.members)
     if network is not None:
