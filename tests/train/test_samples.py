@@ -78,6 +78,9 @@ def check(kept: SampleRecord, logits: np.ndarray) -> None:
     np.testing.assert_array_equal(kept.codes == 255, ~seen)
     exact = own[seen] / -np.log(2) * 16
     assert (abs(kept.codes[seen] - exact.clip(0, 254)) <= 0.501).all()
+    np.testing.assert_array_equal(np.isnan(kept.label_probabilities), ~seen)
+    counted = kept.codes < 254
+    np.testing.assert_allclose(kept.label_probabilities[counted], np.exp(own[counted]), rtol=0.0225)
     p = softmax(logits, -1)
     for sums in (kept.sums, *kept.copies):
         part = slice(0, sums.epoch)
