@@ -7,7 +7,7 @@
 Both run a recipe of the paper (8-layer CNN or ResNet-34, batch 128, JAL-CE with L1, clipping at 5), each in a process
 of its own, and take turns: a few steps of one, then of the other, so that a machine whose speed drifts slows both. The
 plain loop has what published code has: float32, contiguous layout, a DataLoader, crops and flips that see one image at
-a time (without the rotations of CIFAR-100, in its favour) and a look at every loss; with and without worker processes,
+a time (without the rotations of CIFAR-100, in its favor) and a look at every loss; with and without worker processes,
 and the fastest counts. Evaluation is outside the timing, unless a turn is so long that an epoch of noiseproof ends in
 it.
 """
@@ -66,7 +66,7 @@ class _Turns:
 
 
 def _time_model(turns: _Turns) -> None:
-    """Add up the time inside the model's forward, the backward and the optimiser's step, from outside the loop."""
+    """Add up the time inside the model's forward, the backward and the optimizer's step, from outside the loop."""
     began = [0.0]
 
     def start(*_: object) -> None:
@@ -92,7 +92,7 @@ def _time_model(turns: _Turns) -> None:
 
 
 class _PerImage(Dataset[tuple[Tensor, int]]):
-    """Images that are padded, cropped, flipped and standardised one by one, as transforms do it."""
+    """Images that are padded, cropped, flipped and standardized one by one, as transforms do it."""
 
     def __init__(self, images: Any, labels: Any, mean: Tensor, std: Tensor) -> None:
         self.images, self.labels, self.mean, self.std = images, labels, mean, std

@@ -189,7 +189,7 @@ def tempered(z: Vector, t: float) -> list[Number]:
     t = mp.mpf(t)
 
     def powers(normalizer: Number, z: Vector) -> tuple[list[Number], Number]:
-        """The probabilities, and how fast their sum falls with the normaliser."""
+        """The probabilities, and how fast their sum falls with the normalizer."""
         bases = [1 + (1 - t) * (one - normalizer) for one in z]
         p = [base ** (1 / (1 - t)) for base in bases]
         return p, mp.fsum(one / base for one, base in zip(p, bases, strict=True))

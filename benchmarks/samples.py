@@ -4,7 +4,7 @@
 
 The same runs with and without `samples = "scores"`, in turns in one process: the digits' recipe, and `cnn8(width=0.25)`
 on images of CIFAR-10's shape. Times are CPU seconds of the whole run, checkpoints included; a ratio is the median of
-those of neighbouring runs.
+those of neighboring runs.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ USED = (0, 1, 2, 30, 31, 32, 49)
 
 
 def write_image(path: Path, label: int, number: int, size: tuple[int, int] = (40, 34)) -> None:
-    """An image whose colour and stripes tell its class."""
+    """An image whose color and stripes tell its class."""
     path.parent.mkdir(parents=True, exist_ok=True)
     random = np.random.default_rng([label, number])
     pixels = random.integers(0, 60, (size[1], size[0], 3))

@@ -1,4 +1,4 @@
-"""Every loss of the registry with several parameters: what the tests of losses are parametrised by."""
+"""Every loss of the registry with several parameters: what the tests of losses are parametrized by."""
 
 from __future__ import annotations
 

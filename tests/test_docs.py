@@ -50,6 +50,6 @@ def test_every_key_of_a_recipe_is_documented() -> None:
     models = [value for value in vars(_recipe).values() if isinstance(value, type) and hasattr(value, "model_fields")]
     models += [*SOURCES.values(), *NOISES.values()]
     keys = {key for model in models for key in model.model_fields} | {"extends", "imports", "title", "grid", *_AXES}
-    keys |= {"rates", "regulariser"}
+    keys |= {"rates", "regularizer"}
     assert not [key for key in sorted(keys) if not re.search(rf"\b{key}\b", tables)]
     assert len(models) > 10

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from noiseproof.errors import RecipeError, RunError, SpecError
-from noiseproof.losses import CE, REGISTRY, LabelLoss, loss_classes, make_loss
+from noiseproof.losses import REGISTRY, LabelLoss, make_loss
+from noiseproof.losses.definitions import CE
+from noiseproof.losses.make import loss_classes
 from noiseproof.train import make_recipe, train
 from noiseproof.user_code import defining_modules, import_again, import_modules
 

@@ -14,7 +14,9 @@ from matplotlib.figure import Figure
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.nodes import nested_parse_with_titles
 
-from noiseproof.losses import REGISTRY, Combination, LabelLoss, Loss, PowerSumLoss
+from noiseproof import losses
+from noiseproof.losses import REGISTRY, LabelLoss, Loss, PowerSumLoss
+from noiseproof.losses.base import Combination
 from noiseproof.losses.functional import function_name
 from noiseproof.spec import format_value
 from noiseproof.theory import is_symmetric, largest_pair_rate, largest_symmetric_rate
@@ -34,7 +36,8 @@ def _section(name: str, loss: type[Loss]) -> Iterator[str]:
     yield from inspect.cleandoc(loss.__doc__ or "").splitlines()
     yield ""
     own = ", ".join(f"{key}={format_value(parameter.default)}" for key, parameter in loss.declared.items())
-    yield f":Python: ``{loss.__name__}({own})``, ``functional.{function_name(name)}``"
+    module = "losses" if loss.__name__ in losses.__all__ else loss.__module__.removeprefix("noiseproof.")
+    yield f":Python: ``{module}.{loss.__name__}({own})``, ``losses.functional.{function_name(name)}``"
     if issubclass(loss, Combination):
         yield f":Definition: ``{loss().expression().spec}``"
         yield ":Gradient: the sum of its terms'"

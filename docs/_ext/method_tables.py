@@ -43,10 +43,10 @@ class MethodTables(_Table):
     def run(self) -> list[nodes.Node]:
         lines = []
         for dataset in DATASETS:
-            rows = [["method", "name", "noise", "loss", "regulariser"]]
+            rows = [["method", "name", "noise", "loss", "regularizer"]]
             for row in method_rows(dataset=dataset, source="code"):
                 own = f"``{row.method.loss}``" + (f", head ``{row.method.head}``" if row.method.head else "")
-                rows.append([row.method.title, f"``{row.method.name}``", row.noise_text, own, row.regulariser])
+                rows.append([row.method.title, f"``{row.method.name}``", row.noise_text, own, row.regularizer])
             lines += _table(rows, dataset)
         return self._parse(lines)
 

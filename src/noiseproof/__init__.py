@@ -6,7 +6,7 @@ The sub-packages are imported on first use, so that ``import noiseproof`` is ins
 * :mod:`noiseproof.noise` – label-noise generators and their manifests (NumPy only)
 * :mod:`noiseproof.data` – data sets in the layouts that users have on disk
 * :mod:`noiseproof.models` – the networks of the published protocols
-* :mod:`noiseproof.literature` – published methods as data: loss, parameters, regularisation, source
+* :mod:`noiseproof.literature` – published methods as data: loss, parameters, regularization, source
 * :mod:`noiseproof.methods` – what takes a training step: a loss, or more
 * :mod:`noiseproof.train` – recipes and the training loop
 * :mod:`noiseproof.prediction` – what was trained, as something that gives predictions: :func:`load` makes it

@@ -20,7 +20,7 @@ from noiseproof.untrusted import parse_json, read_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-FORMAT = 4
+FORMAT = 5
 """The format number. Files of another one are refused by name; there is no second reader."""
 
 _KEY = "noiseproof"

@@ -58,7 +58,7 @@ class DataWarning(UserWarning):
 
 
 class RunWarning(UserWarning):
-    """A run that goes on under other circumstances than it began, or that has learnt nothing."""
+    """A run that goes on under other circumstances than it began, or that has learned nothing."""
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

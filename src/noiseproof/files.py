@@ -29,7 +29,7 @@ def write_atomically(path: Path, *content: bytes | memoryview, keep: Path | None
     """Put ``content`` in the place of ``path`` in one step.
 
     A process killed at any moment leaves the old file or the new one, never a part of one: the bytes go to a
-    neighbouring file, are forced to disk and only then take the name. The name is forced to disk too, so that a power
+    neighboring file, are forced to disk and only then take the name. The name is forced to disk too, so that a power
     cut does not bring the old file back.
 
     Args:

@@ -117,9 +117,9 @@ def test_methods_follow_the_noise_of_their_cell() -> None:
     assert changed.recipes[0].method.loss == "ce-eps+mae(alpha=0.0075, beta=1, m=10000)"
 
 
-def test_a_grid_puts_all_methods_under_one_regulariser() -> None:
+def test_a_grid_puts_all_methods_under_one_regularizer() -> None:
     methods = ["ce", {"name": "gce", "source": "paper"}, "jal-ce(a=5)", {"loss": "nce + amse", "name": "mine"}]
-    grid = load_grid("cifar10", {"grid": {"methods": methods, "regulariser": "l2"}})
+    grid = load_grid("cifar10", {"grid": {"methods": methods, "regularizer": "l2"}})
     assert [recipe.method.name for recipe in grid.recipes] == [
         "CE with L2",
         "GCE with L2",
@@ -127,8 +127,8 @@ def test_a_grid_puts_all_methods_under_one_regulariser() -> None:
         "mine with L2",
     ]
     assert {(recipe.method.l1, recipe.method.l2) for recipe in grid.recipes} == {(0.0, 1e-4)}
-    with pytest.raises(RecipeError, match="unknown regulariser 'l3'"):
-        load_grid("cifar10", {"grid": {"regulariser": "l3"}})
+    with pytest.raises(RecipeError, match="unknown regularizer 'l3'"):
+        load_grid("cifar10", {"grid": {"regularizer": "l3"}})
 
 
 def test_finished_runs_are_kept_and_the_rest_goes_on(grid_file: Path, tmp_path: Path) -> None:

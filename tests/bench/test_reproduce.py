@@ -127,7 +127,7 @@ def test_the_telling_cells_come_first_and_every_cell_before_a_second_seed() -> N
 def fake(reproduction: Reproduction, number: int, accuracy: float) -> Record:
     recipe = reproduction.recipes[number]
     epoch = {
-        "epoch": 1, "lr": 0.1, "train_loss": 1.0, "train_accuracy": 0.1, "wrong_labels_learnt": None,
+        "epoch": 1, "lr": 0.1, "train_loss": 1.0, "train_accuracy": 0.1, "memorization": None,
         "validation_accuracy": None, "test_accuracy": accuracy, "test_top5": 0.9,
     }  # fmt: skip
     from noiseproof.train import Epoch
@@ -160,7 +160,7 @@ def test_a_reproduction_runs_and_is_compared(small: Reproduction, data: Path, tm
     records = run(small, data, tmp_path / "runs")
     assert {record.status for record in records.values()} == {"finished"}
     result = reproduced(small, records)
-    # 79.54 was published for a = 30, and random images are learnt by chance.
+    # 79.54 was published for a = 30, and random images are learned by chance.
     assert [one.verdict for one in result.comparisons] == ["open", "differs"]
     table = list(csv.DictReader(io.StringIO(result.csv())))
     assert [int(row["n"]) for row in table] == [2, 2]

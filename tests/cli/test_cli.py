@@ -36,7 +36,7 @@ def run(*arguments: str, capsys: pytest.CaptureFixture[str], status: int = 0) ->
 def test_train_says_what_came_out(capsys: pytest.CaptureFixture[str]) -> None:
     command = ["train", "digits", "--noise", "symmetric", "--rate", "0.4", "--method", "gce", "--set", "epochs=2"]
     out = run(*command, "--seed", "3", capsys=capsys)
-    assert "requested 40.00%, realised 39.97% (480 of 1201 labels are wrong)" in out
+    assert "requested 40.00%, realized 39.97% (480 of 1201 labels are wrong)" in out
     assert re.search(r"last epoch: epoch 2, test \d+\.\d\d%, noisy validation", out)
     folder = Path(out.split("record and weights: ")[1].strip())
     assert json.loads((folder / "record.json").read_text())["recipe"]["seed"] == 3
@@ -48,7 +48,7 @@ def test_bench_writes_tables_and_a_report(capsys: pytest.CaptureFixture[str]) ->
     assert run("bench", "demo", *small, "--dry-run", capsys=capsys).count("missing") == 4
     out = run("bench", "demo", *small, capsys=capsys)
     assert "Mean ± sample standard deviation over 2 seeds (1, 2)" in out
-    assert "60.03% of the training labels are wrong (realised)" in out
+    assert "60.03% of the training labels are wrong (realized)" in out
     assert re.search(r"JAL-CE\(a=5\) +│ +\d+\.\d\d ± \d+\.\d\d", out)
     assert Path(out.split("Report: ")[1].splitlines()[0]).is_file()
     assert "100 %" in out
@@ -92,12 +92,12 @@ def test_train_says_which_weights_it_started_from(capsys: pytest.CaptureFixture[
     assert "classifier.means, classifier.roots are of another classifier and start anew" in out
 
 
-def test_one_regulariser_for_all(capsys: pytest.CaptureFixture[str]) -> None:
-    out = run("bench", "cifar10-small", "--regulariser", "l2", "--dry-run", capsys=capsys)
+def test_one_regularizer_for_all(capsys: pytest.CaptureFixture[str]) -> None:
+    out = run("bench", "cifar10-small", "--regularizer", "l2", "--dry-run", capsys=capsys)
     assert out.count("_with_l2-") == len(out.splitlines()) == 12
-    trained = run("train", "digits", "--regulariser", "none", "--set", "epochs=1", capsys=capsys)
-    assert "JAL-CE(a=5) with no regulariser" in trained
-    assert "no strength is published" in run("train", "digits", "--regulariser", "l1", capsys=capsys, status=2)
+    trained = run("train", "digits", "--regularizer", "none", "--set", "epochs=1", capsys=capsys)
+    assert "JAL-CE(a=5) with no regularizer" in trained
+    assert "no strength is published" in run("train", "digits", "--regularizer", "l1", capsys=capsys, status=2)
 
 
 def test_theory(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +123,7 @@ def test_theory(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch:
 
 def test_noise(capsys: pytest.CaptureFixture[str]) -> None:
     out = run("noise", "symmetric", "--data", "digits", "--rate", "0.6", "--out", "n.json", capsys=capsys)
-    assert "requested 60.00%, realised 60.03%" in out
+    assert "requested 60.00%, realized 60.03%" in out
     shown = run("noise", "show", "n.json", capsys=capsys)
     assert shown.splitlines()[0] == out.splitlines()[0]
     np.save("labels.npy", np.arange(100) % 4)
@@ -132,7 +132,7 @@ def test_noise(capsys: pytest.CaptureFixture[str]) -> None:
     matrix = ["noise", "matrix", "--matrix", "T.csv"]
     both = [run(*matrix, "--labels", f"labels.{kind}", capsys=capsys) for kind in ("npy", "txt")]
     assert both[0] == both[1]
-    assert "realised 32.00%" in both[0] or "realised 28.00%" in both[0] or "realised 30.00%" in both[0]
+    assert "realized 32.00%" in both[0] or "realized 28.00%" in both[0] or "realized 30.00%" in both[0]
     assert "-> 1" not in run(
         "noise", "asymmetric", "--labels", "labels.npy", "--rate", "0.2", "--mapping", "0=1", capsys=capsys
     )
@@ -141,18 +141,18 @@ def test_noise(capsys: pytest.CaptureFixture[str]) -> None:
 def test_instance_noise_and_comparing_lists(capsys: pytest.CaptureFixture[str]) -> None:
     made = run("noise", "instance", "--data", "digits", "--rate", "0.3", "--variant", "fixed-subset", capsys=capsys)
     assert made.startswith("instance noise (fixed-subset, seed 0): requested 30.00%")
-    assert "realised 29.98% (360 of 1201" in made
+    assert "realized 29.98% (360 of 1201" in made
     manifest = ["noise", "instance", "--data", "digits", "--rate", "0.3", "--seed", "2", "--out", "made.json"]
     assert run(*manifest, capsys=capsys).startswith("instance noise (pdn, seed 2)")
     noisy = json.loads(Path("made.json").read_text())
     compare = ["noise", "compare", "--data", "digits", "--labels"]
     # A manifest holds two lists of labels among other things: a reader of columns can choose one.
     out = run(*compare, "made.json", "--column", "labels", "--out", "again.json", capsys=capsys)
-    assert f"realised {noisy['rate']:.2%}" in out
+    assert f"realized {noisy['rate']:.2%}" in out
     assert len(re.findall(r"\d+\.\d\d%", out.split("wrong in each class:")[1])) == 10
     assert "written to again.json" in out
     assert json.loads(Path("again.json").read_text())["labels"] == noisy["labels"]
-    assert "realised 0.00%" in run(*compare, "made.json", "--column", "clean", capsys=capsys)
+    assert "realized 0.00%" in run(*compare, "made.json", "--column", "clean", capsys=capsys)
 
 
 @pytest.mark.parametrize(

@@ -80,7 +80,7 @@ def test_options_of_the_noise_are_merged(options: str, kind: str, rate: float) -
         "--set epochs=3, --set epochs.x=4",
         "--set data=digits, --set data.name=cifar10",
         "--set 'noise.mapping={3=5}', --set noise.mapping.3=6",
-        "--regulariser l2, --set grid.regulariser=l1",
+        "--regularizer l2, --set grid.regularizer=l1",
     ],
 )
 def test_options_that_contradict_each_other_are_both_named(options: str) -> None:
@@ -112,7 +112,7 @@ def test_of_a_key_that_is_set_twice_the_last_counts() -> None:
         ("--rate 0.2, --noise none", "noise.kind is none, and labels that stay as they are have no noise.rate"),
         ("--rate 0.2, --noise human", "noise: rate belongs to kind = 'asymmetric', 'instance', 'symmetric'"),
         ("--set noise.mode=iid", "noise.kind is missing, and labels that stay as they are have no noise.mode"),
-        ("--regulariser l1, --set method.regulariser=none", "method.regulariser and grid.regulariser are both given"),
+        ("--regularizer l1, --set method.regularizer=none", "method.regularizer and grid.regularizer are both given"),
         ("--seed 3, --set grid.seeds=[4]", "seed = 3 and grid.seeds are both given"),
         ("--method ce, --set 'grid.methods=[\"gce\"]'", "grid.methods are both given"),
         ("--noise symmetric, --set 'grid.noise=[\"none\"]'", "grid.noise are both given"),
@@ -139,7 +139,7 @@ def test_naming_a_method_leaves_nothing_of_the_one_before() -> None:
 GRID = """
 extends = "digits"
 [grid]
-methods = ["ce", {name = "gce", regulariser = "none"}]
+methods = ["ce", {name = "gce", regularizer = "none"}]
 noise = ["none", {kind = "asymmetric", mapping = {3 = 5}, rates = [0.1, 0.2]}, "symmetric"]
 rates = [0.4, 0.6]
 seeds = [1]
@@ -187,12 +187,12 @@ def test_a_grid_whose_only_rates_are_in_its_base() -> None:
     assert asked_for("grid.toml --noise none").noise.kind == "none"
 
 
-def test_one_regulariser_for_all_takes_the_place_of_each_ones_own() -> None:
+def test_one_regularizer_for_all_takes_the_place_of_each_ones_own() -> None:
     Path("grid.toml").write_text(GRID.replace("digits", "cifar10"))
-    names = {recipe.method.name for recipe in load_grid("grid.toml", {"grid": {"regulariser": "l1"}}).recipes}
+    names = {recipe.method.name for recipe in load_grid("grid.toml", {"grid": {"regularizer": "l1"}}).recipes}
     assert names == {"CE with L1", "GCE with L1"}
-    Path("both.toml").write_text(GRID.replace("digits", "cifar10") + 'regulariser = "l1"\n')
-    with pytest.raises(RecipeError, match="grid.regulariser is 'l1', and the method .*gce.* has another"):
+    Path("both.toml").write_text(GRID.replace("digits", "cifar10") + 'regularizer = "l1"\n')
+    with pytest.raises(RecipeError, match="grid.regularizer is 'l1', and the method .*gce.* has another"):
         load_grid("both.toml")
-    names = {r.method.name for r in load_grid("both.toml", {"method": {"regulariser": "l2"}}).recipes}
+    names = {r.method.name for r in load_grid("both.toml", {"method": {"regularizer": "l2"}}).recipes}
     assert names == {"CE with L2", "GCE with L2"}

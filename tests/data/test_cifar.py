@@ -155,9 +155,9 @@ def test_first_per_class(tmp_path: Path) -> None:
     dataset = data.cifar10(tmp_path)
     part = dataset.first_per_class(30)
     assert np.bincount(part.train.labels).tolist() == [3] * 10
-    assert part.positions is not None
-    assert (dataset.train.labels[part.positions] == part.train.labels).all()
-    assert (dataset.train.inputs[part.positions] == part.train.inputs).all()
+    assert part.source_index is not None
+    assert (dataset.train.labels[part.source_index] == part.train.labels).all()
+    assert (dataset.train.inputs[part.source_index] == part.train.inputs).all()
     assert part.fingerprint != dataset.fingerprint
     for size in (35, 0, 100_000):
         with pytest.raises(DataError, match=f"train_size {size} of cifar10: expected a multiple of 10 classes"):

@@ -131,7 +131,7 @@ def test_class_names_of_arrays(tmp_path: Path) -> None:
     ):
         with pytest.raises(DataError, match=message):
             read(labels, names)
-    with pytest.warns(DataWarning, match="no training label is 'c': nothing can be learnt"):
+    with pytest.warns(DataWarning, match="no training label is 'c': nothing can be learned"):
         assert read([0, 1], ["a", "b", "c"]).num_classes == 3
 
 
@@ -201,7 +201,7 @@ def test_arrays_that_mean_nothing_are_named(tmp_path: Path, key: str, near: str)
         (-5.0, 1e-9),
     ],
 )
-def test_features_are_standardised_before_they_are_rounded(tmp_path: Path, scale: tuple[float, float]) -> None:
+def test_features_are_standardized_before_they_are_rounded(tmp_path: Path, scale: tuple[float, float]) -> None:
     shift, factor = scale
     moved = shift + factor * FEATURES
     path = save(
@@ -220,7 +220,7 @@ def test_features_are_standardised_before_they_are_rounded(tmp_path: Path, scale
 
 
 @pytest.mark.parametrize("kind", [np.float16, np.float32, np.int8, np.uint8, np.int64, np.uint64, np.bool_])
-def test_features_keep_their_type_until_they_are_standardised(tmp_path: Path, kind: type) -> None:
+def test_features_keep_their_type_until_they_are_standardized(tmp_path: Path, kind: type) -> None:
     values = RANDOM.integers(0, 2, (60, 4)).astype(kind)
     labels = np.arange(60) % 3
     with warnings.catch_warnings():
@@ -244,7 +244,7 @@ def test_moments_are_those_of_numpy_for_many_blocks(tmp_path: Path) -> None:
     np.testing.assert_allclose(dataset.std, images.std((0, 1, 2)), rtol=1e-12)
 
 
-def test_numbers_that_cannot_be_standardised_are_refused(tmp_path: Path) -> None:
+def test_numbers_that_cannot_be_standardized_are_refused(tmp_path: Path) -> None:
     labels = np.arange(60) % 3
     with pytest.warns(DataWarning, match=r"column 1 holds numbers of 1e\+20 or more"):
         data.arrays(save(tmp_path, features=FEATURES * [1, 1e30, 1], labels=labels))
@@ -256,7 +256,7 @@ def test_numbers_that_cannot_be_standardised_are_refused(tmp_path: Path) -> None
         with pytest.raises(DataError, match=message):
             data.arrays(save(tmp_path, features=values, labels=labels))
     far = {"test_features": FEATURES * 1e60, "test_labels": labels}
-    with pytest.warns(DataWarning, match="1e.20"), pytest.raises(DataError, match="too far to be standardised"):
+    with pytest.warns(DataWarning, match="1e.20"), pytest.raises(DataError, match="too far to be standardized"):
         data.arrays(save(tmp_path, features=FEATURES, labels=labels, **far))
     nanoseconds = 1_700_000_000 * 10**9 + RANDOM.integers(0, 10**15, (60, 2))
     assert data.arrays(save(tmp_path, features=nanoseconds, labels=labels)).std[0] > 1e14

@@ -18,13 +18,13 @@ from noiseproof.data._decode import Unreadable, decode, try_decode
 from noiseproof.errors import DataWarning
 
 
-def png(path: Path, width: int, height: int, bits: int, colour: int, rows: bytes) -> Path:
+def png(path: Path, width: int, height: int, bits: int, color: int, rows: bytes) -> Path:
     """A PNG file with whatever it says in its head."""
 
     def chunk(kind: bytes, content: bytes) -> bytes:
         return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
 
-    head = struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0)
+    head = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
     path.parent.mkdir(parents=True, exist_ok=True)
     body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows, 1)) + chunk(b"IEND", b"")
     path.write_bytes(b"\x89PNG\r\n\x1a\n" + body)
@@ -32,7 +32,7 @@ def png(path: Path, width: int, height: int, bits: int, colour: int, rows: bytes
 
 
 def write_depth(root: Path, bits: int, ending: str = "png", kind: str = "<u2") -> None:
-    """Two classes of grey images whose values fill so many bits; dark ones among them."""
+    """Two classes of gray images whose values fill so many bits; dark ones among them."""
     for name in ("cat", "dog"):
         (root / name).mkdir(parents=True)
         for number in range(6):
@@ -90,11 +90,11 @@ def test_pgm_files_are_scaled_by_their_own_maximum(tmp_path: Path) -> None:
     assert dark.max() == 0
 
 
-def test_colours_whose_used_bits_cannot_be_read_are_warned_of(tmp_path: Path) -> None:
+def test_colors_whose_used_bits_cannot_be_read_are_warned_of(tmp_path: Path) -> None:
     row = b"\0" + np.full(24 * 3, 3000, ">u2").tobytes()
     for name in ("cat", "dog"):
         png(tmp_path / name / "0.png", 24, 24, 16, 2, row * 24)
-    with pytest.warns(DataWarning, match="colours of the 2 16-bit images .*nearly black. Convert them to 8 bits"):
+    with pytest.warns(DataWarning, match="colors of the 2 16-bit images .*nearly black. Convert them to 8 bits"):
         image_folder(tmp_path)
 
 

@@ -45,9 +45,9 @@ def test_every_kind_of_image_becomes_rgb_bytes(tmp_path: Path, mode: str, ending
     pixels = decode(path, 30, square=False)
     assert pixels.dtype == np.uint8
     assert pixels.shape == (30, 40, 3)
-    grey = Image.fromarray(GRADIENT).convert("L").resize((40, 30), Image.Resampling.BILINEAR)
+    gray = Image.fromarray(GRADIENT).convert("L").resize((40, 30), Image.Resampling.BILINEAR)
     got = Image.fromarray(pixels).convert("L")
-    assert np.abs(np.asarray(got, float) - np.asarray(grey, float)).mean() < (60 if mode == "1" else 6)
+    assert np.abs(np.asarray(got, float) - np.asarray(gray, float)).mean() < (60 if mode == "1" else 6)
 
 
 def test_a_16_bit_image_that_is_dark_stays_dark(tmp_path: Path) -> None:
@@ -370,8 +370,8 @@ def test_a_few_missing_images_are_left_out_and_many_are_an_error(tmp_path: Path)
     with pytest.warns(DataWarning, match="2 of 200 training images .*image 5.png: missing, .*image 9.png: empty"):
         dataset = image_lists(tmp_path / "train.txt")
     assert len(dataset.train) == 198
-    assert dataset.positions is not None
-    assert sorted({*range(200)} - {*dataset.positions.tolist()}) == [5, 9]
+    assert dataset.source_index is not None
+    assert sorted({*range(200)} - {*dataset.source_index.tolist()}) == [5, 9]
     assert dataset.missing == {"train": (("images/image 5.png", "missing"), ("images/image 9.png", "empty"))}
     assert dataset.fingerprint != whole.fingerprint
     first = dataset.first_per_class(30)
@@ -433,7 +433,7 @@ def test_webvision_layouts(tmp_path: Path, lists: bool, layout: str) -> None:
     assert len(dataset.train) == 14
     assert dataset.test is not None
     assert sorted(set(dataset.test.labels.tolist())) == sorted(image_sets.USED)
-    part = dataset.also["ilsvrc12"]
+    part = dataset.extra_tests["ilsvrc12"]
     found = zip(names(part.inputs), part.labels.tolist(), strict=True)
     assert {Path(name).name: label for name, label in found} == expected
     if not lists:
@@ -451,7 +451,7 @@ def test_webvision_trains_without_its_validation_sets_and_says_so(tmp_path: Path
     )
     assert len(caught) == 2
     assert dataset.test is None
-    assert not dataset.also
+    assert not dataset.extra_tests
 
 
 def test_ilsvrc12_classes_are_never_guessed(tmp_path: Path) -> None:
@@ -522,7 +522,7 @@ def test_clothing1m_layouts(tmp_path: Path, keys: bool) -> None:
     assert isinstance(dataset.train.inputs, ImageFiles)
     assert dataset.train.inputs.square
     assert len(dataset.notes) == keys  # one line of the label file has a single field
-    part = dataset.also["clean-validation"]
+    part = dataset.extra_tests["clean-validation"]
     assert part.inputs.shape == (28, 16, 16, 3)
     for name, label in zip(names(part.inputs), part.labels, strict=True):
         assert f"/{label:02d}/" in name

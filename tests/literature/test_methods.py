@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from noiseproof.errors import RecipeError, SpecError
 from noiseproof.literature import (
     DATASETS,
-    REGULARISERS,
+    REGULARIZERS,
     SOURCES,
     describe_method,
     disagreements,
@@ -179,7 +179,7 @@ def test_every_row_with_a_published_figure_resolves_by_its_title(dataset: str, t
     assert resolve_method(method.name, dataset, source) == method
 
 
-# Code regularises AMSE-type and negative losses by L1 and all others by L2; the text reads as L1 for all on CIFAR.
+# Code regularizes AMSE-type and negative losses by L1 and all others by L2; the text reads as L1 for all on CIFAR.
 @pytest.mark.parametrize(
     ("name", "dataset", "source", "l1", "l2"),
     [
@@ -206,13 +206,13 @@ def test_every_row_with_a_published_figure_resolves_by_its_title(dataset: str, t
         *[(name, "clothing1m", source, 0, 1e-3) for name in ("ce", "jal-ce", "anl-ce") for source in ("code", "paper")],
     ],
 )
-def test_regularisers(name: str, dataset: str, source: str, l1: float, l2: float) -> None:
+def test_regularizers(name: str, dataset: str, source: str, l1: float, l2: float) -> None:
     method = resolve_method(name, dataset, source)
     assert (method.l1, method.l2) == (l1, l2)
 
 
 @pytest.mark.parametrize(
-    ("dataset", "source", "regulariser", "l1", "l2"),
+    ("dataset", "source", "regularizer", "l1", "l2"),
     [
         ("cifar10", "code", "l1", 5e-5, 0),
         ("cifar100", "code", "l1", 5e-6, 0),
@@ -225,14 +225,14 @@ def test_regularisers(name: str, dataset: str, source: str, l1: float, l2: float
     ],
 )
 @pytest.mark.parametrize("name", ["ce", "anl-ce", "jal-ce", "gce(q=0.5)", "nce + amse"])
-def test_all_methods_under_one_regulariser(
-    name: str, dataset: str, source: str, regulariser: str, l1: float, l2: float
+def test_all_methods_under_one_regularizer(
+    name: str, dataset: str, source: str, regularizer: str, l1: float, l2: float
 ) -> None:
     own = resolve_method(name, dataset, source)
-    method = resolve_method(name, dataset, source, regulariser=regulariser)
-    expected = (0, l1) if (dataset, regulariser) == ("cifar10", "l2") else (l1, l2)
+    method = resolve_method(name, dataset, source, regularizer=regularizer)
+    expected = (0, l1) if (dataset, regularizer) == ("cifar10", "l2") else (l1, l2)
     assert (method.l1, method.l2) == expected
-    assert method.title == f"{own.title} with {REGULARISERS[regulariser]}"
+    assert method.title == f"{own.title} with {REGULARIZERS[regularizer]}"
     assert method.loss == own.loss
 
 
@@ -283,7 +283,7 @@ def test_a_loss_has_one_default_wherever_nothing_is_published(name: str) -> None
 
 @pytest.mark.parametrize("name", method_names())
 def test_methods_on_data_that_nothing_is_published_for(name: str) -> None:
-    """Their loss has its defaults, but for what the row itself says, and no regulariser; a source changes nothing."""
+    """Their loss has its defaults, but for what the row itself says, and no regularizer; a source changes nothing."""
     method = resolve_method(name, "photos", noise="symmetric", rate=0.8)
     entry = table()["methods"][name]
     assert method.loss == make_loss(format_call(loss_name(name), entry.get("parameters", {}))).spec
@@ -316,10 +316,10 @@ def test_parameters_replace_the_published_ones() -> None:
         ("nce + foo", {}, "unknown loss 'foo'"),
         ("ce", {"source": "article"}, "unknown source 'article'"),
         ("nce + amse", {"source": "article"}, "unknown source 'article'"),
-        ("ce", {"regulariser": "l3"}, "unknown regulariser 'l3'"),
-        ("ce", {"regulariser": "plain"}, "unknown regulariser 'plain'"),
-        ("ce", {"regulariser": "l1", "dataset": "webvision"}, "no strength is published for webvision"),
-        ("ce", {"regulariser": "l2", "dataset": "digits"}, "no strength is published for digits"),
+        ("ce", {"regularizer": "l3"}, "unknown regularizer 'l3'"),
+        ("ce", {"regularizer": "plain"}, "unknown regularizer 'plain'"),
+        ("ce", {"regularizer": "l1", "dataset": "webvision"}, "no strength is published for webvision"),
+        ("ce", {"regularizer": "l2", "dataset": "digits"}, "no strength is published for digits"),
         ("mae(x=1)", {"source": "anl-code"}, "takes no parameters"),
     ],
 )

@@ -18,7 +18,9 @@ from torch import Tensor
 
 from loss_cases import CASES, case_name
 from naive_losses import NAIVE
-from noiseproof.losses import AMSE, GCE, JALCE, NCE, REGISTRY, Loss, make_loss, normalized
+from noiseproof.losses import REGISTRY, Loss, make_loss, normalized
+from noiseproof.losses.definitions import AMSE, GCE
+from noiseproof.losses.published import JALCE, NCE
 from reference_losses import OF_LOGITS, REFERENCES, value_and_gradient
 
 pytestmark = pytest.mark.usefixtures("unmeasured")

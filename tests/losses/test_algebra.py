@@ -12,22 +12,10 @@ from hypothesis import strategies as st
 
 from loss_cases import CASES, case_name
 from noiseproof.errors import SpecError
-from noiseproof.losses import (
-    AMSE,
-    CE,
-    GCE,
-    JALCE,
-    MAE,
-    NCE,
-    REGISTRY,
-    LabelLoss,
-    Loss,
-    Sum,
-    make_loss,
-    negative,
-    normalized,
-    parameter,
-)
+from noiseproof.losses import REGISTRY, LabelLoss, Loss, make_loss, negative, normalized, parameter
+from noiseproof.losses.base import Sum
+from noiseproof.losses.definitions import AMSE, CE, GCE, MAE
+from noiseproof.losses.published import JALCE, NCE
 
 LOGITS = torch.randn(8, 10, generator=torch.Generator().manual_seed(0))
 LABELS = torch.arange(8)
@@ -318,7 +306,7 @@ def test_a_loss_of_ones_own_is_registered_and_works() -> None:
 
 
 def test_repr_shows_parameters_and_unusual_options() -> None:
-    assert repr(GCE(q=0.5)) == "GCE(q=0.5)"
-    assert repr(GCE(reduction="sum")) == "GCE(q=0.7, reduction=sum)"
+    assert repr(GCE(q=0.5)) == "GeneralizedCrossEntropyLoss(q=0.5)"
+    assert repr(GCE(reduction="sum")) == "GeneralizedCrossEntropyLoss(q=0.7, reduction=sum)"
     assert repr(2 * NCE()) == "Sum(2*nce)"
     assert repr(normalized(CE())) == "Normalized(ce)"

@@ -20,22 +20,11 @@ from torch.testing._internal.composite_compliance import check_backward_formula,
 from conftest import unfreeze_flags_of_torch
 from loss_cases import CASES, case_name
 from noiseproof.errors import LabelError, SpecError
-from noiseproof.losses import (
-    CE,
-    GCE,
-    JALCE,
-    NCE,
-    NLNL,
-    REGISTRY,
-    LabelLoss,
-    Loss,
-    _evaluate,
-    make_loss,
-    negative,
-    normalized,
-    parameter,
-)
+from noiseproof.losses import REGISTRY, LabelLoss, Loss, _evaluate, make_loss, negative, normalized, parameter
 from noiseproof.losses import functional as F
+from noiseproof.losses.comparisons import NLNL
+from noiseproof.losses.definitions import CE, GCE
+from noiseproof.losses.published import JALCE, NCE
 from reference_losses import REFERENCES, value_and_gradient
 
 unfreeze_flags_of_torch()

@@ -10,7 +10,9 @@ from torch.nn import functional
 
 from loss_cases import CASES, case_name
 from noiseproof.errors import LabelError
-from noiseproof.losses import AMSE, CE, NCE, Loss, make_loss
+from noiseproof.losses import Loss, make_loss
+from noiseproof.losses.definitions import AMSE, CE
+from noiseproof.losses.published import NCE
 
 WEIGHT = torch.tensor([0.5, 2.0, 1.0, 0.0, 1.5])
 

@@ -9,8 +9,9 @@ import torch
 from torch.nn import functional
 
 from noiseproof.errors import SpecError
-from noiseproof.losses import DATASETS, REGISTRY, SOURCES, make_loss, preset_names, published_parameters
+from noiseproof.losses import REGISTRY, make_loss
 from noiseproof.losses import functional as F
+from noiseproof.losses.presets import DATASETS, SOURCES, preset_names, published_parameters
 
 LOG0 = -9.210340371976182  # log(1e-4), which all published code uses for log 0
 

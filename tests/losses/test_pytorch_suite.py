@@ -24,8 +24,8 @@ from torch.utils._pytree import tree_map
 
 from conftest import unfreeze_flags_of_torch
 from noiseproof.errors import NoiseproofError
-from noiseproof.losses import CE
 from noiseproof.losses import functional as F
+from noiseproof.losses.definitions import CE
 
 VERSION = "2.13"
 

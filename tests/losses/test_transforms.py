@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from loss_cases import CASES, case_name
-from noiseproof.losses import Combination, Loss, make_loss
+from noiseproof.losses import Loss, make_loss
+from noiseproof.losses.base import Combination
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 

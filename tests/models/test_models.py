@@ -54,7 +54,7 @@ def test_logits_gradients_and_seeds(spec: str, shape: tuple[int, ...]) -> None:
     assert network.features(torch.randn(2, *shape)).shape == (2, network.classifier.in_features)
 
 
-def test_initialisation_is_the_published_one() -> None:
+def test_initialization_is_the_published_one() -> None:
     network = make_model("cnn8", input_shape=CIFAR, num_classes=10)
     convolution, linear = network.features[3], network.classifier  # type: ignore[index]
     bound = (6 / (64 * 9)) ** 0.5

@@ -17,7 +17,7 @@ from noiseproof.models import MODELS, Judged, ModelKind, Network, StudentHead, c
 def reference(
     features: list[list[float]], means: list[list[float]], roots: list[float], labels: list[int] | None, margin: float
 ) -> tuple[list[list[float]], float]:
-    """The logits, and the mean distance to the labelled class."""
+    """The logits, and the mean distance to the labeled class."""
 
     def unit(vector: list[float]) -> list[float]:
         norm = math.sqrt(sum(x * x for x in vector))
@@ -133,7 +133,7 @@ def test_resnet50_takes_the_head_under_the_name_of_its_classifier() -> None:
     [
         ("studnet", "unknown head 'studnet'; did you mean 'student'"),
         ("student(margin=-1)", r"student: margin must lie in \[0, inf\)"),
-        ("student(centre=1)", "student has no parameter 'centre'; did you mean 'center'"),
+        ("student(center=1)", "student has no parameter 'center'; did you mean 'center'"),
     ],
 )
 def test_bad_heads_are_explained(head: str, message: str) -> None:

@@ -35,7 +35,7 @@ def test_exact_symmetric_noise_is_exact(labels: np.ndarray, classes: int, rate: 
 
 # What the generators behind published tables give, counted on their output.
 @pytest.mark.parametrize(
-    ("labels", "classes", "rate", "realised"),
+    ("labels", "classes", "rate", "realized"),
     [
         (CIFAR10, 10, 0.2, 0.1998),
         (CIFAR10, 10, 0.4, 0.3996),
@@ -50,19 +50,19 @@ def test_exact_symmetric_noise_is_exact(labels: np.ndarray, classes: int, rate: 
     ],
 )
 def test_published_symmetric_noise_is_truncated_and_says_so(
-    labels: np.ndarray, classes: int, rate: float, realised: float
+    labels: np.ndarray, classes: int, rate: float, realized: float
 ) -> None:
-    with pytest.warns(NoiseWarning, match=f"give {realised:.2%} instead of {rate:.2%}"):
+    with pytest.warns(NoiseWarning, match=f"give {realized:.2%} instead of {rate:.2%}"):
         noisy = noise.symmetric(labels, rate, num_classes=classes, mode="published")
-    assert noisy.rate == pytest.approx(realised, abs=1e-12)
+    assert noisy.rate == pytest.approx(realized, abs=1e-12)
     assert noisy.requested_rate == rate
 
 
 def test_iid_noise_follows_the_matrix() -> None:
     T = np.array([[0.7, 0.3, 0.0], [0.0, 0.6, 0.4], [0.25, 0.25, 0.5]])
     noisy = noise.from_matrix(np.arange(90_000) % 3, T, seed=1, mode="iid")
-    np.testing.assert_allclose(noisy.realised_matrix, T, atol=0.01)
-    assert (noisy.realised_matrix[T == 0] == 0).all()
+    np.testing.assert_allclose(noisy.realized_matrix, T, atol=0.01)
+    assert (noisy.realized_matrix[T == 0] == 0).all()
 
 
 def test_asymmetric_cifar10() -> None:
@@ -72,7 +72,7 @@ def test_asymmetric_cifar10() -> None:
     assert noisy.requested_rate == 0.4
     flips = {(int(a), int(b)) for a, b in zip(noisy.clean[noisy.mask], noisy.labels[noisy.mask], strict=True)}
     assert flips == {(9, 1), (2, 0), (4, 7), (3, 5), (5, 3)}
-    assert "requested 40.00% of 5 of 10 classes = 20.00% overall, realised 20.00%" in str(noisy)
+    assert "requested 40.00% of 5 of 10 classes = 20.00% overall, realized 20.00%" in str(noisy)
 
 
 def test_asymmetric_cifar100_maps() -> None:

@@ -180,7 +180,7 @@ def test_a_class_has_its_projection_whatever_the_others_are() -> None:
     np.testing.assert_allclose(everything.matrix[2], alone.matrix[2], atol=1e-12)
 
 
-def test_standardising_inside_is_standardising_outside() -> None:
+def test_standardizing_inside_is_standardizing_outside() -> None:
     mean, std = np.array([120.0, 110.0, 100.0]), np.array([60.0, 65.0, 70.0])
     inside = instance_dependent(IMAGES, LABELS, 0.4, num_classes=5, mean=mean, std=std)
     outside = instance_dependent((IMAGES - mean) / std, LABELS, 0.4, num_classes=5)
@@ -268,7 +268,7 @@ def test_a_manifest_reads_back(tmp_path: Path) -> None:
 
 @pytest.mark.data
 @pytest.mark.filterwarnings("ignore::noiseproof.errors.DataWarning", "ignore::noiseproof.errors.NoiseWarning")
-def test_the_fixed_subset_of_standardised_images_is_like_the_published_lists(cifar_dir: Path) -> None:
+def test_the_fixed_subset_of_standardized_images_is_like_the_published_lists(cifar_dir: Path) -> None:
     """The most likely wrong label of a class: 0.11 to 0.25 at 0.6 in the lists; raw pixels reach 0.5."""
     cifar = data.cifar10(cifar_dir)
     images, labels = cifar.train.inputs[:20_000], cifar.train.labels[:20_000]
@@ -281,7 +281,7 @@ def test_the_fixed_subset_of_standardised_images_is_like_the_published_lists(cif
     listed = data.label_list(cifar_dir / "published-labels" / "cifar10_dependent_0.6.json")
     published = noise.NoisyLabels.observed(listed, cifar.train.labels, 10, "published").matrix
     spread = (published - np.diag(np.diag(published))).max(1)
-    standardised = targets(mean=cifar.mean, std=cifar.std)
-    assert standardised.max() < 0.3
-    assert standardised.mean() == pytest.approx(spread.mean(), abs=0.04)
+    standardized = targets(mean=cifar.mean, std=cifar.std)
+    assert standardized.max() < 0.3
+    assert standardized.mean() == pytest.approx(spread.mean(), abs=0.04)
     assert targets().max() > 0.45

@@ -97,7 +97,7 @@ def test_observed_noise_has_the_counted_matrix() -> None:
     noisy = noise.NoisyLabels.observed([0, 1, 1, 0], [0, 0, 1, 1], 3, "human")
     np.testing.assert_array_equal(noisy.matrix, [[0.5, 0.5, 0], [0.5, 0.5, 0], [0, 0, 1]])
     assert noisy.rate == 0.5
-    assert str(noisy) == "human noise, realised 50.00% (2 of 4 labels are wrong)"
+    assert str(noisy) == "human noise, realized 50.00% (2 of 4 labels are wrong)"
     with pytest.raises(LabelError, match="2 noisy labels for 1 clean ones"):
         noise.NoisyLabels.observed([0, 1], [0], 3, "human")
     taken = noisy.take(np.array([1, 3]))

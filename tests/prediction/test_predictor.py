@@ -24,7 +24,7 @@ from noiseproof.methods import Batch, Method, StepOutput
 from noiseproof.prediction import PREDICTOR, Predictor, mean_logits
 from noiseproof.train import Record, load_dataset, make_recipe, train
 
-KINDS = ("table", "named table", "grey images", "cifar", "folder", "list")
+KINDS = ("table", "named table", "gray images", "cifar", "folder", "list")
 
 
 def _write(kind: str, folder: Path) -> dict[str, Any]:
@@ -37,7 +37,7 @@ def _write(kind: str, folder: Path) -> dict[str, Any]:
         held = {"test_features": features[40:], "test_labels": labels[40:]}
         np.savez(folder / "own.npz", features=features[:40], labels=labels[:40], **held, **names)
         return {"extends": "arrays", "data": {"path": str(folder / "own.npz")}}
-    if kind == "grey images":
+    if kind == "gray images":
         images = (random.integers(0, 80, (60, 8, 8)) + 80 * labels[:, None, None]).astype(np.uint8)
         held = {"test_images": images[40:], "test_labels": labels[40:]}
         np.savez(folder / "own.npz", images=images[:40], labels=np.array(["x", "y", "z"])[labels[:40]],
@@ -184,19 +184,19 @@ class _Frame:
 def test_files_and_arrays_of_the_same_images_agree(tmp_path: Path) -> None:
     """A network of arrays sees files, and one of files sees arrays."""
     random = np.random.default_rng(1)
-    for name in ("grey", "files"):
+    for name in ("gray", "files"):
         (tmp_path / name).mkdir()
-    grey = _loaded(_train("grey images", tmp_path / "grey"))
+    gray = _loaded(_train("gray images", tmp_path / "gray"))
     images = random.integers(0, 256, (3, 8, 8), dtype=np.uint8)
     pictures = random.integers(0, 256, (3, 36, 36, 3), dtype=np.uint8)
     for number in range(3):
         for folder, pixels in (("small", images), ("large", pictures)):
             (tmp_path / folder).mkdir(exist_ok=True)
             Image.fromarray(pixels[number]).save(tmp_path / folder / f"{number}.png")
-    np.testing.assert_array_equal(grey.predict_proba(tmp_path / "small"), grey.predict_proba(images))
+    np.testing.assert_array_equal(gray.predict_proba(tmp_path / "small"), gray.predict_proba(images))
     files = _loaded(_train("folder", tmp_path / "files"))
     np.testing.assert_allclose(files.predict_proba(tmp_path / "large"), files.predict_proba(pictures), atol=1e-6)
-    assert files.predict(images).shape == (3,)  # grey ones, and of another size
+    assert files.predict(images).shape == (3,)  # gray ones, and of another size
     with pytest.raises(DataError, match="expected uint8"):
         files.predict(images / 255)
     (tmp_path / "table").mkdir()
@@ -205,7 +205,7 @@ def test_files_and_arrays_of_the_same_images_agree(tmp_path: Path) -> None:
         table.predict(tmp_path / "small")
 
 
-@pytest.mark.parametrize("kind", ["folder", "grey images"])
+@pytest.mark.parametrize("kind", ["folder", "gray images"])
 def test_images_that_cannot_be_read_have_no_probabilities(tmp_path: Path, kind: str) -> None:
     predictor = _loaded(_train(kind, tmp_path))
     folder = tmp_path / "jpegs"

@@ -70,14 +70,14 @@ def test_one_noise_gives_one_table_of_all_measures() -> None:
     (table,) = make_tables("Title", records)
     assert [name for name, _ in table.rows] == ["CE", "GCE"]
     assert len(table.columns) == 3
-    last, chosen, learnt = table.rows[0][1]
+    last, chosen, learned = table.rows[0][1]
     assert last.mean == pytest.approx(40)
     assert chosen.mean == pytest.approx(60)
-    assert learnt.mean == pytest.approx(80)
+    assert learned.mean == pytest.approx(80)
     assert "over 3 seeds (1, 2, 3)" in table.caption
     assert "20% noisy validation part" in table.caption
     assert table.text().rows[0][-1] == "3"
-    assert table.notes == ("symmetric noise 60%: 60.10% of the training labels are wrong (realised).",)
+    assert table.notes == ("symmetric noise 60%: 60.10% of the training labels are wrong (realized).",)
 
 
 @pytest.mark.parametrize(
@@ -249,6 +249,6 @@ def test_without_a_test_set_noisy_validation_is_the_measure() -> None:
     (table,) = make_tables("t", [one])
     assert table.columns[0] == "accuracy on noisy validation, last epoch (%)"
     assert table.rows[0][1][0].values == (30.0,)
-    one.epochs = [dataclasses.replace(e, validation_accuracy=None, wrong_labels_learnt=None) for e in one.epochs]
+    one.epochs = [dataclasses.replace(e, validation_accuracy=None, memorization=None) for e in one.epochs]
     (table,) = make_tables("t", [one])
     assert table.text().rows == (("CE", "–", "0"),)

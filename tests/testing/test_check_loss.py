@@ -11,7 +11,10 @@ import torch
 from torch import Tensor
 
 from noiseproof.errors import CheckError, NoiseproofError, SpecError
-from noiseproof.losses import CE, GCE, NCE, LabelLoss, Loss, Sum, make_loss, normalized, parameter
+from noiseproof.losses import LabelLoss, Loss, make_loss, normalized, parameter
+from noiseproof.losses.base import Sum
+from noiseproof.losses.definitions import CE, GCE
+from noiseproof.losses.published import NCE
 from noiseproof.testing import check_loss
 from noiseproof.testing._loss import LOSS_CHECKS
 

@@ -138,7 +138,7 @@ def test_a_method_may_look_at_whole_batches() -> None:
 
 
 class TwoNetworks(Method):
-    """Two networks that learn from two views, with an L1 norm and a trust in each sample that is learnt too."""
+    """Two networks that learn from two views, with an L1 norm and a trust in each sample that is learned too."""
 
     networks, views = 2, 2
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from loss_cases import CASES, case_name, stops_gradient
-from noiseproof.losses import NLNL, Loss
+from noiseproof.losses import Loss
+from noiseproof.losses.comparisons import NLNL
 from noiseproof.methods import METHODS
 from noiseproof.testing import check_loss, check_method
 

@@ -116,7 +116,7 @@ def test_brute_force_agrees_on_both_sides(w: np.ndarray, q: float) -> None:
 
 @settings(max_examples=60)
 @given(w=weights, a=st.floats(1.0, 40.0))
-def test_the_minimiser_at_q_2_is_sparsemax(w: np.ndarray, a: float) -> None:
+def test_the_minimizer_at_q_2_is_sparsemax(w: np.ndarray, a: float) -> None:
     if margin(w) < 1e-3:
         return
     found = risk_minimizer(f"amse(a={a!r}, q=2)", w)
@@ -131,7 +131,7 @@ def sparsemax(scores: np.ndarray) -> np.ndarray:
     return np.maximum(scores - (sums[size] - 1) / (size + 1), 0)
 
 
-def test_the_minimiser_against_a() -> None:
+def test_the_minimizer_against_a() -> None:
     w = symmetric_matrix(0.8, 10)[0]
     for a, true in ((1, 0.2), (2, 0.3), (5, 0.6), (8.99, 0.999), (9.01, 1.0)):
         assert risk_minimizer(f"amse(a={a})", w).p[0] == pytest.approx(true, abs=1e-9)

@@ -132,7 +132,7 @@ def test_amse_covers_the_published_rates() -> None:
             assert largest_pair_rate(spec) == pytest.approx((1 - 1 / a) / 2, abs=2e-9)
 
 
-def test_normalised_losses_alone_do_not_single_out_the_heaviest_class() -> None:
+def test_normalized_losses_alone_do_not_single_out_the_heaviest_class() -> None:
     verdict = is_asymmetric("nce", [0.6, 0.25, 0.15])
     assert verdict.asymmetric is False
     assert verdict.weak
@@ -176,7 +176,7 @@ def test_what_is_symmetric() -> None:
 
 
 @pytest.mark.parametrize("loss", CASES, ids=case_name)
-def test_minimisers_are_no_worse_than_brute_force(loss: Loss) -> None:
+def test_minimizers_are_no_worse_than_brute_force(loss: Loss) -> None:
     w = np.array([0.5, 0.3, 0.2])
     whole, _ = expected(loss, w)
     found = risk_minimizer(whole, w)
@@ -184,7 +184,7 @@ def test_minimisers_are_no_worse_than_brute_force(loss: Loss) -> None:
     assert found.risk <= risks(whole, SIMPLEX[3], w).min().item() + 2e-3 * max(1.0, abs(found.risk))
 
 
-def test_the_minimiser_of_cross_entropy_is_the_posterior() -> None:
+def test_the_minimizer_of_cross_entropy_is_the_posterior() -> None:
     found = risk_minimizer("ce", [0.5, 0.3, 0.2])
     assert found.exact
     np.testing.assert_allclose(found.p, [0.5, 0.3, 0.2], atol=1e-9)

@@ -58,9 +58,9 @@ def test_resized_crops_are_pixel_averages_at_the_right_places() -> None:
     sizes = torch.tensor([[40, 60]] * 500)
     boxes = random_boxes(sizes.float(), stream(3))
     result = view(*on_canvas(ramp, 500, 50, 90), 8, ("resized-crop",), stream(3)) * 255 / 4
-    centres = (torch.arange(8) + 0.5) / 8
-    rows = (boxes[:, :1] + centres * boxes[:, 2:3] - 0.5).clamp(0, 39)
-    columns = (boxes[:, 1:2] + centres * boxes[:, 3:] - 0.5).clamp(0, 59)
+    centers = (torch.arange(8) + 0.5) / 8
+    rows = (boxes[:, :1] + centers * boxes[:, 2:3] - 0.5).clamp(0, 39)
+    columns = (boxes[:, 1:2] + centers * boxes[:, 3:] - 0.5).clamp(0, 59)
     torch.testing.assert_close(result[:, 0], rows[:, :, None].expand(-1, 8, 8), atol=1e-3, rtol=0)
     torch.testing.assert_close(result[:, 1], columns[:, None, :].expand(-1, 8, 8), atol=1e-3, rtol=0)
 
@@ -130,14 +130,14 @@ def test_rotation_turns_about_the_middle_and_blackens_what_is_outside_the_crop()
 
 
 def test_all_at_once_is_one_after_the_other() -> None:
-    """Geometry composed into one map, colours after it: the draws come in the same order either way."""
+    """Geometry composed into one map, colors after it: the draws come in the same order either way."""
     canvas, sizes = on_canvas(IMAGE, 16, 20, 20)
     together = view(canvas, sizes, 12, ("crop", "flip", "jitter"), stream(2))
     random = stream(2)
     torch.testing.assert_close(together, jitter(view(canvas, sizes, 12, ("crop", "flip"), random), random))
 
 
-def test_colours_change_as_pillow_changes_them() -> None:
+def test_colors_change_as_pillow_changes_them() -> None:
     """Against formulas for a pixel: all four steps, in the order that was drawn."""
     images = torch.rand(5, 3, 4, 3, generator=stream(9)) * 0.8 + 0.1
     result = jitter(images, stream(4))
@@ -145,16 +145,16 @@ def test_colours_change_as_pillow_changes_them() -> None:
     factors = (torch.rand((4, 5), generator=random) * 2 - 1).numpy()
     order = torch.randperm(4, generator=random).tolist()
     expected = images.double().numpy().transpose(0, 2, 3, 1).copy()
-    grey = np.array([0.299, 0.587, 0.114])
+    gray = np.array([0.299, 0.587, 0.114])
     for number, one in enumerate(expected):
         for step in order:
             factor = 1 + 0.4 * factors[step, number]
             if step == 0:
                 one[:] = one * factor
             elif step == 1:
-                one[:] = one * factor + (one @ grey).mean() * (1 - factor)
+                one[:] = one * factor + (one @ gray).mean() * (1 - factor)
             elif step == 2:
-                one[:] = one * factor + (one @ grey)[..., None] * (1 - factor)
+                one[:] = one * factor + (one @ gray)[..., None] * (1 - factor)
             else:
                 for place in np.ndindex(4, 3):
                     hue, saturation, value = colorsys.rgb_to_hsv(*one[place])

@@ -29,7 +29,7 @@ def image_set(images: np.ndarray) -> Dataset:
     return Dataset("test", Part(images, labels), None, ("a", "b"), (0.0,) * channels, (1.0,) * channels)
 
 
-def test_plain_batches_are_standardised_and_channels_last() -> None:
+def test_plain_batches_are_standardized_and_channels_last() -> None:
     images = np.random.default_rng(0).integers(0, 256, (6, 8, 5, 3), dtype=np.uint8)
     dataset = Dataset("test", Part(images, np.zeros(6, int)), None, ("a", "b"), (10.0, 20.0, 30.0), (2.0, 4.0, 8.0))
     batch = batch_of(make_inputs(dataset.preprocessing, images, CPU), torch.tensor([4, 1]))
@@ -38,7 +38,7 @@ def test_plain_batches_are_standardised_and_channels_last() -> None:
     assert batch.is_contiguous(memory_format=torch.channels_last)
 
 
-def test_features_are_standardised() -> None:
+def test_features_are_standardized() -> None:
     features = np.random.default_rng(0).normal(size=(5, 3)).astype(np.float32)
     dataset = Dataset("test", Part(features, np.zeros(5, int)), None, ("a", "b"), (1.0, 0.0, 0.0), (2.0, 1.0, 1.0))
     inputs = make_inputs(dataset.preprocessing, features, CPU)
@@ -64,9 +64,9 @@ def test_every_image_gets_its_own_crop_and_flip(side: int, padding: int) -> None
     assert 0.45 < np.mean([flipped for *_, flipped in seen]) < 0.55
 
 
-def test_rotation_turns_by_at_most_twenty_degrees_about_the_centre() -> None:
+def test_rotation_turns_by_at_most_twenty_degrees_about_the_center() -> None:
     image = np.zeros((1, 33, 33, 1), np.uint8)
-    image[0, 16, 16] = 200  # the centre stays
+    image[0, 16, 16] = 200  # the center stays
     image[0, 16, 30] = 100  # 14 pixels to the right of it
     inputs = make_inputs(image_set(image).preprocessing, image, CPU)
     batch = batch_of(inputs, torch.zeros(300, dtype=torch.int64), ("rotate",), torch.Generator().manual_seed(0))

@@ -62,8 +62,8 @@ def test_a_clean_test_set_tells_what_wrong_labels_hide(tmp_path: Path) -> None:
     random = np.random.default_rng(3)
     features, test_features = random.normal(size=(400, 4)), random.normal(size=(400, 4))
     network = make_model("mlp(hidden=64)", input_shape=(4,), num_classes=3, seed=1)
-    standardised = torch.from_numpy((test_features - features.mean(0)) / features.std(0)).float()
-    right = network(standardised).argmax(1).numpy()
+    standardized = torch.from_numpy((test_features - features.mean(0)) / features.std(0)).float()
+    right = network(standardized).argmax(1).numpy()
     assert np.bincount(right).max() < 350
     arrays = {"features": features, "labels": random.integers(0, 3, 400)}
     np.savez(tmp_path / "own.npz", **arrays, test_features=test_features, test_labels=right)

@@ -68,20 +68,20 @@ def same(one: Path, other: Path) -> bool:
     return [(one / name).read_bytes() for name in names] == [(other / name).read_bytes() for name in names]
 
 
-def test_webvision_is_learnt_and_measured_on_both_validation_sets(reference: Path) -> None:
+def test_webvision_is_learned_and_measured_on_both_validation_sets(reference: Path) -> None:
     record = read_record(reference)
     assert record is not None
     first, last = record.epochs
     assert last.train_loss < first.train_loss
     assert record.data["train"] == 56
     assert record.data["test"] == 14
-    assert record.data["also"] == {"ilsvrc12": 21}
+    assert record.data["extra_tests"] == {"ilsvrc12": 21}
     assert record.noise is None
     assert record.unreadable == {}
     assert last.test_accuracy is not None
     assert last.test_top5 is not None
-    assert set(last.also) == {"ilsvrc12"}
-    accuracy, top5 = last.also["ilsvrc12"]["accuracy"], last.also["ilsvrc12"]["top5"]
+    assert set(last.extra_tests) == {"ilsvrc12"}
+    accuracy, top5 = last.extra_tests["ilsvrc12"]["accuracy"], last.extra_tests["ilsvrc12"]["top5"]
     assert accuracy is not None
     assert top5 is not None
     assert 0 <= accuracy <= top5 <= 1
@@ -108,7 +108,7 @@ def test_recorded_accuracy_is_that_of_the_weights(reference: Path, webvision: Pa
     network = models.make_model(recipe().model, input_shape=(3, 16, 16), num_classes=50)
     network.load_state_dict(load_file(reference / "weights.safetensors"))
     network.eval()
-    part = dataset.also["ilsvrc12"]
+    part = dataset.extra_tests["ilsvrc12"]
     ranks = []
     for name, label in zip(part.inputs.names(np.arange(len(part))), part.labels.tolist(), strict=True):
         with Image.open(part.inputs.root / name) as image:
@@ -117,8 +117,8 @@ def test_recorded_accuracy_is_that_of_the_weights(reference: Path, webvision: Pa
         crop = (pixels[2:18, left : left + 16] / 255 - [0.485, 0.456, 0.406]) / [0.229, 0.224, 0.225]
         logits = network(torch.from_numpy(crop.transpose(2, 0, 1)[None].astype(np.float32)))[0]
         ranks.append(int((logits > logits[label]).sum()))
-    assert np.mean(np.array(ranks) < 1) == record.last.also["ilsvrc12"]["accuracy"]
-    assert np.mean(np.array(ranks) < 5) == record.last.also["ilsvrc12"]["top5"]
+    assert np.mean(np.array(ranks) < 1) == record.last.extra_tests["ilsvrc12"]["accuracy"]
+    assert np.mean(np.array(ranks) < 5) == record.last.extra_tests["ilsvrc12"]["top5"]
 
 
 def test_the_number_of_workers_changes_nothing(reference: Path, webvision: Path, tmp_path: Path) -> None:
@@ -230,7 +230,7 @@ def test_broken_images_are_skipped_named_and_counted(tmp_path: Path) -> None:
     assert "truncated" in reasons
     assert "no image in a known format" in reasons
     assert "decompression bomb" in reasons
-    accuracy = record.epochs[0].also["ilsvrc12"]["accuracy"]
+    accuracy = record.epochs[0].extra_tests["ilsvrc12"]["accuracy"]
     assert accuracy is not None
     assert (accuracy * 18) == pytest.approx(round(accuracy * 18), abs=1e-9)  # 18 of 21 could be read
     assert any("3 of train, 3 of ilsvrc12" in note for table in make_tables("t", [record]) for note in table.notes)
@@ -308,8 +308,8 @@ def test_clothing1m(tmp_path: Path, keys: bool) -> None:
     assert [epoch.lr for epoch in record.epochs] == pytest.approx([0.1, 0.01])
     assert record.epochs[1].train_loss < record.epochs[0].train_loss
     assert record.data["train"] == 14 * 6 + 5 + 2 * 4
-    assert record.data["also"] == {"clean-validation": 28}
-    assert record.epochs[1].also["clean-validation"]["top5"] is not None
+    assert record.data["extra_tests"] == {"clean-validation": 28}
+    assert record.epochs[1].extra_tests["clean-validation"]["top5"] is not None
     skipped = ["1 lines of noisy_label_kv.txt have not two fields and were skipped"]
     assert record.data["notes"] == (skipped if keys else [])
 
@@ -321,7 +321,7 @@ def test_symmetric_noise_and_noisy_validation_on_files(webvision: Path, tmp_path
     assert record.data["validation"] == 14
     assert record.last is not None
     assert record.last.validation_accuracy is not None
-    assert record.last.wrong_labels_learnt is not None
+    assert record.last.memorization is not None
 
 
 @pytest.mark.parametrize(
@@ -406,8 +406,8 @@ def test_files_on_a_gpu(webvision: Path, tmp_path: Path) -> None:
     assert record.epochs[1].train_loss < record.epochs[0].train_loss
 
 
-def test_photos_with_names_that_are_no_utf_8_are_learnt(tmp_path: Path) -> None:
-    """With deep grey ones and a broken one among them, whose name is written to every file and message."""
+def test_photos_with_names_that_are_no_utf_8_are_learned(tmp_path: Path) -> None:
+    """With deep gray ones and a broken one among them, whose name is written to every file and message."""
     for label, name in enumerate(("cat", "dog")):
         for number in range(6):
             place = os.fsencode(tmp_path / "photos" / name) + b"/caf\xe9 %d.png" % number

@@ -151,7 +151,7 @@ def test_the_optimizer_is_the_recipe_s_or_the_method_s_own(tmp_path: Path, kind:
 
 
 def test_the_step_with_a_head_is_the_published_one(tmp_path: Path) -> None:
-    """The margin in training only, the centre term in the clipped loss, Adam at its own rate: against a plain loop."""
+    """The margin in training only, the center term in the clipped loss, Adam at its own rate: against a plain loop."""
     method = {"loss": "nce+rce(beta=10)", "head": "student(margin=0.3, center=0.2)", "optimizer": "adam", "lr": 1e-2}
     spec = recipe(method={**method, "l2": 1e-3}, clip_norm=0.05, epochs=2, noise={"kind": "none"}, seed=4)
     record = train(spec, tmp_path / "run")
@@ -243,23 +243,23 @@ def test_schedules(tmp_path: Path, schedule: object, factors: list[float]) -> No
     assert [epoch.lr for epoch in record.epochs] == pytest.approx([0.1 * factor for factor in factors])
 
 
-def test_memorisation_is_measured(tmp_path: Path) -> None:
+def test_memorization_is_measured(tmp_path: Path) -> None:
     """With enough passes CE repeats the wrong labels, and the record says so."""
-    memorising = recipe(
+    memorizing = recipe(
         method="ce", model="mlp", epochs=40, batch_size=16, lr=0.05, data={"name": "digits", "train_size": 200}
     )
-    record = train(memorising, tmp_path / "run")
-    assert record.epochs[0].wrong_labels_learnt is not None
+    record = train(memorizing, tmp_path / "run")
+    assert record.epochs[0].memorization is not None
     assert record.last is not None
-    assert record.last.wrong_labels_learnt is not None
-    assert record.epochs[0].wrong_labels_learnt < 0.2
-    assert record.last.wrong_labels_learnt > 0.9
+    assert record.last.memorization is not None
+    assert record.epochs[0].memorization < 0.2
+    assert record.last.memorization > 0.9
 
 
 def test_clean_labels_have_no_wrong_ones(tmp_path: Path) -> None:
     record = train(recipe(noise={"kind": "none"}), tmp_path / "run")
     assert record.last is not None
-    assert record.last.wrong_labels_learnt is None
+    assert record.last.memorization is None
     assert record.selected is None
     assert not (tmp_path / "run" / "selected.safetensors").exists()
 
@@ -299,7 +299,7 @@ def test_own_arrays_with_known_clean_labels(tmp_path: Path) -> None:
     assert record.noise is not None
     assert record.noise["rate"] == pytest.approx(0.25, abs=0.01)
     assert record.last is not None
-    assert record.last.wrong_labels_learnt is not None
+    assert record.last.memorization is not None
 
 
 def test_a_loss_that_diverges_ends_the_run(tmp_path: Path) -> None:
@@ -360,8 +360,8 @@ def test_noise_kinds(tmp_path: Path) -> None:
     part = digits.first_per_class(100)
     taken = prepare(recipe(noise={"kind": "file", "path": str(tmp_path / "saved.json")}), part, tmp_path)
     assert taken.noise is not None
-    assert part.positions is not None
-    assert (taken.noise.labels == task.noise.labels[part.positions]).all()
+    assert part.source_index is not None
+    assert (taken.noise.labels == task.noise.labels[part.source_index]).all()
     NoisyLabels.observed(np.zeros(5, int), np.zeros(5, int), 10, "other").save(tmp_path / "other.json")
     with pytest.raises(DataError, match="are not those of digits"):
         prepare(recipe(noise={"kind": "file", "path": str(tmp_path / "other.json")}), digits, tmp_path)
@@ -391,10 +391,10 @@ def test_label_lists_are_found_and_taken_by_position(tmp_path: Path, monkeypatch
     task = prepare(recipe(noise=spec), digits, folder)
     assert (task.labels == noisy.labels).all()
     assert task.noise is not None
-    assert str(task.noise).startswith("mine noise, realised 39.97%")
+    assert str(task.noise).startswith("mine noise, realized 39.97%")
     part = digits.first_per_class(100)
-    assert part.positions is not None
-    assert (prepare(recipe(noise=spec), part, folder).labels == noisy.labels[part.positions]).all()
+    assert part.source_index is not None
+    assert (prepare(recipe(noise=spec), part, folder).labels == noisy.labels[part.source_index]).all()
     Path("mine.json").write_text("[0]")
     with pytest.raises(DataError, match="^mine.json is one list without names"):
         prepare(recipe(noise=spec), digits, folder)
@@ -417,8 +417,8 @@ def test_lists_that_do_not_fit_are_named(tmp_path: Path, labels: list[int] | Non
 
 def test_a_list_too_short_for_the_positions_of_a_part_is_refused(tmp_path: Path) -> None:
     part = data.digits().first_per_class(1000)
-    assert part.positions is not None
-    assert part.positions.max() > 1000
+    assert part.source_index is not None
+    assert part.source_index.max() > 1000
     (tmp_path / "list.json").write_text(json.dumps([0] * 1001))
     with pytest.raises(DataError, match="holds 1001 labels, which do not fit the 1000 training samples"):
         prepare(recipe(noise={"kind": "labels", "path": "list.json"}), part, tmp_path)
@@ -457,7 +457,7 @@ def test_published_lists_of_instance_noise(tmp_path: Path, under: str) -> None:
     path.write_text(json.dumps(noisy.labels.tolist()))
     tasks = [prepare(one, cifar, tmp_path) for one in published]
     assert all((task.labels == noisy.labels).all() for task in tasks)
-    assert str(tasks[0].noise).startswith("published instance noise, realised 40.00%")
+    assert str(tasks[0].noise).startswith("published instance noise, realized 40.00%")
     part = prepare(published[0], cifar.first_per_class(100), tmp_path)
     assert cifar.first_per_class(100).positions is not None
     assert (part.labels == noisy.labels[cifar.first_per_class(100).positions]).all()

@@ -37,7 +37,7 @@ def picture(label: int, side: int, random: np.random.Generator) -> Image.Image:
 
 
 @pytest.mark.parametrize(("method", "rows", "classes"), [("jal-ce", 100, 2), ("anl-ce", 300, 12)])
-def test_own_arrays_are_learnt(tmp_path: Path, method: str, rows: int, classes: int) -> None:
+def test_own_arrays_are_learned(tmp_path: Path, method: str, rows: int, classes: int) -> None:
     random = np.random.default_rng(0)
     labels = np.arange(rows + 500) % classes
     features = random.normal(size=(rows + 500, 10)) + 3 * random.normal(size=(classes, 10))[labels]
@@ -52,7 +52,7 @@ def test_own_arrays_are_learnt(tmp_path: Path, method: str, rows: int, classes: 
 
 
 @pytest.mark.parametrize(("name", "side"), [("folder", 32), ("list", 150)])
-def test_own_pictures_are_learnt(tmp_path: Path, name: str, side: int) -> None:
+def test_own_pictures_are_learned(tmp_path: Path, name: str, side: int) -> None:
     random = np.random.default_rng(0)
     labels = np.arange(200) % 4
     named = {"train": mislabel(labels, 4, random), "test": labels[:40]}

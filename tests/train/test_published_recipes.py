@@ -76,7 +76,7 @@ def smaller(name: str) -> dict[str, Any]:
 
 @pytest.mark.parametrize("name", [name for name in packaged_recipes() if name not in OWN_DATA])
 def test_a_published_recipe_trains_resumes_and_is_measured(name: str, data: Path, tmp_path: Path) -> None:
-    # With wrong labels a small set is not learnt in two epochs.
+    # With wrong labels a small set is not learned in two epochs.
     values = merge(smaller(name), {"noise": {"rate": 0.1}} if "rate" in smaller(name).get("noise", {}) else {})
     recipe = make_recipe(values)
     steps = []
@@ -95,6 +95,6 @@ def test_a_published_recipe_trains_resumes_and_is_measured(name: str, data: Path
     assert last.test_top5 is not None
     assert 0 <= last.test_accuracy <= last.test_top5 <= 1
     further = {"webvision": {"ilsvrc12"}, "clothing1m": {"clean-validation"}}
-    assert set(last.also) == further.get(name, set())
-    for measured in last.also.values():
+    assert set(last.extra_tests) == further.get(name, set())
+    for measured in last.extra_tests.values():
         assert 0 <= measured["accuracy"] <= measured["top5"] <= 1  # type: ignore[operator]

@@ -55,22 +55,22 @@ def test_the_noise_decides_where_parameters_depend_on_it(data: str, noise: Any, 
     assert make_recipe(recipe.model_dump(mode="json")) == recipe
 
 
-def test_regularisers_can_be_exchanged() -> None:
+def test_regularizers_can_be_exchanged() -> None:
     base = {**BASE, "data": "cifar10", "model": "cnn8"}
-    method = make_recipe({**base, "method": {"name": "jal-ce", "regulariser": "l2"}}).method
+    method = make_recipe({**base, "method": {"name": "jal-ce", "regularizer": "l2"}}).method
     assert (method.name, method.l1, method.l2) == ("JAL-CE with L2", 0, 1e-4)
-    own = make_recipe({**base, "method": {"loss": "nce + amse(a=3)", "name": "mine", "regulariser": "l1"}}).method
+    own = make_recipe({**base, "method": {"loss": "nce + amse(a=3)", "name": "mine", "regularizer": "l1"}}).method
     assert (own.name, own.l1, own.l2) == ("mine with L1", 5e-5, 0)
     for wrong, message in (
-        ({"name": "ce", "regulariser": "l1", "l2": 0.1}, "regulariser stands for the published l1 and l2"),
-        ({"name": "ce", "regulariser": "l4"}, "unknown regulariser 'l4'"),
-        ({"name": "ce", "regulariser": ["l1"]}, "unknown regulariser"),
+        ({"name": "ce", "regularizer": "l1", "l2": 0.1}, "regularizer stands for the published l1 and l2"),
+        ({"name": "ce", "regularizer": "l4"}, "unknown regularizer 'l4'"),
+        ({"name": "ce", "regularizer": ["l1"]}, "unknown regularizer"),
     ):
         with pytest.raises(RecipeError, match=message):
             make_recipe({**base, "method": wrong})
 
 
-def test_lt_apl_brings_its_head_and_optimiser() -> None:
+def test_lt_apl_brings_its_head_and_optimizer() -> None:
     recipe = make_recipe({**BASE, "data": "cifar100", "model": "resnet34", "method": "lt-apl"})
     assert recipe.method.head == "student(margin=0.05, center=0.05)"
     assert (recipe.method.optimizer, recipe.method.lr, recipe.method.l2) == ("adam", 1e-3, 1e-5)

@@ -65,7 +65,7 @@ def write(text: str | bytes, name: str = "r.toml") -> Path:
         ("grid = {seeds = ['one']}", "seed: expected a number"),
         ("grid = {seeds = [1.5]}", "seed"),
         ("grid = {seeds = [true]}", "seed: expected a number"),
-        ("grid = {regulariser = 3}", "regulariser"),
+        ("grid = {regularizer = 3}", "regularizer"),
         ("extends = 5", "r.toml: extends: expected the name of a recipe or the path of a file, got 5"),
         ("extends = ['digits']", "extends: expected the name"),
         ("extends = ''", "no recipe is called ''"),
@@ -217,7 +217,7 @@ def test_a_label_list_may_lie_beside_the_file_or_in_the_data_folder() -> None:
     assert read_recipe_file("near/r.toml")["noise"]["path"] == "near/l.csv"
 
 
-OWN = 'from noiseproof.losses import CE\nclass Own(CE, name="{name}"):\n    """Mine."""\n'
+OWN = 'from noiseproof.losses.definitions import CE\nclass Own(CE, name="{name}"):\n    """Mine."""\n'
 
 
 def test_a_file_names_modules_that_are_imported() -> None:
@@ -255,7 +255,7 @@ scalars = (
     | st.sampled_from(["ce", "gce(q=0.5)", "digits", "arrays", "symmetric", "none", "l1", "x.npz", "user", "published"])
 )
 known_keys = (
-    "name loss kind rate rates path mapping l1 l2 head optimizer lr source mode regulariser methods noise seeds"
+    "name loss kind rate rates path mapping l1 l2 head optimizer lr source mode regularizer methods noise seeds"
 )
 keys = st.sampled_from(known_keys.split()) | st.text(max_size=4)
 anything = st.recursive(

@@ -24,7 +24,7 @@ from noiseproof.train import (
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_AXES = ("methods", "noise", "rates", "seeds", "regulariser")
+_AXES = ("methods", "noise", "rates", "seeds", "regularizer")
 
 _MOST_RUNS = 100_000
 
@@ -50,7 +50,7 @@ class Grid:
 def load_grid(recipe: Recipe | str | Path | Mapping[str, Any], changes: Mapping[str, Any] | None = None) -> Grid:
     """Read a recipe file and multiply out its ``[grid]``; a file without one is a grid of one run.
 
-    ``regulariser`` in it is no axis: it puts every method under the same regulariser, in place of each one's own.
+    ``regularizer`` in it is no axis: it puts every method under the same regularizer, in place of each one's own.
 
     Args:
         recipe: the path of a ``.toml`` file, the name of a recipe that comes with noiseproof, tables as a file holds
@@ -108,7 +108,7 @@ def changed(values: dict[str, Any], changes: dict[str, Any], where: str) -> dict
         axes[axis] = entries
     noises = axes["noise"] if isinstance(axes.get("noise"), list) else [merged.get("noise", "none")]
     _let_noise_replace_rates(axes, changed_axes, changes, noises, where)
-    _let_one_regulariser_hold(axes, changed_axes, merged, changes, where)
+    _let_one_regularizer_hold(axes, changed_axes, merged, changes, where)
     return {**merged, "grid": axes}
 
 
@@ -139,26 +139,26 @@ def _let_noise_replace_rates(
         del axes["rates"]
 
 
-def _let_one_regulariser_hold(
+def _let_one_regularizer_hold(
     axes: dict[str, Any], changed_axes: dict[str, Any], merged: dict[str, Any], changes: dict[str, Any], where: str
 ) -> None:
-    """A regulariser that is changed is that of all methods, whatever the file says of the grid or of one of them."""
+    """A regularizer that is changed is that of all methods, whatever the file says of the grid or of one of them."""
     method = changes.get("method")
-    of_method = isinstance(method, dict) and "regulariser" in method
-    if of_method and "regulariser" in changed_axes:
-        raise RecipeError(f"{where}: method.regulariser and grid.regulariser are both given: give one of them")
+    of_method = isinstance(method, dict) and "regularizer" in method
+    if of_method and "regularizer" in changed_axes:
+        raise RecipeError(f"{where}: method.regularizer and grid.regularizer are both given: give one of them")
     if of_method:
-        axes.pop("regulariser", None)
-    elif "regulariser" in changed_axes:
-        merged["method"] = _without_regulariser(merged.get("method"))
+        axes.pop("regularizer", None)
+    elif "regularizer" in changed_axes:
+        merged["method"] = _without_regularizer(merged.get("method"))
         if isinstance(axes.get("methods"), list):
-            axes["methods"] = [_without_regulariser(method) for method in axes["methods"]]
+            axes["methods"] = [_without_regularizer(method) for method in axes["methods"]]
 
 
-def _without_regulariser(method: Any) -> Any:
+def _without_regularizer(method: Any) -> Any:
     if not isinstance(method, dict):
         return method
-    return {key: value for key, value in method.items() if key != "regulariser"}
+    return {key: value for key, value in method.items() if key != "regularizer"}
 
 
 def multiply(values: dict[str, Any], where: str) -> tuple[Recipe, ...]:
@@ -172,7 +172,7 @@ def multiply(values: dict[str, Any], where: str) -> tuple[Recipe, ...]:
     for axis in axes:
         if axis not in _AXES:
             raise RecipeError(f"{where}: unknown axis grid.{axis}{suggest(str(axis), _AXES)}")
-    methods = [_regularised(method, axes, where) for method in _list(axes, "methods", where, values.get("method"))]
+    methods = [_regularized(method, axes, where) for method in _list(axes, "methods", where, values.get("method"))]
     noises = _noises(axes, values.get("noise", "none"), where)
     seeds = _list(axes, "seeds", where, values.get("seed", 1))
     for seed in seeds:
@@ -215,16 +215,16 @@ def _shown(key: str, value: Any) -> str:
     return f"{key} = {reprlib.repr(value)}"
 
 
-def _regularised(method: Any, axes: dict[str, Any], where: str) -> Any:
-    """A method under the grid's regulariser, if it has one."""
-    if "regulariser" not in axes or not isinstance(method, str | dict):
+def _regularized(method: Any, axes: dict[str, Any], where: str) -> Any:
+    """A method under the grid's regularizer, if it has one."""
+    if "regularizer" not in axes or not isinstance(method, str | dict):
         return method
     table = as_table("method", method)
-    if table.get("regulariser", axes["regulariser"]) != axes["regulariser"]:
+    if table.get("regularizer", axes["regularizer"]) != axes["regularizer"]:
         raise RecipeError(
-            f"{where}: grid.regulariser is {axes['regulariser']!r}, and the method {reprlib.repr(method)} has another"
+            f"{where}: grid.regularizer is {axes['regularizer']!r}, and the method {reprlib.repr(method)} has another"
         )
-    return {**table, "regulariser": axes["regulariser"]}
+    return {**table, "regularizer": axes["regularizer"]}
 
 
 def _noises(axes: dict[str, Any], default: Any, where: str) -> list[dict[str, Any]]:

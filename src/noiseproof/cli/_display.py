@@ -32,7 +32,7 @@ _WIDEST_NUMBERS = 24
 
 
 def _console(width: int | None = None) -> Console:
-    """A console that takes nothing in a text for markup, an emoji or something to colour."""
+    """A console that takes nothing in a text for markup, an emoji or something to color."""
     return Console(highlight=False, markup=False, emoji=False, width=width)
 
 

@@ -48,7 +48,7 @@ def next_command(options: argparse.Namespace, record: Record) -> str:
     for change in [*changes, f"grid.methods=[{methods}]", "grid.seeds=[1, 2, 3]"]:
         words += ["--set", change]
     for option, value, usual in (
-        ("--regulariser", options.regulariser, None),
+        ("--regularizer", options.regularizer, None),
         ("--runs", options.runs, Path("runs")),
         ("--data-dir", options.data_dir, default_data_dir()),
     ):

@@ -117,9 +117,9 @@ def add_run_options(parser: argparse.ArgumentParser) -> None:
     )
     add_workers(parser)
     parser.add_argument(
-        "--regulariser",
+        "--regularizer",
         choices=("l1", "l2", "none"),
-        help="the same regulariser for every method, as strong as published for the data set (default: each its own)",
+        help="the same regularizer for every method, as strong as published for the data set (default: each its own)",
     )
     parser.add_argument(
         "--set",
@@ -199,7 +199,7 @@ def load_asked_grid(options: argparse.Namespace, changes: dict[str, Any]) -> Gri
 
 
 def recipe_changes(options: argparse.Namespace, named: dict[str, Any] | None = None) -> dict[str, Any]:
-    """What the options change in a recipe: ``--set``, ``--regulariser``, and those of a command's own.
+    """What the options change in a recipe: ``--set``, ``--regularizer``, and those of a command's own.
 
     The order of the options and their spelling make no difference: ``--method ce`` is ``--set method=ce`` and, but for
     what else it may have, ``--set method.name=ce``.
@@ -214,7 +214,7 @@ def recipe_changes(options: argparse.Namespace, named: dict[str, Any] | None = N
     """
     given = [
         (f"--{key.rpartition('.')[2]} {value}", key, value)
-        for key, value in {**(named or {}), "grid.regulariser": options.regulariser}.items()
+        for key, value in {**(named or {}), "grid.regularizer": options.regularizer}.items()
         if value is not None
     ]
     return combine([*given, *(parse_change(text) for text in options.changes)])

@@ -15,7 +15,7 @@ examples:
   noiseproof bench demo --dry-run
   noiseproof bench demo --set epochs=5 --set 'grid.seeds=[1]' --report quick
   noiseproof bench my-grid.toml --data-dir DIR
-  noiseproof bench cifar10-small --regulariser l2 --dry-run
+  noiseproof bench cifar10-small --regularizer l2 --dry-run
 
 A recipe file is a recipe with a [grid] of methods, noise, rates and seeds; `noiseproof recipes demo` prints one.
 Finished runs are not run again, an interrupted one goes on.

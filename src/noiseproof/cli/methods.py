@@ -29,8 +29,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the sub-command."""
     parser = commands.add_parser(
         "methods",
-        help="list the methods with their losses, parameters and regularisers",
-        description="List the methods with their losses, parameters and regularisers; or explain one.",
+        help="list the methods with their losses, parameters and regularizers",
+        description="List the methods with their losses, parameters and regularizers; or explain one.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -88,10 +88,10 @@ def _list(rows: tuple[Row, ...]) -> None:
             if row.dataset == dataset:
                 method = row.method
                 own = [method.head, method.optimizer]
-                regulariser = ", ".join([row.regulariser, *filter(None, own)])
-                shown.append((method.name, method.title, row.noise_text, method.loss, regulariser))
+                regularizer = ", ".join([row.regularizer, *filter(None, own)])
+                shown.append((method.name, method.title, row.noise_text, method.loss, regularizer))
         say(f"Methods for {dataset}, values from {rows[0].method.source}:")
-        show_rows(("name", "title", "noise", "loss", "regulariser"), shown)
+        show_rows(("name", "title", "noise", "loss", "regularizer"), shown)
         say()
     say("Where a value comes from: noiseproof methods --explain jal-ce")
     say("Any loss expression is a method too: noiseproof train digits --method 'nce + amse(a=10)'")
@@ -108,12 +108,12 @@ def _explain(name: str, rows: tuple[Row, ...]) -> None:
     say(f"  from: {described.paper}")
     say(f"  training: {described.training}")
     say(f"  published for: {', '.join(published_datasets(name))}", "")
-    heads = ("data set", "noise", "source", "parameters, each with who says it", "regulariser", "head")
+    heads = ("data set", "noise", "source", "parameters, each with who says it", "regularizer", "head")
     texts = []
     shown = _without_repeats(rows)
     for row in shown:
         values = ", ".join(f"{key}={value:g} ({row.origins[key]})" for key, value in row.parameters.items())
-        told = (values or row.method.loss, row.regulariser, row.method.head or "–")
+        told = (values or row.method.loss, row.regularizer, row.method.head or "–")
         texts.append((row.dataset, row.noise_text, row.method.source, *told))
     show_rows(heads, texts)
     used = {who for row in shown for who in [row.method.source, *row.origins.values()]}

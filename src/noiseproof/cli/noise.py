@@ -157,8 +157,8 @@ def _describe(noisy: NoisyLabels) -> None:
     if noisy.num_classes <= 20:
         names = [noisy.name(label) for label in range(noisy.num_classes)]
         width = min(30, max(map(len, names)))
-        say("realised T[true, noisy]:")
-        for name, row in zip(names, noisy.realised_matrix, strict=True):
+        say("realized T[true, noisy]:")
+        for name, row in zip(names, noisy.realized_matrix, strict=True):
             say(f"  {name[:width]:{width}} " + " ".join(f"{value:.3f}" if value else "    ." for value in row))
 
 

@@ -61,13 +61,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the predictions and say where they are."""
-    from noiseproof.data import read_unlabelled
+    from noiseproof.data import read_unlabeled
     from noiseproof.prediction import check_output, default_output, load, write_predictions
 
     out = default_output(options.input) if options.out is None else options.out
     check_output(out, force=options.force)
     predictor = load(options.folder, epoch=options.epoch, device=options.device)
-    given = read_unlabelled(options.input, predictor.preprocessing, key=options.key, root=options.root)
+    given = read_unlabeled(options.input, predictor.preprocessing, key=options.key, root=options.root)
     probabilities = predictor.probabilities(given, workers=options.workers)
     answered = write_predictions(
         out, given.keys, probabilities, predictor, min_probability=options.min_probability, force=options.force

@@ -111,11 +111,11 @@ def _accuracies(epoch: Epoch) -> str:
     parts = [f"epoch {epoch.epoch}"]
     if epoch.test_accuracy is not None:
         parts.append(f"test {epoch.test_accuracy:.2%}")
-    for name, measures in epoch.also.items():
+    for name, measures in epoch.extra_tests.items():
         shown = [f"{measures[key]:.2%}{'' if key == 'accuracy' else ' (top 5)'}" for key in measures if measures[key]]
         parts.append(f"{name} {', '.join(shown)}")
     if epoch.validation_accuracy is not None:
         parts.append(f"noisy validation {epoch.validation_accuracy:.2%}")
-    if epoch.wrong_labels_learnt is not None:
-        parts.append(f"wrong labels learnt {epoch.wrong_labels_learnt:.2%}")
+    if epoch.memorization is not None:
+        parts.append(f"memorization {epoch.memorization:.2%}")
     return ", ".join(parts)

@@ -8,7 +8,7 @@ from noiseproof.data._clothing1m import clothing1m
 from noiseproof.data._dataset import Dataset, Part
 from noiseproof.data._decode import Unreadable, arrays_on_a_canvas, decode_batch
 from noiseproof.data._digits import digits
-from noiseproof.data._features import standardised
+from noiseproof.data._features import standardized
 from noiseproof.data._files import ImageFiles
 from noiseproof.data._human import cifarn
 from noiseproof.data._label_list import LabelList, label_list, read_label_list
@@ -16,7 +16,7 @@ from noiseproof.data._listed import image_folder, image_lists
 from noiseproof.data._matching import match_labels
 from noiseproof.data._memory import in_memory
 from noiseproof.data._preprocessing import Preprocessing
-from noiseproof.data._unlabelled import Unlabelled, read_unlabelled, unlabelled_arrays
+from noiseproof.data._unlabeled import Unlabeled, read_unlabeled, unlabeled_arrays
 from noiseproof.data._webvision import webvision_mini
 
 __all__ = [
@@ -25,7 +25,7 @@ __all__ = [
     "LabelList",
     "Part",
     "Preprocessing",
-    "Unlabelled",
+    "Unlabeled",
     "Unreadable",
     "arrays",
     "arrays_on_a_canvas",
@@ -41,8 +41,8 @@ __all__ = [
     "label_list",
     "match_labels",
     "read_label_list",
-    "read_unlabelled",
-    "standardised",
-    "unlabelled_arrays",
+    "read_unlabeled",
+    "standardized",
+    "unlabeled_arrays",
     "webvision_mini",
 ]

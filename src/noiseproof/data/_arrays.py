@@ -43,7 +43,7 @@ def arrays(path: str | Path) -> Dataset:
     name. ``feature_names`` (text, ``(features,)``) names the columns of the features, by which tables are read for
     predictions.
 
-    Inputs are standardised by the training set's mean and deviation, per channel or feature, in float64.
+    Inputs are standardized by the training set's mean and deviation, per channel or feature, in float64.
 
     Raises:
         DataError: the file is missing, damaged, holds Python objects, an array that is not known or another layout;

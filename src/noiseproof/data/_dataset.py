@@ -51,7 +51,7 @@ class Dataset:
         mean: what to subtract from each channel or feature, in units of the stored inputs.
         std: what to divide by after that.
         clean_labels: the true training labels, where they are known and ``train.labels`` are not they.
-        also: further test sets by name.
+        extra_tests: further test sets by name.
     """
 
     name: str
@@ -61,14 +61,14 @@ class Dataset:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     clean_labels: NDArray[np.int64] | None = None
-    positions: NDArray[np.int64] | None = None
+    source_index: NDArray[np.int64] | None = None
     """Where the training samples stand in the whole set, if they are a part of one."""
     notes: tuple[str, ...] = field(default=())
     """What a table about this data must say, such as that the images are not the published ones."""
-    also: Mapping[str, Part] = field(default_factory=dict)
+    extra_tests: Mapping[str, Part] = field(default_factory=dict)
     missing: Mapping[str, tuple[tuple[str, str], ...]] = field(default_factory=dict)
     """Files that were left out, path and reason, by the name of their part: ``"train"``, ``"test"`` or as in
-    ``also``."""
+    ``extra_tests``."""
     feature_names: tuple[str, ...] = ()
     """One per feature, where they have names."""
     shrink: int = 1
@@ -107,7 +107,7 @@ class Dataset:
     @property
     def test_parts(self) -> dict[str, Part]:
         """All test sets by name: ``"test"`` where there is one, and the further ones."""
-        return {**({} if self.test is None else {"test": self.test}), **self.also}
+        return {**({} if self.test is None else {"test": self.test}), **self.extra_tests}
 
     @property
     def num_classes(self) -> int:
@@ -154,7 +154,7 @@ class Dataset:
             self,
             train=Part(self.train.inputs[kept], self.train.labels[kept]),
             clean_labels=None if self.clean_labels is None else self.clean_labels[kept],
-            positions=kept if self.positions is None else self.positions[kept],
+            source_index=kept if self.source_index is None else self.source_index[kept],
         )
 
     def shrunk(self, factor: int) -> Dataset:
@@ -173,7 +173,7 @@ class Dataset:
             self,
             train=shrunk(self.train),
             test=None if self.test is None else shrunk(self.test),
-            also={name: shrunk(part) for name, part in self.also.items()},
+            extra_tests={name: shrunk(part) for name, part in self.extra_tests.items()},
             shrink=self.shrink * factor,
         )
 
@@ -232,7 +232,7 @@ def check_classes(dataset: Dataset) -> Dataset:
         }
         there = "".join(f", though {count} samples of {name} have" for name, count in tested.items())
         few = shorten([repr(dataset.class_names[label]) for label in empty])
-        _warn(dataset, f"no training label is {few}{there}: nothing can be learnt about a class without samples")
+        _warn(dataset, f"no training label is {few}{there}: nothing can be learned about a class without samples")
     _warn_about_marks(dataset)
     _warn_about_twins(dataset)
     return dataset

@@ -91,14 +91,14 @@ def _instead(path: Path) -> str:
 def decode(path: Path, resize: int, *, square: bool, depth: int = 16) -> NDArray[np.uint8]:
     """An image as uint8 RGB ``(height, width, 3)``, upright, its short side ``resize`` long, smoothed while reduced.
 
-    Greyscale, palette, CMYK and 16-bit images become 8-bit RGB; transparent parts become white. Of an animation the
+    Grayscale, palette, CMYK and 16-bit images become 8-bit RGB; transparent parts become white. Of an animation the
     first frame counts. Large JPEGs are decoded at a fraction of their size, which keeps twice the resolution needed.
 
     Args:
         path: the file.
         resize: the length of the short side.
         square: whether the long side gets that length too, which distorts the image.
-        depth: grey images of more than 8 bits have values below ``2 ** depth``; the upper 8 of these bits are kept.
+        depth: gray images of more than 8 bits have values below ``2 ** depth``; the upper 8 of these bits are kept.
     """
     from PIL import Image, ImageOps
 
@@ -133,7 +133,7 @@ def _resized(image: Image, resize: int, *, square: bool) -> NDArray[np.uint8]:
 _BILINEAR = 2  # as PIL.Image.Resampling has it
 
 
-def grey(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def gray(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """The brightness ``(height, width, 1)`` of RGB pixels."""
     from PIL import Image
 
@@ -195,7 +195,7 @@ def _to_rgb(image: Image, depth: int) -> Image:
 
 
 def used_depth(root: Path, names: Sequence[str]) -> tuple[int, str]:
-    """How many bits the grey images of more than 8 bits use, and a warning where that is not all of 16.
+    """How many bits the gray images of more than 8 bits use, and a warning where that is not all of 16.
 
     Cameras and scanners store 10, 12 or 14 bits in 16. Shown as if they had 16, such images are nearly black; scaled
     each by its own brightest pixel, they would lose how bright they are. So one depth is found for all images of a data
@@ -217,26 +217,26 @@ def used_depth(root: Path, names: Sequence[str]) -> tuple[int, str]:
         with contextlib.suppress(Exception), warnings.catch_warnings():
             warnings.simplefilter("ignore")
             with PIL.Image.open(root / name, formats=_FORMATS) as file:
-                grey = file.mode.startswith("I") and file.format != "PPM"
-                if not grey and not any("16" in str(tile[3]) for tile in file.tile):
+                gray = file.mode.startswith("I") and file.format != "PPM"
+                if not gray and not any("16" in str(tile[3]) for tile in file.tile):
                     continue
                 _check_cost(file, file.width * file.height)
                 brightest = int(np.asarray(file).max(initial=0))
                 looked += 1
-                if grey:
+                if gray:
                     most = max(most, brightest)
                 else:
                     shallow.append(brightest)
     depth = next((bits for bits in _DEPTHS if most < 1 << bits), 32) if most else 16
     if depth != 16:
         return depth, (
-            f"the grey images of 16 bits or more use {depth} bits (the largest value of those looked at is {most:,}): "
+            f"the gray images of 16 bits or more use {depth} bits (the largest value of those looked at is {most:,}): "
             f"{(1 << depth) - 1:,} is taken for white in all of them"
         )
     if shallow and max(shallow) < 16:
         return depth, (
-            f"the colours of the {len(shallow)} 16-bit images looked at use 12 bits or fewer, of which only the upper "
-            f"{max(shallow).bit_length()} can be read: they are nearly black. Convert them to 8 bits per colour first"
+            f"the colors of the {len(shallow)} 16-bit images looked at use 12 bits or fewer, of which only the upper "
+            f"{max(shallow).bit_length()} can be read: they are nearly black. Convert them to 8 bits per color first"
         )
     return depth, ""
 
@@ -248,7 +248,7 @@ def decode_batch(
 
     Returns:
         The positions that could be read; their pixels, ``(n, height, width, 3)``, each in the upper left corner with
-        its last row and column repeated once (so that interpolation at its edge finds a neighbour); their heights and
+        its last row and column repeated once (so that interpolation at its edge finds a neighbor); their heights and
         widths, ``(n, 2)``; and the positions that could not be read, with the reason.
     """
     read: list[tuple[int, NDArray[np.uint8]]] = []

@@ -1,4 +1,4 @@
-"""Tables of numbers: checked, measured and standardised in float64, whatever type they are stored in.
+"""Tables of numbers: checked, measured and standardized in float64, whatever type they are stored in.
 
 A column such as 1.7e9 + x loses x in float32: its mean has to be subtracted first. Everything goes a block of rows at a
 time, so that no second table of float64 is ever made.
@@ -32,7 +32,7 @@ _FINEST = 1000
 
 
 def check_features(array: NDArray[Any], where: str) -> None:
-    """Refuse numbers that cannot be standardised.
+    """Refuse numbers that cannot be standardized.
 
     Raises:
         DataError: a number that is not finite or above 1e100.
@@ -108,7 +108,7 @@ def _check_steps(table: NDArray[Any], mean: NDArray[np.float64], std: NDArray[np
             )
 
 
-def standardised(array: NDArray[Any], mean: NDArray[np.float64], std: NDArray[np.float64]) -> NDArray[np.float32]:
+def standardized(array: NDArray[Any], mean: NDArray[np.float64], std: NDArray[np.float64]) -> NDArray[np.float32]:
     """``(array - mean) / std`` of ``(N, columns)``, computed in float64 and then rounded to float32."""
     result = np.empty(array.shape, np.float32)
     for start, block in _blocks(array):
@@ -119,7 +119,7 @@ def standardised(array: NDArray[Any], mean: NDArray[np.float64], std: NDArray[np
 
 
 def check_reach(array: NDArray[Any], mean: NDArray[np.float64], std: NDArray[np.float64], where: str) -> None:
-    """Refuse numbers so far from those of the training set that they are infinite once they are standardised.
+    """Refuse numbers so far from those of the training set that they are infinite once they are standardized.
 
     Raises:
         DataError: there are some.
@@ -131,7 +131,7 @@ def check_reach(array: NDArray[Any], mean: NDArray[np.float64], std: NDArray[np.
             row, column = wrong[0]
             raise DataError(
                 f"{where}[{start + row}, {column}] is {block[row, column]:g}, where the training set has "
-                f"{mean[column]:g} ± {std[column]:g}: too far to be standardised"
+                f"{mean[column]:g} ± {std[column]:g}: too far to be standardized"
             )
 
 

@@ -55,7 +55,7 @@ class ImageFiles:
         image_size: height and width of what a network gets.
         resize: the length of an image's short side after decoding; a crop takes ``image_size`` of it.
         square: whether both sides get that length.
-        depth: how many bits of grey images of 16 bits are used; see :func:`noiseproof.data._decode.decode`.
+        depth: how many bits of gray images of 16 bits are used; see :func:`noiseproof.data._decode.decode`.
         unreadable: the share of files that may be missing or unreadable; ``None`` for the usual one.
         hashes: ``(N,)``, of the files' contents as they were then; ``None`` where reading all would take long.
     """

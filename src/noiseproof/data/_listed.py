@@ -42,7 +42,7 @@ def image_folder(
     Expected are the folders ``train`` and, optional, ``test`` and ``val`` with a folder per class in each (without
     ``test``, ``val`` is the test set; with both, it is a further one), or the folders of the classes themselves, which
     are then all for training. The three may be called ``Training``, ``validation_set``, ``test-images`` and so on, in
-    any case. Images are standardised by ImageNet's mean and deviation.
+    any case. Images are standardized by ImageNet's mean and deviation.
 
     Args:
         path: the folder.
@@ -199,9 +199,9 @@ def assemble(
         tuple(class_names),
         tuple(255 * value for value in mean),
         tuple(255 * value for value in std),
-        positions=positions,
+        source_index=positions,
         notes=tuple(notes),
-        also=parts,
+        extra_tests=parts,
         missing={part: names for part, names in missing.items() if names},
     )
 

@@ -53,9 +53,9 @@ def match_labels(listed: LabelList, dataset: Dataset) -> NDArray[np.int64]:
 
 def _by_position(listed: LabelList, dataset: Dataset) -> Labels:
     labels = listed.in_order()
-    found, positions = len(labels), dataset.positions
-    if positions is not None and positions.max() < found and len(dataset.train) < found:
-        labels = labels.take(positions)
+    found, places = len(labels), dataset.source_index
+    if places is not None and places.max() < found and len(dataset.train) < found:
+        labels = labels.take(places)
     if len(labels) != len(dataset.train):
         raise DataError(
             f"{listed.path} holds {found} labels, which do not fit the {len(dataset.train)} training samples "
@@ -92,7 +92,8 @@ def _by_name(listed: LabelList, keys: Sequence[str], names: list[str], dataset: 
         )
     lost = {_plain(path) for path, _ in dataset.missing.get("train", ())}
     # Of a part of the training set nobody knows which other names are right.
-    part = dataset.positions is not None and len(dataset.positions) + len(lost) < int(dataset.positions.max()) + 1
+    places = dataset.source_index
+    part = places is not None and len(places) + len(lost) < int(places.max()) + 1
     more = [] if part else [keys[at] for at, place in enumerate(found) if place is None and plain[at] not in lost]
     less = [name for at, name in enumerate(names) if at not in counts]
     if more or less:

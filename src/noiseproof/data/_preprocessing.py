@@ -23,14 +23,14 @@ class Preprocessing:
 
     Attributes:
         kind: ``"features"``, ``"images"`` (arrays of bytes) or ``"files"`` (image files).
-        shape: of one input before it is standardised: ``(features,)`` or ``(height, width, channels)``.
+        shape: of one input before it is standardized: ``(features,)`` or ``(height, width, channels)``.
         mean: what to subtract from each feature or channel, in units of the stored inputs.
         std: what to divide by after that.
         names: of the features, where they have some.
         shrink: by how much both sides of a stored image are reduced to give ``shape``.
         resize: the length of the short side of a decoded image file, before ``shape`` is cut out of its middle.
         square: whether both sides get that length.
-        depth: how many bits of grey images of 16 bits are used.
+        depth: how many bits of gray images of 16 bits are used.
 
     Raises:
         DataError: these cannot be those of any data.

@@ -1,4 +1,4 @@
-"""Published methods as data: what the literature compares is a loss, its parameters and a regulariser.
+"""Published methods as data: what the literature compares is a loss, its parameters and a regularizer.
 
 >>> gce = resolve_method("gce", "cifar10", source="paper")
 >>> gce.loss, gce.l1, gce.l2
@@ -15,14 +15,14 @@ from __future__ import annotations
 
 from noiseproof.literature._disagreements import Disagreement, disagreements
 from noiseproof.literature._figures import PublishedFigure, check_source, published_figure, published_figures
-from noiseproof.literature._methods import REGULARISERS, Method, method_names, regularisation, resolve_method
+from noiseproof.literature._methods import REGULARIZERS, Method, method_names, regularization, resolve_method
 from noiseproof.literature._reproductions import reproduction_table, reproductions
 from noiseproof.literature._rows import Description, Row, describe_method, method_rows, published_datasets
-from noiseproof.losses import DATASETS, SOURCES
+from noiseproof.losses.presets import DATASETS, SOURCES
 
 __all__ = [
     "DATASETS",
-    "REGULARISERS",
+    "REGULARIZERS",
     "SOURCES",
     "Description",
     "Disagreement",
@@ -37,7 +37,7 @@ __all__ = [
     "published_datasets",
     "published_figure",
     "published_figures",
-    "regularisation",
+    "regularization",
     "reproduction_table",
     "reproductions",
     "resolve_method",

@@ -1,4 +1,4 @@
-"""From the name of a method to its loss, parameters, regulariser, head and optimiser."""
+"""From the name of a method to its loss, parameters, regularizer, head and optimizer."""
 
 from __future__ import annotations
 
@@ -9,20 +9,14 @@ from typing import Any
 
 from noiseproof.errors import SpecError, suggest
 from noiseproof.files import parse_toml
-from noiseproof.losses import (
-    DATASETS,
-    OPERATORS,
-    REGISTRY,
-    make_loss,
-    most_specific,
-    parameter_origins,
-    source_order,
-)
+from noiseproof.losses import REGISTRY, make_loss
+from noiseproof.losses.operators import OPERATORS
+from noiseproof.losses.presets import DATASETS, most_specific, parameter_origins, source_order
 from noiseproof.spec import Call, format_call, parse_call
 from noiseproof.user_code import HINT
 
-REGULARISERS = {"l1": "L1", "l2": "L2", "none": "no regulariser"}
-"""What every method can be given in place of its own regulariser, and how tables say so."""
+REGULARIZERS = {"l1": "L1", "l2": "L2", "none": "no regularizer"}
+"""What every method can be given in place of its own regularizer, and how tables say so."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +28,7 @@ class Method:
         title: the name in tables.
         loss: the canonical spec of the loss.
         l1: the weight of the L1 norm of all parameters, added to the loss and so inside the clipped gradient.
-        l2: the weight decay of the optimiser, outside the clipped gradient.
+        l2: the weight decay of the optimizer, outside the clipped gradient.
         source: one of :data:`SOURCES`, where the values come from; ``"user"`` where the loss is the user's,
             ``"default"`` where nothing is published for the data.
         head: the spec of what takes the place of the network's linear classifier; empty for none.
@@ -67,7 +61,7 @@ def resolve_method(
     *,
     noise: str | None = None,
     rate: float | None = None,
-    regulariser: str | None = None,
+    regularizer: str | None = None,
 ) -> Method:
     """The method that a text names, with its parameters for a data set and a noise.
 
@@ -76,22 +70,22 @@ def resolve_method(
             that replace the published ones (``"jal-ce(a=5)"``); or any expression that
             :func:`noiseproof.losses.make_loss` reads, which gets the L2 of the data set.
         dataset: one of :data:`DATASETS`. For any other data nothing is published: the parameters are the defaults that
-            :func:`noiseproof.losses.make_loss` has too, whatever the source, and there is no regulariser.
+            :func:`noiseproof.losses.make_loss` has too, whatever the source, and there is no regularizer.
         source: one of :data:`SOURCES`.
         noise: the kind of the label noise, for which some methods have parameters of their own.
         rate: the rate of the noise. A rate that nobody published takes the values of its kind, or of the data set.
-        regulariser: ``"l1"``, ``"l2"`` or ``"none"`` in place of the method's own, in the strength that the source
+        regularizer: ``"l1"``, ``"l2"`` or ``"none"`` in place of the method's own, in the strength that the source
             has for the data set; the title says so.
 
     Raises:
-        SpecError: no method and no loss has this name, an unknown parameter, source or regulariser, or nothing is
+        SpecError: no method and no loss has this name, an unknown parameter, source or regularizer, or nothing is
             published for the data set.
     """
     name, call = _read(spec)
-    if regulariser is None:
-        (l1, l2), suffix = _own_regularisation(name, dataset, source), ""
+    if regularizer is None:
+        (l1, l2), suffix = _own_regularization(name, dataset, source), ""
     else:
-        (l1, l2), suffix = regularisation(regulariser, dataset, source), f" with {REGULARISERS[regulariser]}"
+        (l1, l2), suffix = regularization(regularizer, dataset, source), f" with {REGULARIZERS[regularizer]}"
     if name is None:
         return Method(spec.strip(), spec.strip() + suffix, make_loss(spec).spec, l1, l2, source="user")
     entry = table()["methods"][name]
@@ -113,8 +107,8 @@ def resolve_method(
     )
 
 
-def regularisation(kind: str, dataset: str, source: str = "code") -> tuple[float, float]:
-    """The weights of the L1 norm and of the L2 decay that a regulariser has on a data set.
+def regularization(kind: str, dataset: str, source: str = "code") -> tuple[float, float]:
+    """The weights of the L1 norm and of the L2 decay that a regularizer has on a data set.
 
     Args:
         kind: ``"l1"``, ``"l2"`` or ``"none"``.
@@ -122,14 +116,14 @@ def regularisation(kind: str, dataset: str, source: str = "code") -> tuple[float
         source: whose values.
 
     Raises:
-        SpecError: an unknown regulariser or source, or one that has no published strength on this data set.
+        SpecError: an unknown regularizer or source, or one that has no published strength on this data set.
     """
-    if kind not in tuple(REGULARISERS):
-        raise SpecError(f"unknown regulariser {kind!r}{suggest(str(kind), REGULARISERS)}")
+    if kind not in tuple(REGULARIZERS):
+        raise SpecError(f"unknown regularizer {kind!r}{suggest(str(kind), REGULARIZERS)}")
     return _weights(kind, dataset, source)
 
 
-def _own_regularisation(name: str | None, dataset: str, source: str) -> tuple[float, float]:
+def _own_regularization(name: str | None, dataset: str, source: str) -> tuple[float, float]:
     """Those of a method; a user's own loss has those of the plain ones."""
     family = "plain" if name is None else table()["methods"][name]["family"]
     return _weights(_first("rules", source_order(source), family, dataset) or "none", dataset, source)
@@ -141,7 +135,7 @@ def _weights(rule: str, dataset: str, source: str) -> tuple[float, float]:
     strength = _first("strengths", source_order(source), rule, dataset)
     if strength is None:
         raise SpecError(
-            f"regulariser {rule!r}: no strength is published for {dataset} (source {source}); give the number instead, "
+            f"regularizer {rule!r}: no strength is published for {dataset} (source {source}); give the number instead, "
             f"such as method = {{name = …, {rule} = 1e-4}}"
         )
     return (strength, 0.0) if rule.startswith("l1") else (0.0, strength)

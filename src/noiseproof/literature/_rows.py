@@ -9,7 +9,8 @@ from typing import Any
 
 from noiseproof.errors import SpecError, suggest
 from noiseproof.literature._methods import Method, loss_name, method_names, origins, resolve_method, table
-from noiseproof.losses import DATASETS, REGISTRY, SOURCES, preset_names
+from noiseproof.losses import REGISTRY
+from noiseproof.losses.presets import DATASETS, SOURCES, preset_names
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Row:
     origins: dict[str, str]
 
     @property
-    def regulariser(self) -> str:
-        """The regulariser in a few words."""
+    def regularizer(self) -> str:
+        """The regularizer in a few words."""
         kinds = {"L1": self.method.l1, "L2": self.method.l2}
         return ", ".join(f"{kind} {strength:g}" for kind, strength in kinds.items() if strength) or "none"
 
@@ -77,7 +78,7 @@ class Description:
         title: the name in tables.
         definition: of the loss.
         paper: where it comes from.
-        training: the optimiser, the regulariser's place and the head.
+        training: the optimizer, the regularizer's place and the head.
     """
 
     title: str
@@ -103,7 +104,7 @@ def describe_method(name: str) -> Description:
         entry["title"],
         f"{loss.title} ({loss.name}): {definition}",
         paper,
-        f"{optimizer}{own_rate}; L1 is added to the loss, L2 is the optimiser's decay{head}",
+        f"{optimizer}{own_rate}; L1 is added to the loss, L2 is the optimizer's decay{head}",
     )
 
 

@@ -1,4 +1,4 @@
-"""Inputs of a data set on a device, batch by batch: standardised, and augmented where they are learnt from."""
+"""Inputs of a data set on a device, batch by batch: standardized, and augmented where they are learned from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Crops, flips, rotations and colours of image files, a batch at a time on the device.
+"""Crops, flips, rotations and colors of image files, a batch at a time on the device.
 
 All geometry of an image is one affine map, so that its pixels are interpolated once. Every draw comes from the
 generator that is passed, and their number depends on the number of images only.
@@ -45,7 +45,7 @@ def view(
         canvas: bytes ``(n, height, width, 3)``, each image in the upper left corner.
         sizes: ``(n, 2)``, the images' own heights and widths.
         size: height and width of the result.
-        augment: ``"crop"`` or ``"resized-crop"`` (else the centre), ``"flip"``, ``"rotate"``, ``"jitter"``.
+        augment: ``"crop"`` or ``"resized-crop"`` (else the center), ``"flip"``, ``"rotate"``, ``"jitter"``.
         random: what the draws come from.
 
     Returns:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from noiseproof.data import ImageFiles, standardised
+from noiseproof.data import ImageFiles, standardized
 from noiseproof.loaders._augment import LARGEST_ANGLE
 from noiseproof.loaders._files import Files
 
@@ -46,7 +46,7 @@ class Inputs(Protocol):
         random: torch.Generator | None = None,
         views: int = 1,
     ) -> Iterator[tuple[Tensor, tuple[Tensor, ...]]]:
-        """For each index tensor of ``order``: which of the indices could be read, and their standardised inputs.
+        """For each index tensor of ``order``: which of the indices could be read, and their standardized inputs.
 
         The inputs are there in so many ``views``, each augmented with its own draws from ``random``. These are made
         when a batch is asked for, however far ahead it was read.
@@ -89,7 +89,7 @@ class InMemory:
 
 
 class Features(InMemory):
-    """Feature vectors, standardised already."""
+    """Feature vectors, standardized already."""
 
     def __init__(self, features: NDArray[np.float32], device: torch.device) -> None:
         super().__init__(device)
@@ -141,8 +141,8 @@ class Images(InMemory):
             pixels = self.pixels[index[:, None], places].masked_fill_(outside[..., None], 0)
         else:
             pixels = self.pixels[index]
-        standardised = pixels.flatten(1).float().mul_(self.scale).add_(self.shift)
-        return standardised.view(len(index), self.height, self.width, -1).permute(0, 3, 1, 2)
+        standardized = pixels.flatten(1).float().mul_(self.scale).add_(self.shift)
+        return standardized.view(len(index), self.height, self.width, -1).permute(0, 3, 1, 2)
 
 
 def make_inputs(
@@ -151,10 +151,10 @@ def make_inputs(
     device: torch.device,
     reader: Reader | ArrayReader | None = None,
 ) -> Inputs:
-    """``inputs`` on ``device``, standardised; files by a reader."""
+    """``inputs`` on ``device``, standardized; files by a reader."""
     if not preprocessing.is_image:
         features = cast("NDArray[Any]", inputs)
-        return Features(standardised(features, np.array(preprocessing.mean), np.array(preprocessing.std)), device)
+        return Features(standardized(features, np.array(preprocessing.mean), np.array(preprocessing.std)), device)
     mean = torch.tensor(preprocessing.mean, dtype=torch.float32, device=device)
     std = torch.tensor(preprocessing.std, dtype=torch.float32, device=device)
     if isinstance(inputs, ImageFiles):

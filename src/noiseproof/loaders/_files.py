@@ -61,9 +61,9 @@ class Files:
                     continue
                 canvas, sizes = (part.to(self.device, non_blocking=True) for part in (decoded.canvas, decoded.sizes))
                 drawn = [view(canvas, sizes, self.files.image_size, augment, random) for _ in range(views)]
-                yield index.to(self.device, non_blocking=True), tuple(self._standardised(images) for images in drawn)
+                yield index.to(self.device, non_blocking=True), tuple(self._standardized(images) for images in drawn)
 
-    def _standardised(self, images: Tensor) -> Tensor:
+    def _standardized(self, images: Tensor) -> Tensor:
         return ((images - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 
     def _note(self, batch: Tensor, failed: list[tuple[int, Unreadable]]) -> None:

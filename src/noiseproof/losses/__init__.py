@@ -1,121 +1,46 @@
 """Noise-robust losses, as an algebra of definitions, operators and weighted sums.
 
->>> from noiseproof.losses import AMSE, NCE, make_loss
->>> (NCE() + AMSE(a=30)).spec
-'1*nce + 1*amse(a=30, q=2)'
+>>> from noiseproof.losses import JointAsymmetricLoss, make_loss
 >>> make_loss("jal-ce(a=20)")
-JALCE(alpha=1, beta=1, a=20)
+JointAsymmetricLoss(alpha=1, beta=1, a=20)
+>>> JointAsymmetricLoss(a=20).parts.spec
+'1*nce + 1*amse(a=20, q=2)'
+
+Every loss has a name in :data:`REGISTRY`, which :func:`make_loss` takes. What is seldom needed lies one level down: the
+other classes in ``definitions``, ``published`` and ``comparisons``, also under their acronyms (``published.JALCE``);
+sums and combinations in ``base``; published parameters in ``presets``; functions in ``functional``.
 """
 
 from __future__ import annotations
 
-from noiseproof.losses._base import REGISTRY, Combination, LabelLoss, Limit, Loss, PowerSumLoss, Sum, flag, parameter
+from noiseproof.losses import comparisons as _comparisons  # noqa: F401 - puts its losses into the registry
 from noiseproof.losses._rows import Probabilities
-from noiseproof.losses.comparisons import (
-    CELC,
-    LDRKL,
-    NLNL,
-    BiTempered,
-    EpsilonCE,
-    EpsilonCEMAE,
-    EpsilonFL,
-    EpsilonFLMAE,
-)
-from noiseproof.losses.definitions import AEL, AGCE, AMSE, AUL, CE, FL, GCE, MAE, RCE
-from noiseproof.losses.make import loss_classes, make_loss
-from noiseproof.losses.operators import OPERATORS, Negative, Normalized, negative, normalized
-from noiseproof.losses.presets import (
-    DATASETS,
-    SOURCES,
-    most_specific,
-    parameter_origins,
-    preset_names,
-    published_parameters,
-    source_order,
-)
+from noiseproof.losses.base import REGISTRY, LabelLoss, Limit, Loss, PowerSumLoss, flag, parameter
+from noiseproof.losses.definitions import GeneralizedCrossEntropyLoss
+from noiseproof.losses.make import make_loss
+from noiseproof.losses.operators import negative, normalized
 from noiseproof.losses.published import (
-    AGCEMAE,
-    ANLCE,
-    ANLFL,
-    JALCE,
-    JALFL,
-    NCE,
-    NCEAEL,
-    NCEAGCE,
-    NCEAUL,
-    NCEMAE,
-    NCERCE,
-    NFL,
-    NFLAEL,
-    NFLAGCE,
-    NFLAUL,
-    NFLMAE,
-    NFLRCE,
-    NNCE,
-    NNFL,
-    SCE,
+    ActiveNegativeLoss,
+    ActivePassiveLoss,
+    JointAsymmetricLoss,
+    SymmetricCrossEntropyLoss,
 )
 
 __all__ = [
-    "AEL",
-    "AGCE",
-    "AGCEMAE",
-    "AMSE",
-    "ANLCE",
-    "ANLFL",
-    "AUL",
-    "CE",
-    "CELC",
-    "DATASETS",
-    "FL",
-    "GCE",
-    "JALCE",
-    "JALFL",
-    "LDRKL",
-    "MAE",
-    "NCE",
-    "NCEAEL",
-    "NCEAGCE",
-    "NCEAUL",
-    "NCEMAE",
-    "NCERCE",
-    "NFL",
-    "NFLAEL",
-    "NFLAGCE",
-    "NFLAUL",
-    "NFLMAE",
-    "NFLRCE",
-    "NLNL",
-    "NNCE",
-    "NNFL",
-    "OPERATORS",
-    "RCE",
     "REGISTRY",
-    "SCE",
-    "SOURCES",
-    "BiTempered",
-    "Combination",
-    "EpsilonCE",
-    "EpsilonCEMAE",
-    "EpsilonFL",
-    "EpsilonFLMAE",
+    "ActiveNegativeLoss",
+    "ActivePassiveLoss",
+    "GeneralizedCrossEntropyLoss",
+    "JointAsymmetricLoss",
     "LabelLoss",
     "Limit",
     "Loss",
-    "Negative",
-    "Normalized",
     "PowerSumLoss",
     "Probabilities",
-    "Sum",
+    "SymmetricCrossEntropyLoss",
     "flag",
-    "loss_classes",
     "make_loss",
-    "most_specific",
     "negative",
     "normalized",
     "parameter",
-    "parameter_origins",
-    "preset_names",
-    "published_parameters",
-    "source_order",
 ]

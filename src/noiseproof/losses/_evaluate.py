@@ -15,7 +15,7 @@ from noiseproof.errors import LabelError
 from noiseproof.losses._rows import Rows, number_of
 
 if TYPE_CHECKING:
-    from noiseproof.losses._base import Loss
+    from noiseproof.losses.base import Loss
 
 _BLOCK = 1 << 18
 """Entries of a block of rows: several arrays of this size stay in a core's cache while a step walks through them."""

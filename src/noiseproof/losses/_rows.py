@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 
 _MANY_CLASSES = 512
-"""From here on, a second exponential costs more than finding the normaliser from the largest entry."""
+"""From here on, a second exponential costs more than finding the normalizer from the largest entry."""
 
 _LANES = 16 if torch.backends.cpu.get_cpu_capability() == "AVX512" else 8
 """Float32 numbers of a vector: torch takes the softmax of a shorter row one number at a time."""
@@ -40,7 +40,7 @@ _FEW_NUMBERS = 1 << 10
 """Below, that is still less than what the operations cost of which a softmax is made."""
 
 _NEAR = 32.0
-"""Up to here, logits and their sums keep enough digits to subtract the normaliser only after summing them."""
+"""Up to here, logits and their sums keep enough digits to subtract the normalizer only after summing them."""
 
 
 class LargestUnknownError(SpecError):

@@ -1,4 +1,4 @@
-r"""The losses that published tables compare with, and that are no sums of normalised or negative terms."""
+r"""The losses that published tables compare with, and that are no sums of normalized or negative terms."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import torch
 from torch.nn import functional
 
 from noiseproof.losses import papers
-from noiseproof.losses._base import Combination, LabelLoss, Limit, Loss, flag, parameter
 from noiseproof.losses._leading import Leading
 from noiseproof.losses._rows import Probabilities
+from noiseproof.losses.base import Combination, LabelLoss, Limit, Loss, flag, parameter
 from noiseproof.losses.definitions import CE, MAE, tiny
 
 if TYPE_CHECKING:
@@ -176,7 +176,7 @@ class LDRKL(Loss, name="ldr-kl"):
     Lambda: float = parameter(default=10.0, domain="(0, inf)")
 
     def accumulate(self, rows: Rows, scale: float) -> None:
-        # The normalised scores are K times the softmax of log softplus(z), which underflows nowhere.
+        # The normalized scores are K times the softmax of log softplus(z), which underflows nowhere.
         inner = rows.on(_log_softplus(rows.logits))
         scores = inner.every.p * rows.num_classes
         found = self._of_labels(scores, rows.coefficients) if rows.label is None else self._of_label(scores, rows.label)
@@ -370,7 +370,7 @@ def _tempered_log_softmax(logits: Tensor, t: float) -> Tensor:
     if t == 1:
         return torch.log_softmax(logits, -1)
     rest = t - 1
-    # From the largest logit on: the normaliser is a small number then, whose digits are those that count.
+    # From the largest logit on: the normalizer is a small number then, whose digits are those that count.
     logits = logits - logits.amax(-1, keepdim=True)
 
     def log_p(normalizer: Tensor) -> Tensor:

@@ -14,14 +14,14 @@ from torch import Tensor
 
 from noiseproof.errors import SpecError
 from noiseproof.losses import papers
-from noiseproof.losses._base import LabelLoss, Limit, PowerSumLoss, flag, parameter
 from noiseproof.losses._leading import Leading
+from noiseproof.losses.base import LabelLoss, Limit, PowerSumLoss, flag, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from noiseproof.losses._base import Loss
     from noiseproof.losses._rows import Elementwise, Probabilities, Rows
+    from noiseproof.losses.base import Loss
 
 
 _UNDERFLOWN = -1e4
@@ -137,10 +137,10 @@ class MAE(LabelLoss, name="mae"):
         return -2 * label.p
 
 
-class GCE(LabelLoss, name="gce"):
-    r"""Generalised cross-entropy, :math:`(1 - p_y^q)/q`: cross-entropy as q → 0, MAE/2 at q = 1."""
+class GeneralizedCrossEntropyLoss(LabelLoss, name="gce"):
+    r"""Generalized cross-entropy, :math:`(1 - p_y^q)/q`: cross-entropy as q → 0, MAE/2 at q = 1."""
 
-    title = "Generalised cross-entropy"
+    title = "Generalized cross-entropy"
     gradient = r"-p_y^q"
     citation = papers.zhang_2018("Eq. 6")
     limits = (Limit({"q": 1.0}, "0.5*mae"), Limit({"q": 1e-9}, "ce", tolerance=1e-7))
@@ -181,7 +181,7 @@ class RCE(LabelLoss, name="rce"):
 
 
 class AGCE(LabelLoss, name="agce"):
-    r"""Asymmetric generalised cross-entropy, :math:`((a+1)^q - (a+p_y)^q)/q`."""
+    r"""Asymmetric generalized cross-entropy, :math:`((a+1)^q - (a+p_y)^q)/q`."""
 
     title = "Asymmetric GCE"
     gradient = r"-(a+p_y)^{q-1}p_y"
@@ -426,3 +426,6 @@ def within(exponent: float, like: Tensor) -> float:
 def tiny(like: Tensor) -> float:
     """The smallest positive normal number of a type."""
     return torch.finfo(like.dtype).tiny
+
+
+GCE = GeneralizedCrossEntropyLoss

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from noiseproof.losses._base import REGISTRY, Loss
+from noiseproof.losses.base import REGISTRY, Loss
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,7 +64,7 @@ def _make(name: str, loss: type[Loss]) -> Callable[..., Tensor]:
 
     function.__name__ = function.__qualname__ = name
     function.__doc__ = (
-        f"The loss of the logits ``input`` for ``target``: see :class:`noiseproof.losses.{loss.__name__}`."
+        f"The loss of the logits ``input`` for ``target``: see :class:`{loss.__module__}.{loss.__qualname__}`."
     )
     inputs = [inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD) for key in ("input", "target")]
     function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.errors import SpecError
-from noiseproof.losses._base import REGISTRY, Combination, Loss, Sum, refuse_nothing
+from noiseproof.losses.base import REGISTRY, Combination, Loss, Sum, refuse_nothing
 from noiseproof.losses.operators import OPERATORS
 from noiseproof.losses.presets import published_parameters
 from noiseproof.spec import Call, Domain, Parameter, format_call, parse_call, parse_expression
@@ -26,7 +26,7 @@ def make_loss(spec: str | Loss, *, preset: str | None = None, source: str = "cod
         preset: a data set whose published parameters replace the defaults of a named loss, such as ``"cifar10"`` or
             ``"cifar10-asymmetric"``; see :func:`published_parameters`.
         source: whose values the preset has, such as what published ``"code"`` runs or what the ``"paper"`` says; one
-            of :data:`noiseproof.losses.SOURCES`.
+            of :data:`noiseproof.losses.presets.SOURCES`.
         options: ``weight``, ``ignore_index``, ``reduction``, ``label_smoothing``; see :class:`Loss`.
 
     Returns:
@@ -42,7 +42,7 @@ def make_loss(spec: str | Loss, *, preset: str | None = None, source: str = "cod
         >>> loss(torch.zeros(4, 10), torch.tensor([1, 2, 3, 4])).item()
         5.005000114440918
         >>> make_loss("gce", preset="cifar10", source="paper")
-        GCE(q=0.9)
+        GeneralizedCrossEntropyLoss(q=0.9)
     """
     if isinstance(spec, Loss):
         if preset is not None:

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from noiseproof.errors import SpecError
-from noiseproof.losses._base import LabelLoss, Loss, PowerSumLoss, parameter, smoothing_argument
 from noiseproof.losses._rows import Probabilities, Shares
+from noiseproof.losses.base import LabelLoss, Loss, PowerSumLoss, parameter, smoothing_argument
 from noiseproof.losses.definitions import CE
 from noiseproof.spec import format_value
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 class Normalized(Loss):
     r"""A loss divided by its sum over all labels, :math:`\varphi(p_y) / \sum_k \varphi(p_k)`.
 
-    The sum over labels is 1 whatever the logits are, so a normalised loss is symmetric.
+    The sum over labels is 1 whatever the logits are, so a normalized loss is symmetric.
 
     Args:
         inner: a loss of the label's probability alone.
@@ -83,7 +83,7 @@ class Normalized(Loss):
 
 
 class Negative(Loss):
-    r"""A normalised negative loss, :math:`1 - (A - \varphi_y) / \sum_k (A - \varphi_k)`.
+    r"""A normalized negative loss, :math:`1 - (A - \varphi_y) / \sum_k (A - \varphi_k)`.
 
     :math:`A` is the value of the inner loss at probability ``p_min``, below which probabilities count as ``p_min`` and
     have no gradient. The sum over labels is K − 1 whatever the logits are.

@@ -51,7 +51,7 @@ def wang_2019(place: str) -> Citation:
 
 
 def ma_2020(place: str) -> Citation:
-    """Normalised losses and the active-passive combinations."""
+    """Normalized losses and the active-passive combinations."""
     return Citation(
         "Ma, Huang, Wang, Romano, Erfani, Bailey",
         "Normalized Loss Functions for Deep Learning with Noisy Labels",
@@ -68,7 +68,7 @@ def zhou_2021(place: str) -> Citation:
 
 
 def ye_2023(place: str) -> Citation:
-    """Normalised negative losses and their combinations, ANL."""
+    """Normalized negative losses and their combinations, ANL."""
     return Citation(
         "Ye, Li, Dai, Liu, Sun, Tong",
         "Active Negative Loss Functions for Learning with Noisy Labels",

@@ -7,15 +7,15 @@ Defaults are the CIFAR-10 values of the papers, which are also taken wherever no
 from __future__ import annotations
 
 from noiseproof.losses import papers
-from noiseproof.losses._base import Combination, Limit, Loss, flag, parameter
+from noiseproof.losses.base import Combination, Limit, Loss, flag, parameter
 from noiseproof.losses.definitions import AEL, AGCE, AMSE, AUL, CE, FL, MAE, RCE
 from noiseproof.losses.operators import negative, normalized
 
 
 class NCE(Combination, name="nce"):
-    r"""Normalised cross-entropy, :math:`\log p_y / \sum_k \log p_k`."""
+    r"""Normalized cross-entropy, :math:`\log p_y / \sum_k \log p_k`."""
 
-    title = "Normalised cross-entropy"
+    title = "Normalized cross-entropy"
     citation = papers.ma_2020("Eq. 2")
 
     def expression(self) -> Loss:
@@ -23,9 +23,9 @@ class NCE(Combination, name="nce"):
 
 
 class NFL(Combination, name="nfl"):
-    r"""Normalised focal loss, :math:`\varphi_y / \sum_k \varphi_k` with :math:`\varphi_k = -(1-p_k)^\gamma\log p_k`."""
+    r"""Normalized focal loss, :math:`\varphi_y / \sum_k \varphi_k` with :math:`\varphi_k = -(1-p_k)^\gamma\log p_k`."""
 
-    title = "Normalised focal loss"
+    title = "Normalized focal loss"
     citation = papers.ma_2020("Eq. 5")
     limits = (Limit({"gamma": 0.0}, "nce"),)
 
@@ -37,13 +37,13 @@ class NFL(Combination, name="nfl"):
 
 
 class NNCE(Combination, name="nnce"):
-    r"""Normalised negative cross-entropy, :math:`1 - u_y/\sum_k u_k`, :math:`u_k = \log(\max(p_k, p_{\min})/p_{\min})`.
+    r"""Normalized negative cross-entropy, :math:`1 - u_y/\sum_k u_k`, :math:`u_k = \log(\max(p_k, p_{\min})/p_{\min})`.
 
     The floor matters: as it tends to 0 the gradient shrinks like :math:`1/\log p_{\min}`. The ANL code has 1e-7, the
     JAL code 1e-8.
     """
 
-    title = "Normalised negative cross-entropy"
+    title = "Normalized negative cross-entropy"
     citation = papers.ye_2023("Sec. 3")
 
     p_min: float = parameter(default=1e-8, domain="(0, 0.5)")
@@ -53,9 +53,9 @@ class NNCE(Combination, name="nnce"):
 
 
 class NNFL(Combination, name="nnfl"):
-    r"""Normalised negative focal loss: :class:`NNCE` with the focal loss in place of cross-entropy."""
+    r"""Normalized negative focal loss: :class:`NNCE` with the focal loss in place of cross-entropy."""
 
-    title = "Normalised negative focal loss"
+    title = "Normalized negative focal loss"
     citation = papers.ye_2023("Sec. 3")
     limits = (Limit({"gamma": 0.0}, "nnce"),)
 
@@ -67,7 +67,7 @@ class NNFL(Combination, name="nnfl"):
         return negative(FL(gamma=self.gamma, detached=self.detached), self.p_min)
 
 
-class SCE(Combination, name="sce"):
+class SymmetricCrossEntropyLoss(Combination, name="sce"):
     r"""Symmetric cross-entropy, :math:`\alpha\,\mathrm{CE} + \beta\,\mathrm{RCE}(A)`."""
 
     title = "Symmetric cross-entropy"
@@ -88,8 +88,8 @@ class _Pair(Combination):
     beta: float = parameter(default=1.0, domain="[0, 1e30]")
 
 
-class NCERCE(_Pair, name="nce+rce"):
-    r""":math:`\alpha\,\mathrm{NCE} + \beta\,\mathrm{RCE}(A)`."""
+class ActivePassiveLoss(_Pair, name="nce+rce"):
+    r"""Active passive loss, :math:`\alpha\,\mathrm{NCE} + \beta\,\mathrm{RCE}(A)`."""
 
     title = "NCE+RCE"
     citation = papers.ma_2020("Sec. 4")
@@ -235,8 +235,8 @@ class AGCEMAE(_Pair, name="agce+mae"):
         return self.alpha * AGCE(a=self.a, q=self.q) + (self.beta / 2) * MAE()
 
 
-class ANLCE(_Pair, name="anl-ce"):
-    r"""LabelLoss negative loss, :math:`\alpha\,\mathrm{NCE} + \beta\,\mathrm{NNCE}(p_{\min})`."""
+class ActiveNegativeLoss(_Pair, name="anl-ce"):
+    r"""Active negative loss, :math:`\alpha\,\mathrm{NCE} + \beta\,\mathrm{NNCE}(p_{\min})`."""
 
     title = "ANL-CE"
     citation = papers.ye_2023("Sec. 3")
@@ -250,7 +250,7 @@ class ANLCE(_Pair, name="anl-ce"):
 
 
 class ANLFL(_Pair, name="anl-fl"):
-    r"""LabelLoss negative loss, :math:`\alpha\,\mathrm{NFL}(\gamma) + \beta\,\mathrm{NNFL}(\gamma, p_{\min})`."""
+    r"""Active negative loss, :math:`\alpha\,\mathrm{NFL}(\gamma) + \beta\,\mathrm{NNFL}(\gamma, p_{\min})`."""
 
     title = "ANL-FL"
     citation = papers.ye_2023("Sec. 3")
@@ -265,7 +265,7 @@ class ANLFL(_Pair, name="anl-fl"):
         return self.alpha * NFL(gamma=self.gamma) + self.beta * NNFL(gamma=self.gamma, p_min=self.p_min)
 
 
-class JALCE(_Pair, name="jal-ce"):
+class JointAsymmetricLoss(_Pair, name="jal-ce"):
     r"""Joint Asymmetric Loss, :math:`\alpha\,\mathrm{NCE} + \beta\,\mathrm{AMSE}(a, q=2)`."""
 
     title = "JAL-CE"
@@ -289,3 +289,9 @@ class JALFL(_Pair, name="jal-fl"):
 
     def expression(self) -> Loss:
         return self.alpha * NFL(gamma=self.gamma) + self.beta * AMSE(a=self.a)
+
+
+SCE = SymmetricCrossEntropyLoss
+NCERCE = ActivePassiveLoss
+ANLCE = ActiveNegativeLoss
+JALCE = JointAsymmetricLoss

@@ -25,7 +25,7 @@ class Batch:
     """The samples of a step, on the device of the networks.
 
     Attributes:
-        views: the standardised inputs ``(n, …)``, augmented anew for each view.
+        views: the standardized inputs ``(n, …)``, augmented anew for each view.
         labels: ``(n,)`` int64, the labels to learn from.
         index: ``(n,)`` int64, the samples' places in the training part.
         weight: ``(n,)``, how much each sample counts; ``None`` where all count alike.
@@ -43,7 +43,7 @@ class Batch:
 class StepOutput:
     """What a method makes of the samples it was given, which may be a part of a mini-batch.
 
-    The trainer minimises the sum of ``loss`` over the parts, divided by the sum of ``weight``, plus one ``penalty``.
+    The trainer minimizes the sum of ``loss`` over the parts, divided by the sum of ``weight``, plus one ``penalty``.
 
     Attributes:
         loss: the sum of the samples' losses, a scalar.

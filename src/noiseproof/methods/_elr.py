@@ -21,7 +21,7 @@ _FLOOR = 1e-4
 
 
 class EarlyLearningRegularization(RobustLoss, name="elr"):
-    r"""ELR: the loss plus a term that pulls predictions towards a moving average of earlier ones.
+    r"""ELR: the loss plus a term that pulls predictions toward a moving average of earlier ones.
 
     For each sample i with probabilities p (clamped to [1e-4, 1 - 1e-4]) a target t, which starts at 0, moves before it
     is used, without a gradient: :math:`t_i \leftarrow \beta t_i + (1-\beta)\,p_i/\sum_k p_{ik}`. The loss is

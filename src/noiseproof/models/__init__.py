@@ -155,7 +155,7 @@ HEADS: dict[str, dict[str, Parameter]] = {
 def make_model(
     spec: str, *, input_shape: tuple[int, ...], num_classes: int, seed: int = 0, head: str = ""
 ) -> nn.Module:
-    """Build a network and initialise it from ``seed``; the caller's random state is left as it was.
+    """Build a network and initialize it from ``seed``; the caller's random state is left as it was.
 
     Args:
         spec: a name, or a name with parameters: ``"mlp(hidden=256, depth=2)"``, ``"cnn8(width=0.25)"``.

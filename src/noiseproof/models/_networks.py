@@ -44,7 +44,7 @@ class Network(nn.Module):
 
 
 class _Sequential(Network):
-    """Features and a linear classifier, initialised as the code of the noisy-label papers does.
+    """Features and a linear classifier, initialized as the code of the noisy-label papers does.
 
     Convolutions are Kaiming-uniform (fan-in, ReLU), linear layers Xavier-uniform, biases PyTorch's default.
     """

@@ -11,13 +11,13 @@ from noiseproof.models._networks import Network
 class ResNet50(Network):
     """Bottleneck blocks [3, 4, 6, 3] with the stride in the 3 x 3 convolution, and a 7 x 7 stem with pooling.
 
-    Names, shapes and initialisation are torchvision's, so that its ImageNet weights fit: convolutions Kaiming-normal
+    Names, shapes and initialization are torchvision's, so that its ImageNet weights fit: convolutions Kaiming-normal
     (fan-out, ReLU), the classifier PyTorch's default. 23,610,482 parameters for 50 classes.
 
     Args:
         channels: of the inputs.
         num_classes: the number of logits.
-        zero_init_residual: whether the last normalisation of each block starts at 0, and so each block as its
+        zero_init_residual: whether the last normalization of each block starts at 0, and so each block as its
             shortcut.
     """
 

@@ -28,20 +28,20 @@ class StudentHead(nn.Module):
     (1 + D_k/\nu_k)^{-(\nu_k+\delta)/2}`, and the scores of a sample, divided by their Euclidean norm, are its logits.
     So no softmax probability exceeds :math:`e/(e+K-1)`.
 
-    In training the distance to the labelled class is multiplied by ``1 + margin``, and ``center`` times the mean of
+    In training the distance to the labeled class is multiplied by ``1 + margin``, and ``center`` times the mean of
     :math:`D_y`, without the margin, is added to the loss. The recorded training accuracy is that with the margin.
 
     It follows the authors' published code. The paper's text was not at hand, so it is not known whether LT-APL is this
     head with NCE+RCE of the weights 1 and 10 (the code has no other active-passive loss, and its other combinations are
     named so), whether the paper trained as the code does (Adam, learning rate 1e-3, decay 1e-4 on CIFAR-10 and 1e-5 on
-    CIFAR-100), and whether its figures come from before or after the code was corrected to normalise the means in the
+    CIFAR-100), and whether its figures come from before or after the code was corrected to normalize the means in the
     distance, as is done here. JAL's tables quote its figures and did not run it.
 
     Args:
         num_features: the length d of the feature vectors.
         num_classes: the number K of logits.
-        margin: how much farther the labelled class counts in training.
-        center: the weight of the distance to the labelled class's mean in the loss.
+        margin: how much farther the labeled class counts in training.
+        center: the weight of the distance to the labeled class's mean in the loss.
     """
 
     judges = True
@@ -56,14 +56,14 @@ class StudentHead(nn.Module):
         nn.init.xavier_uniform_(self.roots)
 
     def forward(self, features: Tensor, labels: Tensor | None = None) -> Tensor | Judged:
-        """The logits; with labels, those with the margin and the centre term."""
+        """The logits; with labels, those with the margin and the center term."""
         with torch.autocast(features.device.type, enabled=False):
             distances = self._distances(features)
             if labels is None:
                 return self._logits(distances)
-            labelled = functional.one_hot(labels, len(self.means)).to(distances.dtype)
-            own = (distances * labelled).sum(-1)
-            return Judged(self._logits(distances * (1 + self.margin * labelled)), self.center * own.mean())
+            labeled = functional.one_hot(labels, len(self.means)).to(distances.dtype)
+            own = (distances * labeled).sum(-1)
+            return Judged(self._logits(distances * (1 + self.margin * labeled)), self.center * own.mean())
 
     def _distances(self, features: Tensor) -> Tensor:
         """Half the squared distances between unit vectors, in the precision of the parameters at least."""

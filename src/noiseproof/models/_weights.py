@@ -43,14 +43,14 @@ class Weights:
         """Put the weights into a network.
 
         A classifier that differs in its keys or shapes, of other classes or of another kind, is left out: the
-        network's stays as it was initialised. Counters of batches, which files of old versions lack, may be missing.
+        network's stays as it was initialized. Counters of batches, which files of old versions lack, may be missing.
 
         Returns:
             The keys of the network that were left out.
 
         Raises:
             DataError: any other key that is missing or unknown, or of another shape or kind of number (integers,
-                say, which are quantised weights, or complex ones), or values that are not finite.
+                say, which are quantized weights, or complex ones), or values that are not finite.
         """
         own = network.state_dict()
         last = f"{getattr(network, 'classifier_name', '')}."

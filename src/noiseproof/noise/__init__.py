@@ -3,7 +3,7 @@
 >>> import numpy as np
 >>> noisy = symmetric(np.arange(1000) % 10, 0.4, num_classes=10, seed=1)
 >>> print(noisy)
-symmetric noise (exact, seed 1): requested 40.00%, realised 40.00% (400 of 1000 labels are wrong)
+symmetric noise (exact, seed 1): requested 40.00%, realized 40.00% (400 of 1000 labels are wrong)
 """
 
 from __future__ import annotations

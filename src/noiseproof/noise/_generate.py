@@ -60,7 +60,7 @@ def symmetric(
         LabelError: labels or a rate outside their domain.
 
     Warns:
-        NoiseWarning: the realised rate differs from the request, clean labels do not dominate, or labels are flipped to
+        NoiseWarning: the realized rate differs from the request, clean labels do not dominate, or labels are flipped to
             a class that does not occur.
     """
     clean = check_labels(labels, num_classes)
@@ -98,7 +98,7 @@ def asymmetric(
         LabelError: labels, a rate or a mapping outside their domain.
 
     Warns:
-        NoiseWarning: the realised rate differs from the request, clean labels do not dominate, or labels are flipped to
+        NoiseWarning: the realized rate differs from the request, clean labels do not dominate, or labels are flipped to
             a class that does not occur.
     """
     pairs: Mapping[int, int]
@@ -131,7 +131,7 @@ def from_matrix(
     Args:
         labels: ``(N,)`` integers in ``0 … len(T) - 1``.
         T: ``(classes, classes)``, row-stochastic: ``T[i, j]`` is the probability that a sample of class i is
-            labelled j. The requested rate of the result is the overall one that T gives for these labels.
+            labeled j. The requested rate of the result is the overall one that T gives for these labels.
         seed: the same seed gives the same labels on every machine.
         mode: ``"exact"``, ``"iid"`` or ``"published"``; see :data:`Mode`.
         class_names: one per class, for what is said about them.
@@ -140,7 +140,7 @@ def from_matrix(
         LabelError: labels that are no classes of T, or a T that is not row-stochastic.
 
     Warns:
-        NoiseWarning: the realised rate differs from the request, clean labels do not dominate, or labels are flipped to
+        NoiseWarning: the realized rate differs from the request, clean labels do not dominate, or labels are flipped to
             a class that does not occur.
     """
     matrix = check_matrix(T)

@@ -45,7 +45,7 @@ def instance_dependent(
     std: ArrayLike = 1.0,
     class_names: Sequence[str] | None = None,
 ) -> NoisyLabels:
-    """Flip labels to the class that a random projection of the sample favours (Xia et al., NeurIPS 2020).
+    """Flip labels to the class that a random projection of the sample favors (Xia et al., NeurIPS 2020).
 
     Every true class has a projection of its own, with independent standard normal entries. A sample's scores are its
     inputs times that projection; the softmax over the scores of the other classes is the distribution of its wrong
@@ -54,7 +54,7 @@ def instance_dependent(
     The published script of PDN flattens the stored pixels, 0 to 255, channel after channel. The entries of a projection
     are independent and alike, so the order of the pixels changes which labels a seed draws, and not their distribution.
     Their scale matters (larger numbers make the target surer), and so does their mean: what all samples have in common
-    favours the same target for all of a class. The published label lists rest on standardised pixels, whose targets are
+    favors the same target for all of a class. The published label lists rest on standardized pixels, whose targets are
     far more diverse: for noise like theirs give the data set's ``mean`` and ``std`` with ``"fixed-subset"``.
 
     Args:
@@ -162,7 +162,7 @@ def _check_scale(
 
 @dataclass(frozen=True)
 class _Projection:
-    """The projection of one true class, with the standardisation of the inputs in it."""
+    """The projection of one true class, with the standardization of the inputs in it."""
 
     label: int
     weights: NDArray[np.float64]

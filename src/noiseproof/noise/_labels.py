@@ -108,7 +108,7 @@ class NoisyLabels:
 
     @property
     def rate(self) -> float:
-        """The realised noise rate: the share of all labels that are wrong."""
+        """The realized noise rate: the share of all labels that are wrong."""
         return float(self.mask.mean()) if len(self.labels) else 0.0
 
     @property
@@ -120,14 +120,14 @@ class NoisyLabels:
         return float(counts @ (1 - np.diag(self.matrix)) / counts.sum())
 
     @property
-    def realised_matrix(self) -> NDArray[np.float64]:
+    def realized_matrix(self) -> NDArray[np.float64]:
         """The transition matrix counted from the labels; a class without samples keeps its label."""
         return _counted_matrix(self.labels, self.clean, self.num_classes)
 
     @property
     def class_rates(self) -> NDArray[np.float64]:
-        """``(classes,)``: the realised noise rate of each class; 0 for a class without samples."""
-        return 1 - np.diag(self.realised_matrix)
+        """``(classes,)``: the realized noise rate of each class; 0 for a class without samples."""
+        return 1 - np.diag(self.realized_matrix)
 
     def name(self, label: int) -> str:
         """What a class is called: its name, or its number where nobody knows names."""
@@ -171,9 +171,9 @@ class NoisyLabels:
 
     def __str__(self) -> str:
         wrong = int(self.mask.sum())
-        realised = f"realised {self.rate:.2%} ({wrong} of {len(self.labels)} labels are wrong)"
+        realized = f"realized {self.rate:.2%} ({wrong} of {len(self.labels)} labels are wrong)"
         if self.requested_rate is None:
-            return f"{printable(self.kind)} noise, {realised}"
+            return f"{printable(self.kind)} noise, {realized}"
         requested = f"requested {self.requested_rate:.2%}"
         if abs(self.expected_rate - self.requested_rate) > 5e-5:
             affected = int((np.diag(self.matrix) < 1).sum())
@@ -181,7 +181,7 @@ class NoisyLabels:
                 requested += f" of {affected} of {self.num_classes} classes = {self.expected_rate:.2%} overall"
             else:
                 requested += f", expected {self.expected_rate:.2%}"
-        return f"{printable(self.kind)} noise ({printable(self.mode)}, seed {self.seed}): {requested}, {realised}"
+        return f"{printable(self.kind)} noise ({printable(self.mode)}, seed {self.seed}): {requested}, {realized}"
 
     @property
     def checksum(self) -> str:

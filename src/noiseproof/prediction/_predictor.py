@@ -18,7 +18,7 @@ from torch import nn
 from noiseproof import models
 from noiseproof.classes import Classes, read_labels
 from noiseproof.container import ContainerError, read_document, write_document
-from noiseproof.data import ImageFiles, Preprocessing, Unlabelled, read_unlabelled, unlabelled_arrays
+from noiseproof.data import ImageFiles, Preprocessing, Unlabeled, read_unlabeled, unlabeled_arrays
 from noiseproof.errors import DataError, DataWarning, RunError, SpecError, shorten
 from noiseproof.loaders import ArrayReader, Reader, default_workers, make_inputs
 from noiseproof.prediction._outputs import outputs_of
@@ -142,7 +142,7 @@ class Predictor:
 
         Args:
             inputs: what the network was trained on, without labels: an array, a tensor, a data frame, a list, or the
-                path of a file or a folder as :func:`noiseproof.data.read_unlabelled` reads it.
+                path of a file or a folder as :func:`noiseproof.data.read_unlabeled` reads it.
             workers: processes that decode image files; one per processor by default.
 
         Raises:
@@ -152,12 +152,12 @@ class Predictor:
             DataWarning: images that cannot be read.
         """
         if isinstance(inputs, str | Path):
-            given = read_unlabelled(inputs, self.preprocessing)
+            given = read_unlabeled(inputs, self.preprocessing)
         else:
-            given = unlabelled_arrays(inputs, self.preprocessing)
+            given = unlabeled_arrays(inputs, self.preprocessing)
         return self.probabilities(given, workers=workers)
 
-    def probabilities(self, given: Unlabelled, *, workers: int | None = None) -> NDArray[Any]:
+    def probabilities(self, given: Unlabeled, *, workers: int | None = None) -> NDArray[Any]:
         """As :meth:`predict_proba`, of inputs that were read already."""
         preprocessing, inputs = self.preprocessing, given.inputs
         count = len(inputs)

@@ -1,4 +1,4 @@
-"""Accuracy and memorisation per epoch; and what all pictures have in common."""
+"""Accuracy and memorization per epoch; and what all pictures have in common."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 
     from noiseproof.train import Epoch, Record
 
-# Okabe and Ito's colours, which people with any colour vision can tell apart, darkest first.
-COLOURS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A00")
+# Okabe and Ito's colors, which people with any color vision can tell apart, darkest first.
+COLORS = ("#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A8A00")
 LINES = ("-", "--", ":")
-"""Of as many methods as there are colours, and of those after them."""
+"""Of as many methods as there are colors, and of those after them."""
 
 _PANELS = (
     ("test_accuracy", "Test accuracy (%)"),
     ("validation_accuracy", "Accuracy on noisy validation (%)"),
-    ("wrong_labels_learnt", "Wrong training labels learnt (%)"),
+    ("memorization", "Memorization (%)"),
 )
 
 _LETTER, _HANDLE = 0.085, 0.55
@@ -67,7 +67,7 @@ def draw_curves(records: Sequence[Record]) -> bytes:
             for axis, (measure, label) in zip(row, panels, strict=True):
                 for number, method in enumerate(methods):
                     runs = cells.get((method, noise), [])
-                    style = {"color": COLOURS[number % len(COLOURS)], "linestyle": LINES[number // len(COLOURS) % 3]}
+                    style = {"color": COLORS[number % len(COLORS)], "linestyle": LINES[number // len(COLORS) % 3]}
                     if (line := _draw_method(axis, runs, measure, style)) is not None:
                         lines[method] = line
                 axis.set(xlabel="epoch", title=label if len(noises) == 1 else f"{label}\n{picture_text(noise, 48)}")
@@ -104,12 +104,12 @@ def _draw_method(axis: Axes, runs: Sequence[Record], measure: str, style: dict[s
     length = values.shape[1]
     epochs = np.arange(1, length + 1)
     (line,) = axis.plot(epochs, values.mean(0), linewidth=1.6, **style)  # type: ignore[arg-type]
-    colour = style["color"]
-    axis.fill_between(epochs, values.min(0), values.max(0), color=colour, alpha=0.13, linewidth=0)
+    color = style["color"]
+    axis.fill_between(epochs, values.min(0), values.max(0), color=color, alpha=0.13, linewidth=0)
     chosen = [run.selected for run in runs if run.selected is not None]
     if measure == "test_accuracy" and chosen:
         heights = [_percent(epoch, measure) for epoch in chosen]
-        axis.plot([epoch.epoch for epoch in chosen], heights, "o", color=colour, markersize=4, markeredgecolor="white")
+        axis.plot([epoch.epoch for epoch in chosen], heights, "o", color=color, markersize=4, markeredgecolor="white")
     return line
 
 

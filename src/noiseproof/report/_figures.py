@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from noiseproof.losses import make_loss
-from noiseproof.report._curves import COLOURS, LINES, add_legend, curves, picture_text, plain_text, png
+from noiseproof.report._curves import COLORS, LINES, add_legend, curves, picture_text, plain_text, png
 from noiseproof.theory import amse_threshold_asymmetric, amse_threshold_symmetric
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _draw_curves(result: Reproduced, records: dict[str, Record]) -> Figure:
     for axis, column in zip(axes, columns, strict=False):
         for target in (target for target in targets if target.column == column):
             number = rows.index(target.row)
-            style = {"color": COLOURS[number % len(COLOURS)], "linestyle": LINES[number // len(COLOURS) % 3]}
+            style = {"color": COLORS[number % len(COLORS)], "linestyle": LINES[number // len(COLORS) % 3]}
             _draw_line(axis, target, records, target.row, style, mark_published=not result.reproduction.lite)
         _finish(axis, picture_text(column, 48))
     _legend(figure, axes)
@@ -56,7 +56,7 @@ def _draw_by_exponent(result: Reproduced, records: dict[str, Record]) -> Figure:
     for axis, q in zip(axes, exponents, strict=False):
         for target in (target for target in targets if _parameter(target.recipes[0], "q") == q):
             a = _parameter(target.recipes[0], "a")
-            style = {"color": COLOURS[values.index(a) % len(COLOURS)], "linestyle": "-"}
+            style = {"color": COLORS[values.index(a) % len(COLORS)], "linestyle": "-"}
             _draw_line(axis, target, records, f"a = {a:g}", style, mark_published=False)
         needed = _threshold(targets[0].recipes[0], next(iter(records.values())), q)
         _finish(axis, f"q = {q:g}: " + ("every a will do" if q <= 1 else f"theory asks for a ≥ {needed:.3g}"))

@@ -31,7 +31,7 @@ _OF_A_REPRODUCTION = (
 
 _CURVES_OF_A_GRID = (
     "Lines are means over seeds, shades reach from the lowest to the highest. A dot is the epoch chosen for one seed "
-    "on noisy validation data. A loss that learns the wrong labels memorises them, and its test accuracy falls."
+    "on noisy validation data. A loss that learns the wrong labels memorizes them, and its test accuracy falls."
 )
 _CURVES_OF_A_REPRODUCTION = (
     "Lines are means over seeds, shades and bars their spread. Marks are the published figures, where they compare."
@@ -42,7 +42,7 @@ def write_report(title: str, records: Sequence[Record], folder: str | Path) -> l
     """Write the report of some runs and return the names of its files.
 
     ``table.md``, ``table.tex`` and ``table.csv`` hold the tables, ``runs.csv`` a line per run with its provenance; with
-    the extra ``report`` installed, ``curves.png`` shows accuracy and memorisation per epoch and ``index.html`` all of
+    the extra ``report`` installed, ``curves.png`` shows accuracy and memorization per epoch and ``index.html`` all of
     it on one page.
 
     Raises:

@@ -95,7 +95,7 @@ def measure(record: Record, target: Target) -> float | None:
     if record.status != "finished" or record.last is None:
         return None
     if target.further:
-        return record.last.also.get(target.further, {}).get("accuracy" if target.metric == "top1" else "top5")
+        return record.last.extra_tests.get(target.further, {}).get("accuracy" if target.metric == "top1" else "top5")
     return record.last.test_accuracy if target.metric == "top1" else record.last.test_top5
 
 

@@ -75,8 +75,8 @@ _MEASURES: tuple[_Measure, ...] = (
         lambda record: record.selected.test_accuracy if record.selected else None,
     ),
     (
-        "wrong training labels learnt, last epoch (%)",
-        lambda record: record.last.wrong_labels_learnt if record.last else None,
+        "memorization, last epoch (%)",
+        lambda record: record.last.memorization if record.last else None,
     ),
 )
 
@@ -94,7 +94,7 @@ def _further_measures(records: Sequence[Record]) -> list[_Measure]:
         return []
 
     def further(name: str, key: str) -> Callable[[Record], float | None]:
-        return lambda record: record.last.also.get(name, {}).get(key) if record.last else None
+        return lambda record: record.last.extra_tests.get(name, {}).get(key) if record.last else None
 
     measures: list[_Measure] = [
         ("test top-5 accuracy, last epoch (%)", lambda record: record.last.test_top5 if record.last else None)
@@ -106,7 +106,7 @@ def _further_measures(records: Sequence[Record]) -> list[_Measure]:
 
 
 def _further_sets(records: Sequence[Record]) -> list[str]:
-    return list(dict.fromkeys(name for record in records if record.last for name in record.last.also))
+    return list(dict.fromkeys(name for record in records if record.last for name in record.last.extra_tests))
 
 
 def make_tables(title: str, records: Sequence[Record]) -> list[Table]:
@@ -160,7 +160,7 @@ def _how(records: Sequence[Record]) -> str:
 
 
 def data_notes(records: Sequence[Record]) -> tuple[str, ...]:
-    """What a reader must know about the data and the noise: realised rates, and whether data are the published ones."""
+    """What a reader must know about the data and the noise: realized rates, and whether data are the published ones."""
     notes = []
     found: dict[str, list[float]] = {}
     for record, (_, label) in zip(records, cell_labels(records), strict=True):
@@ -168,8 +168,8 @@ def data_notes(records: Sequence[Record]) -> tuple[str, ...]:
     for label, rates in found.items():
         if rates:
             low, high = min(rates), max(rates)
-            realised = f"{low:.2%}" if high - low < 5e-5 else f"{low:.2%} to {high:.2%}"
-            notes.append(f"{label}: {realised} of the training labels are wrong (realised).")
+            realized = f"{low:.2%}" if high - low < 5e-5 else f"{low:.2%} to {high:.2%}"
+            notes.append(f"{label}: {realized} of the training labels are wrong (realized).")
     notes += dict.fromkeys(
         f"Data: {note}." for record in records for note in (*record.data.get("notes", ()), *unreadable_note(record))
     )
@@ -201,7 +201,7 @@ def runs_csv(records: Sequence[Record]) -> str:
     environment = ("noiseproof", "commit", "python", "torch", "system", "device", "threads", "step")
     rows: list[list[object]] = [
         ["run", "status", "data", "noise", "requested_rate", "rate", "method", "loss", "l1", "l2", "source", "model",
-         "epochs", "seed", "last_test", "chosen_epoch", "chosen_test", "wrong_learnt",
+         "epochs", "seed", "last_test", "chosen_epoch", "chosen_test", "memorization",
          *(f"last_{name}_{key}" for name, key in further), "data_sha256", "seconds", *environment]
     ]  # fmt: skip
     for record, (_, label) in zip(records, cell_labels(records), strict=True):
@@ -214,8 +214,8 @@ def runs_csv(records: Sequence[Record]) -> str:
              method["source"], recipe["model"], recipe["epochs"], recipe["seed"],
              _rounded(last.test_accuracy if last else None), chosen.epoch if chosen else None,
              _rounded(chosen.test_accuracy if chosen else None),
-             _rounded(last.wrong_labels_learnt if last else None),
-             *(_rounded(last.also.get(name, {}).get(key) if last else None) for name, key in further),
+             _rounded(last.memorization if last else None),
+             *(_rounded(last.extra_tests.get(name, {}).get(key) if last else None) for name, key in further),
              record.data.get("fingerprint", "")[:16],
              "" if record.seconds is None else round(record.seconds), *[where.get(key) for key in environment]]
         )  # fmt: skip

@@ -45,7 +45,7 @@ def check_loss(loss: str | Loss | type[Loss], *, stops_gradient: bool = False) -
         SpecError: ``loss`` is no loss.
 
     Example:
-        >>> from noiseproof.losses import GCE
+        >>> from noiseproof.losses.definitions import GCE
         >>> check_loss(GCE)
         >>> check_loss("jal-fl(a=5)", stops_gradient=True)
     """
@@ -212,9 +212,9 @@ def _ignored(subject: _Subject) -> None:
         mean = _step(subject.loss, spoilt, ignoring)
         _both(f"of the mean with ignored rows of {garbage}", mean, (full[kept].mean(), expected[1] / kept.sum()))
     for index in (2, 255):  # a class, and what data sets of dense labels have
-        relabelled = torch.where(kept, torch.where(labels == index, 1, labels), index)
-        other = _step(subject.having(ignore_index=index), logits, relabelled)
-        usual = _step(subject.loss, logits, torch.where(kept, relabelled, -100))
+        relabeled = torch.where(kept, torch.where(labels == index, 1, labels), index)
+        other = _step(subject.having(ignore_index=index), logits, relabeled)
+        usual = _step(subject.loss, logits, torch.where(kept, relabeled, -100))
         _both(f"with ignore_index={index}, against -100", other, usual)
 
 

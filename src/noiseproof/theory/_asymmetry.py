@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from noiseproof.losses import Combination, LabelLoss, Loss, Negative, Normalized, Sum, make_loss
+from noiseproof.losses import LabelLoss, Loss, make_loss
+from noiseproof.losses.base import Combination, Sum
+from noiseproof.losses.operators import Negative, Normalized
 from noiseproof.theory._risk import corner_risks, expected, risks, search, vertex_risk
 from noiseproof.theory._separable import Separable, curvature, curvatures, separable
 from noiseproof.theory._weights import check_weights, dominant, pair_weights, symmetric_weights
@@ -87,7 +89,7 @@ def _judge(loss: Loss, weights: NDArray[np.float64]) -> Verdict:
     if isinstance(loss, Normalized):
         return _judge_normalized(loss, weights)
     if isinstance(loss, Negative) and _falls(loss.inner):
-        return Verdict(asymmetric=True, reason=f"a normalised negative loss, up to p_min = {loss.p_min:g}", weak=True)
+        return Verdict(asymmetric=True, reason=f"a normalized negative loss, up to p_min = {loss.p_min:g}", weak=True)
     if isinstance(loss, Sum):
         terms = [_judge(term.with_options(reduction="none"), weights) for weight, term in loss.terms if weight]
         if all(term.weak for term in terms) and any(term.asymmetric for term in terms):

@@ -116,14 +116,14 @@ def _logits_of(p: NDArray[np.float64]) -> Tensor:
 
 
 def vertex_risk(loss: Loss, weights: NDArray[np.float64], heaviest: int) -> float:
-    """The least risk on several ways towards the heaviest class alone."""
+    """The least risk on several ways toward the heaviest class alone."""
     return float(risks(loss, _ways_to(heaviest, weights), weights).min())
 
 
 def _ways_to(vertex: int, weights: NDArray[np.float64]) -> Tensor:
     """Logits that are nearly all one class's: with all others alike, and with the lightest of them far beyond.
 
-    Normalised losses reward the latter: their sum over the labels is then all the lightest one's.
+    Normalized losses reward the latter: their sum over the labels is then all the lightest one's.
     """
     lightest = min((k for k in range(len(weights)) if k != vertex), key=lambda k: float(weights[k]))
     ways = []

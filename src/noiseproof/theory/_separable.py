@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from noiseproof.losses import Combination, LabelLoss, Loss, PowerSumLoss, Probabilities, Sum
+from noiseproof.losses import LabelLoss, Loss, PowerSumLoss, Probabilities
+from noiseproof.losses.base import Combination, Sum
 
 if TYPE_CHECKING:
     from collections.abc import Callable

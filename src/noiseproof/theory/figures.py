@@ -21,12 +21,12 @@ def draw_minimizers(rate: float, num_classes: int, exponents: tuple[float, ...] 
     axis = figure.subplots()
     ends = [amse_threshold_symmetric(rate, num_classes, q) for q in exponents]
     highest = min(60.0, 1.3 * max([end for end in ends if np.isfinite(end)], default=10.0))
-    for (colour, style), q, end in zip(_STYLES, exponents, ends, strict=False):
+    for (color, style), q, end in zip(_STYLES, exponents, ends, strict=False):
         values = np.geomspace(1.0, highest, 40)
         true = [risk_minimizer(f"amse(a={a:.12g}, q={q:g})", weights).p[0] for a in values]
-        axis.plot(values, true, color=colour, linestyle=style, label=f"q = {q:g}")
+        axis.plot(values, true, color=color, linestyle=style, label=f"q = {q:g}")
         if end <= highest:
-            axis.plot([end], [1.0], "o", color=colour, markersize=5)
+            axis.plot([end], [1.0], "o", color=color, markersize=5)
             axis.annotate(f"{end:.3g}", (end, 1.0), xytext=(0, 6), textcoords="offset points", ha="center", fontsize=8)
     axis.set(
         xscale="log",
@@ -46,9 +46,9 @@ def draw_thresholds(num_classes: int, exponents: tuple[float, ...] = (1.5, 2.0, 
     axis = figure.subplots()
     bound = (num_classes - 1) / num_classes
     rates = np.linspace(0, bound, 300, endpoint=False)
-    for (colour, style), q in zip(_STYLES, exponents, strict=False):
+    for (color, style), q in zip(_STYLES, exponents, strict=False):
         thresholds = [amse_threshold_symmetric(float(rate), num_classes, q) for rate in rates]
-        axis.plot(rates, thresholds, color=colour, linestyle=style, label=f"q = {q:g}")
+        axis.plot(rates, thresholds, color=color, linestyle=style, label=f"q = {q:g}")
     axis.axvline(bound, color="#888888", linewidth=0.8)
     axis.annotate("no loss beyond", (bound + 0.012, 10), rotation=90, va="center", fontsize=8, color="#555555")
     axis.set(

@@ -1,4 +1,4 @@
-"""Runs that have learnt nothing."""
+"""Runs that have learned nothing."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def warn_at_chance(state: RunState) -> None:
-    """Say that a run has learnt nothing, if neither its training labels nor any others tell that it has.
+    """Say that a run has learned nothing, if neither its training labels nor any others tell that it has.
 
     Wrong labels leave little above chance in the training accuracy of a network that does learn, so every set is asked.
     A few updates tell nothing either way.
@@ -26,7 +26,7 @@ def warn_at_chance(state: RunState) -> None:
     if recipe.epochs < 2 or recipe.epochs * len(state.order) < _UPDATES_TO_JUDGE:
         return
     measured = {"validation": last.validation_accuracy, "test": last.test_accuracy}
-    measured.update({name: measures["accuracy"] for name, measures in last.also.items()})
+    measured.update({name: measures["accuracy"] for name, measures in last.extra_tests.items()})
     if not _is_chance(last.train_accuracy, state.labels, balanced=recipe.balanced) or not all(
         _is_chance(accuracy, state.sets.measured[name][1])
         for name, accuracy in measured.items()

@@ -39,7 +39,7 @@ class EagerSteps:
         The state then stands where the next one begins.
         """
         state, inputs = self.state, self.state.sets.train
-        fewest = min(2, len(inputs))  # batch normalisation cannot use a single image that is left of a batch
+        fewest = min(2, len(inputs))  # batch normalization cannot use a single image that is left of a batch
         batches = inputs.batches(
             state.order[state.step :], state.recipe.augment, state.augmentation, state.method.views
         )

@@ -71,10 +71,10 @@ def measure(state: RunState) -> Epoch:
         lr=state.rate,
         train_loss=float(state.loss_sum) / float(state.weight_sum),
         train_accuracy=agreed / state.seen,
-        wrong_labels_learnt=wrong_agreed / wrong if wrong else None,
+        memorization=wrong_agreed / wrong if wrong else None,
         validation_accuracy=validation["accuracy"],
         test_accuracy=test["accuracy"],
         test_top5=test["top5"],
-        also=measured,
+        extra_tests=measured,
         phase=state.phase,
     )

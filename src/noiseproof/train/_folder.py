@@ -172,8 +172,8 @@ class RunFolder:
             "test": 0 if dataset.test is None else len(dataset.test),
             "notes": list(dataset.notes),
         }
-        if dataset.also:
-            data["also"] = {name: len(part) for name, part in dataset.also.items()}
+        if dataset.extra_tests:
+            data["extra_tests"] = {name: len(part) for name, part in dataset.extra_tests.items()}
         record.data, record.files, record.unreadable = data, {}, {}
         record.weights = None
         if weights is not None:

@@ -19,7 +19,7 @@ def epoch_order(
 ) -> list[Tensor]:
     """The batches of an epoch as index tensors, in random order.
 
-    A single sample that is left over joins the last batch: batch normalisation cannot use it alone.
+    A single sample that is left over joins the last batch: batch normalization cannot use it alone.
 
     Args:
         size: how many samples there are.

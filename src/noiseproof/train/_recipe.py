@@ -25,8 +25,9 @@ from pydantic import (
 from noiseproof.data.noises import NoiseKind, NoNoise, read_noise
 from noiseproof.data.sources import DataSource, read_source
 from noiseproof.errors import NoiseproofError, RecipeError, SpecError, suggest
-from noiseproof.literature import DATASETS, REGULARISERS, method_names, regularisation, resolve_method
-from noiseproof.losses import loss_classes, make_loss
+from noiseproof.literature import DATASETS, REGULARIZERS, method_names, regularization, resolve_method
+from noiseproof.losses import make_loss
+from noiseproof.losses.make import loss_classes
 from noiseproof.methods import METHODS, canonical_method
 from noiseproof.models import canonical_head, canonical_model, check_weights, model_definition
 from noiseproof.settings import Count, CountOrZero, Flag, PathText, Real, Settings, number
@@ -37,14 +38,14 @@ _Optimizer = Literal["sgd", "adam", "adamw"]
 
 
 class MethodRecipe(Settings):
-    """A loss and its regulariser; a text such as ``"jal-ce"`` stands for what :mod:`noiseproof.literature` has.
+    """A loss and its regularizer; a text such as ``"jal-ce"`` stands for what :mod:`noiseproof.literature` has.
 
     Attributes:
         name: the name in tables.
         kind: the canonical spec of the :class:`noiseproof.methods.Method`: ``"loss"`` for a loss and nothing else.
         loss: the canonical spec of the loss that it is built on.
         l1: the weight of the parameters' L1 norm in the loss.
-        l2: the weight decay of the optimiser.
+        l2: the weight decay of the optimizer.
         source: where the values come from.
         head: what takes the place of the network's linear classifier, such as ``"student(margin=0.1, center=0.05)"``;
             empty for none.
@@ -100,7 +101,7 @@ class StableSchedule(Settings):
 
     Attributes:
         warmup: the epochs in which it rises linearly to the full rate.
-        decay: the last epochs, in which it falls linearly towards 0. A run with a decay begins as the one without it
+        decay: the last epochs, in which it falls linearly toward 0. A run with a decay begins as the one without it
             that has as many epochs fewer.
     """
 
@@ -137,7 +138,7 @@ class Recipe(Settings):
         model: the network, such as ``"cnn8"`` or ``"cnn8(width=0.25)"``.
         weights: where the network starts from: published weights of its kind (``"imagenet-v1"``, ``"imagenet-v2"``) or
             a ``.safetensors`` or ``.pth`` file; ``None`` for random weights.
-        method: the loss and its regulariser.
+        method: the loss and its regularizer.
         epochs: passes over the training data.
         batch_size: samples per step; a single sample that is left over joins the last step.
         optimizer: ``"sgd"``, or ``"adam"`` or ``"adamw"``, which take no momentum; a method can have its own. Its
@@ -300,22 +301,22 @@ def _expand_method(method: dict[str, Any], dataset: str, noise: Any) -> dict[str
     for key in ("name", "kind", "loss", "source"):
         if not isinstance(method.get(key, ""), str):
             raise ValueError(f"method.{key}: expected text, got {reprlib.repr(method[key])}")
-    regulariser = method.get("regulariser")
-    if regulariser is not None and {"l1", "l2"} & method.keys():
-        raise ValueError("method: regulariser stands for the published l1 and l2; give it, or the two numbers")
+    regularizer = method.get("regularizer")
+    if regularizer is not None and {"l1", "l2"} & method.keys():
+        raise ValueError("method: regularizer stands for the published l1 and l2; give it, or the two numbers")
     if "loss" in method or "kind" in method:
         given = {"name": method.get("kind", method.get("loss")), "loss": "ce", **method}
-        if regulariser is not None:
-            del given["regulariser"]
-            given["l1"], given["l2"] = regularisation(regulariser, dataset)
-            given["name"] = f"{given['name']} with {REGULARISERS[regulariser]}"
+        if regularizer is not None:
+            del given["regularizer"]
+            given["l1"], given["l2"] = regularization(regularizer, dataset)
+            given["name"] = f"{given['name']} with {REGULARIZERS[regularizer]}"
         return given
     changes: dict[str, Any] = {key: method[key] for key in ("l1", "l2", "head", "optimizer", "lr") if key in method}
-    unknown = method.keys() - {"name", "source", "regulariser", *changes}
+    unknown = method.keys() - {"name", "source", "regularizer", *changes}
     if unknown or "name" not in method:
         raise ValueError(
             f"method: unknown keys {sorted(unknown)}; expected a text such as 'jal-ce', or the keys name, source, "
-            "regulariser, l1, l2, head, optimizer and lr for a published method, or kind and loss in place of source "
+            "regularizer, l1, l2, head, optimizer and lr for a published method, or kind and loss in place of source "
             "for another"
         )
     if "source" in method and dataset not in DATASETS:
@@ -329,7 +330,7 @@ def _expand_method(method: dict[str, Any], dataset: str, noise: Any) -> dict[str
     kind, rate = _kind_and_rate(noise)
     resolved = asdict(
         resolve_method(
-            method["name"], dataset, method.get("source", "code"), noise=kind, rate=rate, regulariser=regulariser
+            method["name"], dataset, method.get("source", "code"), noise=kind, rate=rate, regularizer=regularizer
         )
     )
     title = resolved.pop("title")

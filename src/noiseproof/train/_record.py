@@ -35,11 +35,11 @@ class Epoch:
         lr: the learning rate in this epoch.
         train_loss: the mean loss over the training samples as they passed, without the L1 term.
         train_accuracy: the share of noisy training labels that the network agreed with as they passed.
-        wrong_labels_learnt: of the wrong training labels, the share that the network agreed with: memorisation.
+        memorization: of the wrong training labels, the share that the network agreed with.
         validation_accuracy: on the noisy validation part, after the epoch.
         test_accuracy: on the test set, after the epoch. It chooses nothing.
         test_top5: likewise, the true class among the first five.
-        also: on further test sets by name: ``{"accuracy": …, "top5": …}`` each.
+        extra_tests: on further test sets by name: ``{"accuracy": …, "top5": …}`` each.
         phase: which phase of its method the epoch belongs to, counted from 1: a phase begins with new networks.
     """
 
@@ -47,11 +47,11 @@ class Epoch:
     lr: float
     train_loss: float
     train_accuracy: float
-    wrong_labels_learnt: float | None
+    memorization: float | None
     validation_accuracy: float | None
     test_accuracy: float | None
     test_top5: float | None
-    also: dict[str, dict[str, float | None]] = field(default_factory=dict)
+    extra_tests: dict[str, dict[str, float | None]] = field(default_factory=dict)
     phase: int = 1
 
 
@@ -67,7 +67,7 @@ class Record:
         environments: versions and machine, with the epoch from which they held; one entry unless a run went on
             elsewhere.
         data: sizes, class names and fingerprint of the data set.
-        noise: requested, expected and realised rates and the checksum of the labels; ``None`` for unknown noise.
+        noise: requested, expected and realized rates and the checksum of the labels; ``None`` for unknown noise.
         parameters: the number of trainable parameters.
         epochs: the measures, in order.
         unreadable: how many images of which part were missing or could not be read, and were skipped.

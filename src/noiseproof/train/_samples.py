@@ -1,4 +1,4 @@
-"""What a run keeps of each sample: how it was learnt, epoch by epoch, for whoever looks for wrong labels."""
+"""What a run keeps of each sample: how it was learned, epoch by epoch, for whoever looks for wrong labels."""
 
 from __future__ import annotations
 

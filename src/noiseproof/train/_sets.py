@@ -42,7 +42,7 @@ class Sets:
     places: dict[str, NDArray[np.int64]]
 
     @property
-    def labelled(self) -> dict[str, Tensor]:
+    def labeled(self) -> dict[str, Tensor]:
         """The given labels of the training and, where there is one, the validation part."""
         held_out = {"validation": self.measured["validation"][1]} if "validation" in self.measured else {}
         return {"train": self.labels, **held_out}

@@ -79,7 +79,7 @@ class RunState:
                 part: SampleNotes(
                     labels, sets.places[part], self.num_classes, with_features=recipe.samples == "features"
                 )
-                for part, labels in sets.labelled.items()
+                for part, labels in sets.labeled.items()
             }
         self.history: list[Epoch] = []
         self.selected: list[dict[str, Tensor]] | None = None

@@ -53,7 +53,7 @@ class StoredTensor:
     Attributes:
         dtype: PyTorch's name of its type, such as ``"float32"``.
         shape: its shape.
-        stride: how many elements lie between neighbours along each axis.
+        stride: how many elements lie between neighbors along each axis.
         offset: the element that it begins with.
     """
 

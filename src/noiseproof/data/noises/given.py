@@ -76,8 +76,8 @@ def of_these_samples(read: noise.NoisyLabels, dataset: Dataset) -> noise.NoisyLa
         read = read.in_classes(dataset.class_names)
     except LabelError as error:
         raise DataError(f"the file of {read.kind} noise belongs to other data than {dataset.name}: {error}") from error
-    if dataset.positions is not None and len(read.labels) > len(dataset.train):
-        read = read.take(dataset.positions)
+    if dataset.source_index is not None and len(read.labels) > len(dataset.train):
+        read = read.take(dataset.source_index)
     if not any(np.array_equal(read.clean, labels) for labels in known):
         raise DataError(
             f"the clean labels in the file of {read.kind} noise are not those of {dataset.name} ({len(read.clean)} "

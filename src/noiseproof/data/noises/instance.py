@@ -90,7 +90,7 @@ def instance_noise(dataset: Dataset, rate: float, variant: noise.InstanceVariant
     """Instance-dependent noise from the inputs as published code has them.
 
     The script of PDN projects the stored pixels; the published lists, which ``"fixed-subset"`` follows, rest on
-    standardised images.
+    standardized images.
 
     Raises:
         RecipeError: the inputs are image files.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.data._decode import Unreadable, check_pillow, grey, try_decode
+from noiseproof.data._decode import Unreadable, check_pillow, gray, try_decode
 from noiseproof.data._features import check_features, check_reach
 from noiseproof.data._files import IMAGE_ENDINGS, ImageFiles, Inside, folder_images
 from noiseproof.data._label_list import LABEL_COLUMNS, NAME_COLUMNS
@@ -32,11 +32,11 @@ _TABLES = (".csv", ".tsv", ".txt")
 
 
 @dataclass(frozen=True, eq=False)
-class Unlabelled:
+class Unlabeled:
     """Inputs, and what each is called.
 
     Attributes:
-        inputs: as in :class:`noiseproof.data.Part`, before they are standardised.
+        inputs: as in :class:`noiseproof.data.Part`, before they are standardized.
         keys: one per input: a path, the value of a column, or the number of the row.
         unreadable: name and reason of the images that gave no pixels, by position.
     """
@@ -46,9 +46,9 @@ class Unlabelled:
     unreadable: dict[int, tuple[str, str]]
 
 
-def read_unlabelled(
+def read_unlabeled(
     path: str | Path, preprocessing: Preprocessing, *, key: str | None = None, root: str | Path | None = None
-) -> Unlabelled:
+) -> Unlabeled:
     """Inputs from a file, a folder of images or a list of images.
 
     ================ ================================================================================================
@@ -80,7 +80,7 @@ def read_unlabelled(
         return _from_npz(path, preprocessing, key)
     if ending == ".npy":
         _refuse_key(key, path)
-        return unlabelled_arrays(read_npy(path), preprocessing, str(path))
+        return unlabeled_arrays(read_npy(path), preprocessing, str(path))
     if ending in _TABLES:
         table = _Table(path, key)
         if preprocessing.is_image:
@@ -93,9 +93,9 @@ def read_unlabelled(
     )
 
 
-def unlabelled_arrays(
+def unlabeled_arrays(
     inputs: Any, preprocessing: Preprocessing, where: str = "inputs", keys: Sequence[str | int] | None = None
-) -> Unlabelled:
+) -> Unlabeled:
     """Inputs that are in memory: an array, a tensor, nested lists, a data frame, or image files.
 
     Raises:
@@ -113,7 +113,7 @@ def unlabelled_arrays(
         array = _checked_images(array, preprocessing, where)
     else:
         array = _checked_features(array, preprocessing, where)
-    return Unlabelled(array, range(len(array)) if keys is None else keys, {})
+    return Unlabeled(array, range(len(array)) if keys is None else keys, {})
 
 
 def _checked_features(array: NDArray[Any], preprocessing: Preprocessing, where: str) -> NDArray[Any]:
@@ -163,7 +163,7 @@ def _columns_of_frame(frame: Any, preprocessing: Preprocessing, where: str) -> N
         raise DataError(f"{where}: a column of features holds something else than numbers ({error})") from error
 
 
-def _from_npz(path: Path, preprocessing: Preprocessing, key: str | None) -> Unlabelled:
+def _from_npz(path: Path, preprocessing: Preprocessing, key: str | None) -> Unlabeled:
     kind = "images" if preprocessing.is_image else "features"
     with open_npz(path) as content:
         wanted = [kind] if key is None else [kind, key]
@@ -171,7 +171,7 @@ def _from_npz(path: Path, preprocessing: Preprocessing, key: str | None) -> Unla
             if name not in content.names:
                 raise DataError(f"{path} has no array {name!r}{suggest(name, content.names)}")
         keys = None if key is None else _keys(content.read(key), f"{path}: {key}")
-        found = unlabelled_arrays(content.read(kind), preprocessing, f"{path}: {kind}", keys)
+        found = unlabeled_arrays(content.read(kind), preprocessing, f"{path}: {kind}", keys)
     if len(found.keys) != len(found.inputs):
         raise DataError(f"{path}: {len(found.keys)} values of {key!r} for {len(found.inputs)} {kind}")
     return found
@@ -274,7 +274,7 @@ def _is_text(column: list[str]) -> bool:
     return any(column) and not any(map(is_number, column))
 
 
-def _from_table(table: _Table, preprocessing: Preprocessing) -> Unlabelled:
+def _from_table(table: _Table, preprocessing: Preprocessing) -> Unlabeled:
     """The columns of features: by name, or those of numbers that are no labels."""
     count = preprocessing.shape[0]
     if preprocessing.names and table.head:
@@ -310,10 +310,10 @@ def _from_table(table: _Table, preprocessing: Preprocessing) -> Unlabelled:
                     f"{table.path}, row {row}: {table.name(place)} is {cell[:60]!r}: expected a number; fill gaps first"
                 )
             array[row, feature] = float(cell)
-    return unlabelled_arrays(array, preprocessing, str(table.path), table.keys)
+    return unlabeled_arrays(array, preprocessing, str(table.path), table.keys)
 
 
-def _listed(table: _Table, preprocessing: Preprocessing, root: Path) -> Unlabelled:
+def _listed(table: _Table, preprocessing: Preprocessing, root: Path) -> Unlabeled:
     """The images that a list names."""
     names = {name.casefold() for name in NAME_COLUMNS}
     places = range(len(table.rows[0]))
@@ -329,7 +329,7 @@ def _listed(table: _Table, preprocessing: Preprocessing, root: Path) -> Unlabell
     return _files_at(root, paths, listed if table.keys is None else table.keys, preprocessing)
 
 
-def _images_at(path: Path, preprocessing: Preprocessing, key: str | None) -> Unlabelled:
+def _images_at(path: Path, preprocessing: Preprocessing, key: str | None) -> Unlabeled:
     if not preprocessing.is_image:
         raise DataError(
             f"{path} is {'a folder' if path.is_dir() else 'an image'}, and the network takes tables of "
@@ -346,7 +346,7 @@ def _images_at(path: Path, preprocessing: Preprocessing, key: str | None) -> Unl
     return _files_at(path, paths, paths, preprocessing)
 
 
-def _files_at(root: Path, paths: list[str], keys: Sequence[str | int], preprocessing: Preprocessing) -> Unlabelled:
+def _files_at(root: Path, paths: list[str], keys: Sequence[str | int], preprocessing: Preprocessing) -> Unlabeled:
     files = ImageFiles(
         root,
         np.array([os.fsencode(name) for name in paths]),
@@ -358,7 +358,7 @@ def _files_at(root: Path, paths: list[str], keys: Sequence[str | int], preproces
     return _of_files(files, keys, preprocessing)
 
 
-def _of_files(files: ImageFiles, keys: Sequence[str | int], preprocessing: Preprocessing) -> Unlabelled:
+def _of_files(files: ImageFiles, keys: Sequence[str | int], preprocessing: Preprocessing) -> Unlabeled:
     """Files as the network's own were: left on disk, or decoded to arrays where it was trained on such."""
     check_pillow()
     if not preprocessing.is_image:
@@ -372,7 +372,7 @@ def _of_files(files: ImageFiles, keys: Sequence[str | int], preprocessing: Prepr
             depth=preprocessing.depth,
             unreadable=1.0,
         )
-        return Unlabelled(files, keys, {})
+        return Unlabeled(files, keys, {})
     height, width, channels = preprocessing.stored_shape
     if height != width or channels not in (1, 3):
         raise DataError(
@@ -388,7 +388,7 @@ def _of_files(files: ImageFiles, keys: Sequence[str | int], preprocessing: Prepr
             continue
         top, left = (pixels.shape[0] - height) // 2, (pixels.shape[1] - width) // 2
         pixels = pixels[top : top + height, left : left + width]
-        images[place] = pixels if channels == 3 else grey(pixels)
+        images[place] = pixels if channels == 3 else gray(pixels)
     if preprocessing.shrink > 1:
         images = shrink_images(images, preprocessing.shrink, str(files.root))
-    return Unlabelled(images, keys, unreadable)
+    return Unlabeled(images, keys, unreadable)
