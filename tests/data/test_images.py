@@ -376,8 +376,8 @@ def test_a_few_missing_images_are_left_out_and_many_are_an_error(tmp_path: Path)
     assert dataset.fingerprint != whole.fingerprint
     first = dataset.first_per_class(30)
     assert np.bincount(first.train.labels).tolist() == [10, 10, 10]
-    assert first.positions is not None
-    assert names(first.train.inputs) == [f"images/image {i}.png" for i in first.positions]
+    assert first.source_index is not None
+    assert names(first.train.inputs) == [f"images/image {i}.png" for i in first.source_index]
     for number in range(10, 19):
         (tmp_path / "images" / f"image {number}.png").unlink()
     with pytest.raises(DataError, match=r"11 of 200 training images .*at most 10 may be"):

@@ -133,7 +133,7 @@ def test_resnet50_takes_the_head_under_the_name_of_its_classifier() -> None:
     [
         ("studnet", "unknown head 'studnet'; did you mean 'student'"),
         ("student(margin=-1)", r"student: margin must lie in \[0, inf\)"),
-        ("student(center=1)", "student has no parameter 'center'; did you mean 'center'"),
+        ("student(centre=1)", "student has no parameter 'centre'; did you mean 'center'"),
     ],
 )
 def test_bad_heads_are_explained(head: str, message: str) -> None:

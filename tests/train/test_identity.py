@@ -411,7 +411,7 @@ def test_noise_that_was_changed_beside_an_unfinished_run_is_noticed(running: Pat
 def test_folders_of_the_old_format_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "record.json").write_text('{"format": "noiseproof-run-1", "id": "0"}')
-    with pytest.raises(RunError, match=r"is of format 'noiseproof-run-1', and this version .* reads format 4"):
+    with pytest.raises(RunError, match=r"is of format 'noiseproof-run-1', and this version .* reads format 5"):
         train(recipe(), tmp_path / "run")
     asked = load_grid("digits", {"epochs": 1, "method": "gce"})
     (tmp_path / "runs" / "digits-none-gce-seed1-0123456789ab").mkdir(parents=True)

@@ -459,8 +459,8 @@ def test_published_lists_of_instance_noise(tmp_path: Path, under: str) -> None:
     assert all((task.labels == noisy.labels).all() for task in tasks)
     assert str(tasks[0].noise).startswith("published instance noise, realized 40.00%")
     part = prepare(published[0], cifar.first_per_class(100), tmp_path)
-    assert cifar.first_per_class(100).positions is not None
-    assert (part.labels == noisy.labels[cifar.first_per_class(100).positions]).all()
+    assert cifar.first_per_class(100).source_index is not None
+    assert (part.labels == noisy.labels[cifar.first_per_class(100).source_index]).all()
     path.write_text(json.dumps(noisy.labels[::-1].tolist()))
     with pytest.raises(DataError, match="not 40.00% of the samples: it belongs to other data"):
         prepare(published[0], cifar, tmp_path)
