@@ -1,8 +1,8 @@
 # demo   set up and run the main job on data that comes with a dependency
-# test   set up and run the test suite, with coverage
-# slow   what is too long for every test run: the tests marked so, a search for losses that are not exact (MINUTES of
-#        it), a Ray cluster that loses a node, what a record of each sample costs, and how the defaults do (TABLES is the folder of the tables); all but
-#        the tests leave figures in results/
+# test   set up and run the test suite
+# slow   what is too long for every test run: the suite with its coverage and the tests marked slow, a search for losses
+#        that are not exact (MINUTES of it), a Ray cluster that loses a node, what a record of each sample costs, and how
+#        the defaults do (TABLES is the folder of the tables); all but the tests leave figures in results/
 # check  linter, formatter and type checker
 # fix    let the linter and the formatter change what they can
 # docs   build the site into docs/_build/html
@@ -19,13 +19,13 @@ demo: $(VENV)/.demo
 	$(BIN)/noiseproof bench demo
 
 test: $(VENV)/.dev
-	$(BIN)/coverage erase
-	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n 2 --dist worksteal -m "not slow"
-	$(BIN)/coverage combine --quiet
-	$(BIN)/coverage report
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
 
 slow: $(VENV)/.dev
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 -m slow
+	$(BIN)/coverage erase
+	OMP_NUM_THREADS=1 $(BIN)/coverage run -m pytest -n 2 --dist worksteal
+	$(BIN)/coverage combine --quiet
+	$(BIN)/coverage report
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/accuracy.py --minutes $(or $(MINUTES),60) --seed $(shell date +%Y%m%d) \
 		--out results/accuracy.json
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/samples.py --out results/samples.json
