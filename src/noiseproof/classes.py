@@ -133,11 +133,11 @@ def _text(value: Any, what: str) -> str:
     if isinstance(value, bool | np.bool_):
         return str(bool(value))
     if isinstance(value, int | np.integer):
-        return str(int(value))
+        return number_text(value)
     if isinstance(value, float | np.floating):
         if not math.isfinite(value):
             raise LabelError(f"{what} is {value}: expected a class; leave samples without a label out")
-        return str(int(value)) if value == int(value) and abs(value) < _EXACT else str(value)
+        return number_text(value)
     if isinstance(value, bytes):
         try:
             value = value.decode()
@@ -152,6 +152,13 @@ def _text(value: Any, what: str) -> str:
     if len(value) > _LONGEST:
         raise LabelError(f"{what} has {len(value):,} characters: expected the name of a class, of at most {_LONGEST}")
     return str(value)
+
+
+def number_text(value: Any) -> str:
+    """A number as text, a whole one without a point."""
+    if isinstance(value, int | np.integer):
+        return str(int(value))
+    return str(int(value)) if math.isfinite(value) and value == int(value) and abs(value) < _EXACT else str(value)
 
 
 def _number(text: str) -> int | Fraction | None:

@@ -12,7 +12,7 @@ from noiseproof.errors import MissingPackageError
 _EXTRAS = {
     "train": ("filelock", "pooch", "pydantic", "rich", "safetensors", "sklearn"),
     "vision": ("PIL", "kornia"),
-    "tables": ("pyarrow",),
+    "tables": ("narwhals", "pyarrow"),
     "report": ("jinja2", "matplotlib"),
     "ray": ("ray",),
 }
