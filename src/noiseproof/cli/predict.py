@@ -14,8 +14,8 @@ examples:
   noiseproof predict runs/RUN new.csv --key customer --out answers.csv
   noiseproof predict runs/RUN photos/ --min-probability 0.9 --out answers.parquet
 
-INPUT is what the run was trained on, with or without labels: a .npz or .npy file, a table (.csv, .tsv, .txt), an
-image, a folder of images, or a list with a path in each line.
+INPUT is what the run was trained on, with or without labels: a .npz or .npy file, a table (.csv, .tsv, .txt, or
+.parquet for a run that learned from a table), an image, a folder of images, or a list with a path in each line.
 """
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import warnings
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from noiseproof.classes import Classes
+from noiseproof.data._duplicates import duplicates
 from noiseproof.data._files import ImageFiles
 from noiseproof.data._preprocessing import Preprocessing, shrink_images
 from noiseproof.errors import DataError, DataWarning, LabelError, shorten
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from numpy.typing import NDArray
+
+    from noiseproof.data._encoding import TableEncoding
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,6 +76,8 @@ class Dataset:
     """One per feature, where they have names."""
     shrink: int = 1
     """By how much the sides of the images were reduced; see :meth:`shrunk`."""
+    encoding: TableEncoding | None = None
+    """What made the features of a table, where :func:`from_table` did; it is a part of what is trained on them."""
 
     def __post_init__(self) -> None:
         if self.num_classes < 2:
@@ -133,7 +138,7 @@ class Dataset:
             return Preprocessing("files", **common, resize=inputs.resize, square=inputs.square, depth=inputs.depth)
         if self.is_image:
             return Preprocessing("images", **common, shrink=self.shrink)
-        return Preprocessing("features", **common, names=self.feature_names)
+        return Preprocessing("features", **common, names=self.feature_names, encoding=self.encoding)
 
     def first_per_class(self, size: int) -> Dataset:
         """The data set with the first ``size // classes`` training samples of each class, in their order.
@@ -198,6 +203,9 @@ class Dataset:
         if self.clean_labels is not None:
             digest.update(b"clean")
             digest.update(np.ascontiguousarray(self.clean_labels, "<i8").data)
+        if self.encoding is not None:
+            digest.update(b"encoding")
+            digest.update(json.dumps(asdict(self.encoding)).encode())
         return digest.hexdigest()
 
 
@@ -261,8 +269,7 @@ def _warn_about_twins(dataset: Dataset) -> None:
         keys: list[Any] = inputs.paths.tolist()
     else:
         each = max(1, inputs[:1].nbytes)
-        few = inputs[: min(_MOST_COMPARED, _MOST_BYTES // each)]
-        keys = [hashlib.blake2b(row, digest_size=12).digest() for row in np.ascontiguousarray(few)]
+        keys = duplicates(inputs[: min(_MOST_COMPARED, _MOST_BYTES // each)]).tolist()
     first: dict[Any, int] = {}
     twins = [
         (before, place)

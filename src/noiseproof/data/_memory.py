@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from noiseproof.classes import Classes, Labels, read_labels
 from noiseproof.data._arrays import checked_inputs, image_moments
 from noiseproof.data._dataset import Dataset, Part, check_classes
+from noiseproof.data._encoding import TableEncoding
 from noiseproof.data._features import check_reach, moments
 from noiseproof.errors import DataError, LabelError
 
@@ -16,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from noiseproof.data._table import Table
 
 _MOST_BYTES = 1 << 33
 
@@ -82,6 +86,27 @@ def in_memory(
             feature_names=names,
         )
     )
+
+
+def from_table(table: Table, labels: Any, *, name: str = "table", class_names: Sequence[Any] | None = None) -> Dataset:
+    """A data set from a table of numbers, text, dates and gaps, whose encoding is measured on it.
+
+    Args:
+        table: what to learn from, without the labels.
+        labels: ``(N,)``, as for :func:`in_memory`.
+        name: for tables.
+        class_names: as for :func:`in_memory`.
+
+    Raises:
+        DataError: there is no column to learn from, or labels are no classes.
+
+    Warns:
+        DataWarning: columns of free text are left out, or text stands among numbers.
+    """
+    encoding = TableEncoding.fit(table)
+    dataset = in_memory(encoding.encode(table), labels, class_names=class_names, name=name)
+    zeros, ones = (0.0,) * encoding.width, (1.0,) * encoding.width
+    return replace(dataset, mean=zeros, std=ones, feature_names=encoding.feature_names, encoding=encoding)
 
 
 def _labels(values: Any, count: int, what: str, name: str) -> Labels:

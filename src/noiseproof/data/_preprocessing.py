@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from noiseproof.data._encoding import TableEncoding  # noqa: TC001 - what reads a predictor looks it up
 from noiseproof.errors import DataError
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ class Preprocessing:
         resize: the length of the short side of a decoded image file, before ``shape`` is cut out of its middle.
         square: whether both sides get that length.
         depth: how many bits of gray images of 16 bits are used.
+        encoding: what makes the features of a table, where they were made of one.
 
     Raises:
         DataError: these cannot be those of any data.
@@ -45,6 +47,7 @@ class Preprocessing:
     resize: int = 0
     square: bool = False
     depth: int = 16
+    encoding: TableEncoding | None = None
 
     def __post_init__(self) -> None:
         last = self.shape[-1] if self.shape else 0
@@ -57,10 +60,11 @@ class Preprocessing:
             and all(map(math.isfinite, (*self.mean, *self.std)))
             and min(self.std) > 0
             and self.shrink >= 1
+            and (self.encoding is None or (self.kind == "features" and self.shape == (self.encoding.width,)))
             and (self.kind != "files" or (self.shape[0] == self.shape[1] <= self.resize <= _MOST_VALUES))
         )
         if not fits:
-            raise DataError(f"no preprocessing of {self.kind}: {self}")
+            raise DataError(f"no preprocessing of {self.kind}: {self!r:.500}")
 
     @property
     def is_image(self) -> bool:

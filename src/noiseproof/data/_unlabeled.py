@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-import re
 import warnings
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,22 +10,22 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noiseproof.data._cells import TEXT_TABLES, read_cells
 from noiseproof.data._decode import Unreadable, check_pillow, gray, try_decode
 from noiseproof.data._features import check_features, check_reach
 from noiseproof.data._files import IMAGE_ENDINGS, ImageFiles, Inside, folder_images
 from noiseproof.data._label_list import LABEL_COLUMNS, NAME_COLUMNS
 from noiseproof.data._preprocessing import shrink_images
+from noiseproof.data._table import TABLES, read_table, table_of
 from noiseproof.errors import DataError, DataWarning, shorten, suggest
-from noiseproof.untrusted import MOST_VALUES, is_number, open_npz, read_npy, read_text
+from noiseproof.untrusted import is_number, open_npz, read_npy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
     from noiseproof.data._preprocessing import Preprocessing
-
-_TABLES = (".csv", ".tsv", ".txt")
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,8 +53,10 @@ def read_unlabeled(
     ================ ================================================================================================
     .npz             the array ``features`` or ``images``; other arrays do not count, but for the one named by ``key``
     .npy             the array
-    .csv, .tsv, .txt for features a table, whose columns of labels and text do not count; with a header, features that
+    .csv, .tsv, .txt for a network that learned from a table, its columns by name, as :func:`read_table` reads them. For
+                     other features a table, whose columns of labels and text do not count; with a header, features that
                      have names are found by them. For images a list with a path in each line, or in a column
+    .parquet         for a network that learned from a table, its columns by name
     a folder         every image in it, at any depth
     an image         itself
     ================ ================================================================================================
@@ -81,26 +80,35 @@ def read_unlabeled(
     if ending == ".npy":
         _refuse_key(key, path)
         return unlabeled_arrays(read_npy(path), preprocessing, str(path))
-    if ending in _TABLES:
-        table = _Table(path, key)
+    if preprocessing.encoding is not None and ending in TABLES:
+        table = read_table(path, as_text=() if key is None else (key,))
+        keys = None if key is None else [name or "" for name in table[key]]
+        return unlabeled_arrays(table, preprocessing, keys=keys)
+    if ending in TEXT_TABLES:
+        rows = _Rows(path, key)
         if preprocessing.is_image:
-            return _listed(table, preprocessing, Path(root) if root is not None else path.parent)
-        return _from_table(table, preprocessing)
+            return _listed(rows, preprocessing, Path(root) if root is not None else path.parent)
+        return _from_rows(rows, preprocessing)
     raise DataError(
         f"cannot read inputs from {path}: expected {'image files, ' if preprocessing.is_image else ''}a .npz or .npy "
         f"file, {'a folder of images, or a list of them' if preprocessing.is_image else 'or a table'} "
-        f"({', '.join(_TABLES)})"
+        f"({', '.join(TEXT_TABLES if preprocessing.encoding is None else TABLES)})"
     )
 
 
 def unlabeled_arrays(
     inputs: Any, preprocessing: Preprocessing, where: str = "inputs", keys: Sequence[str | int] | None = None
 ) -> Unlabeled:
-    """Inputs that are in memory: an array, a tensor, nested lists, a data frame, or image files.
+    """Inputs that are in memory: an array, a tensor, nested lists, a data frame, a table, or image files.
+
+    A network that learned from a table finds its columns by name. It takes an array only if it learned from one.
 
     Raises:
         DataError: they are not of this kind and shape, or hold a number that is not finite.
     """
+    if preprocessing.encoding is not None and not isinstance(inputs, ImageFiles):
+        table = table_of(inputs, where)
+        return Unlabeled(preprocessing.encoding.encode(table), range(len(table)) if keys is None else keys, {})
     if isinstance(inputs, ImageFiles):
         names = inputs.names(np.arange(len(inputs)))
         return _of_files(inputs, names if keys is None else keys, preprocessing)
@@ -188,8 +196,8 @@ def _refuse_key(key: str | None, path: Path) -> None:
         raise DataError(f"{path} has no columns: leave --key {key} out")
 
 
-class _Table:
-    """The cells of a text file: rows of as many cells each, under a header or not.
+class _Rows:
+    """The cells of a text file of features or of paths, under a header or not.
 
     Args:
         path: the file.
@@ -201,21 +209,12 @@ class _Table:
 
     def __init__(self, path: Path, key: str | None) -> None:
         self.path = path
-        text = read_text(path, errors="surrogateescape")
-        first = next((line for line in text.splitlines() if line.strip()), "")
-        mark = next((mark for mark in ",;\t" if mark in first), None)
-        rows = list(_rows(text, mark, path))
-        if not rows:
-            raise DataError(f"{path} is empty")
+        rows = read_cells(path, errors="surrogateescape")
         self.head: list[str] = []
         if not any(is_number(cell) or _is_image(cell) for cell in rows[0]):
             self.head = rows.pop(0)
         if not rows:
             raise DataError(f"{path} has no rows below its header")
-        width = len(self.head or rows[0])
-        for number, row in enumerate(rows):
-            if len(row) != width:
-                raise DataError(f"{path}, row {number}: {len(row)} cells where {width} were expected")
         self.rows = rows
         self.key: int | None = None
         if key is not None:
@@ -238,33 +237,6 @@ class _Table:
         return self.head[place] if self.head else f"column {place}"
 
 
-def _rows(text: str, mark: str | None, path: Path) -> Iterator[list[str]]:
-    cells = 0
-    try:
-        lines: Iterator[list[str]] = (_words(line) for line in text.splitlines() if line.strip())
-        if mark is not None:
-            lines = csv.reader(io.StringIO(text, newline=""), delimiter=mark, skipinitialspace=True)
-        for row in lines:
-            cells += len(row)
-            if cells > MOST_VALUES:
-                raise DataError(f"{path} has more than {MOST_VALUES:,} cells: save the numbers as .npz")
-            if any(cell.strip() for cell in row):
-                yield [cell.strip() for cell in row]
-    except csv.Error as error:
-        raise DataError(f"cannot read {path}: {error}") from error
-
-
-def _words(line: str) -> list[str]:
-    """Cells that white space separates, where a path may have some too."""
-    match = _PATH.match(line.strip())
-    if match is None:
-        return line.split()
-    return [match["path"], *line.strip()[match.end() :].split()]
-
-
-_PATH = re.compile(r"(?P<path>.+(?:" + "|".join(map(re.escape, IMAGE_ENDINGS)) + r"))(?=\s|$)", re.IGNORECASE)
-
-
 def _is_image(cell: str) -> bool:
     return cell.lower().endswith(IMAGE_ENDINGS)
 
@@ -274,7 +246,7 @@ def _is_text(column: list[str]) -> bool:
     return any(column) and not any(map(is_number, column))
 
 
-def _from_table(table: _Table, preprocessing: Preprocessing) -> Unlabeled:
+def _from_rows(table: _Rows, preprocessing: Preprocessing) -> Unlabeled:
     """The columns of features: by name, or those of numbers that are no labels."""
     count = preprocessing.shape[0]
     if preprocessing.names and table.head:
@@ -313,7 +285,7 @@ def _from_table(table: _Table, preprocessing: Preprocessing) -> Unlabeled:
     return unlabeled_arrays(array, preprocessing, str(table.path), table.keys)
 
 
-def _listed(table: _Table, preprocessing: Preprocessing, root: Path) -> Unlabeled:
+def _listed(table: _Rows, preprocessing: Preprocessing, root: Path) -> Unlabeled:
     """The images that a list names."""
     names = {name.casefold() for name in NAME_COLUMNS}
     places = range(len(table.rows[0]))
