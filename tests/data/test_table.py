@@ -16,7 +16,7 @@ import torch
 from pyarrow import parquet
 
 from noiseproof import data
-from noiseproof.data import Table, read_table, table_of
+from noiseproof.data import Table, _cells, read_table, table_of
 from noiseproof.data import _table as module
 from noiseproof.errors import DataError
 
@@ -240,9 +240,24 @@ def test_what_cannot_be_read_is_refused(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "MOST_VALUES", 3)
     with pytest.raises(DataError, match="has 2 rows of 2 columns: expected at most 3 cells"):
         read_table(tmp_path / "t.parquet")
+    monkeypatch.setattr(_cells, "MOST_VALUES", 3)
+    with pytest.raises(DataError, match=r"has more than 3 cells: save it as .parquet"):
+        read_table(_written(tmp_path, "a,b\n1,2\n"))
     (tmp_path / "t.parquet").write_bytes(content[: len(content) // 2])
     with pytest.raises(DataError, match="cannot read"):
         read_table(tmp_path / "t.parquet")
+
+
+def test_changed_bytes_are_found_where_a_file_has_checksums(tmp_path: Path) -> None:
+    path = tmp_path / "t.parquet"
+    values = np.arange(1000.0) + 0.5
+    parquet.write_table(
+        pa.table({"a": values}), path, write_page_checksum=True, use_dictionary=False, compression="none"
+    )
+    content = path.read_bytes()
+    path.write_bytes(content.replace(values[500].tobytes(), values[501].tobytes()))
+    with pytest.raises(DataError, match="cannot read"):
+        read_table(path)
 
 
 @pytest.mark.parametrize(

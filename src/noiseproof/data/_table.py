@@ -380,7 +380,7 @@ def _read_parquet(path: Path) -> Any:
                 )
             # A text that comes a million times is in memory once.
             texts = [field.name for field in fields if kinds.is_string(field.type)]
-            return parquet.ParquetFile(file, read_dictionary=texts).read()
+            return parquet.ParquetFile(file, read_dictionary=texts, page_checksum_verification=True).read()
         except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             if isinstance(error, DataError):
                 raise
