@@ -1,7 +1,11 @@
 """Train classifiers on wrong labels.
 
-The sub-packages are imported on first use, so that ``import noiseproof`` is instant:
+:func:`fit` makes a good model of labels that are partly wrong, and :func:`load` reads what it has saved. The
+sub-packages are imported on first use, so that ``import noiseproof`` is instant:
 
+* :mod:`noiseproof.fitting` – from such data to a model: what :func:`fit` does
+* :mod:`noiseproof.fitted` – such a model
+* :mod:`noiseproof.auditing` – what predictions say of the labels
 * :mod:`noiseproof.losses` – noise-robust losses as an algebra of definitions and operators (torch)
 * :mod:`noiseproof.noise` – label-noise generators and their manifests (NumPy only)
 * :mod:`noiseproof.data` – data sets in the layouts that users have on disk
@@ -9,7 +13,7 @@ The sub-packages are imported on first use, so that ``import noiseproof`` is ins
 * :mod:`noiseproof.literature` – published methods as data: loss, parameters, regularization, source
 * :mod:`noiseproof.methods` – what takes a training step: a loss, or more
 * :mod:`noiseproof.train` – recipes and the training loop
-* :mod:`noiseproof.prediction` – what was trained, as something that gives predictions: :func:`load` makes it
+* :mod:`noiseproof.prediction` – what was trained, as something that gives predictions
 * :mod:`noiseproof.run` – what runs next, and where it is computed: here, in processes, on a cluster
 * :mod:`noiseproof.results` – tables of finished runs, and published figures beside them
 * :mod:`noiseproof.bench` – grids of recipes, and the runs that they need
@@ -26,8 +30,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from noiseproof import (
+        auditing,
         bench,
         data,
+        fitted,
+        fitting,
         literature,
         losses,
         methods,
@@ -41,14 +48,19 @@ if TYPE_CHECKING:
         theory,
         train,
     )
+    from noiseproof.fitted import load
+    from noiseproof.fitting import fit
     from noiseproof.losses import make_loss
-    from noiseproof.prediction import load
 
 __version__ = version("noiseproof")
 __all__ = [
     "__version__",
+    "auditing",
     "bench",
     "data",
+    "fit",
+    "fitted",
+    "fitting",
     "literature",
     "load",
     "losses",
@@ -66,7 +78,7 @@ __all__ = [
 ]
 
 
-_FUNCTIONS = {"load": "prediction", "make_loss": "losses"}
+_FUNCTIONS = {"fit": "fitting", "load": "fitted", "make_loss": "losses"}
 
 
 def __getattr__(name: str) -> Any:

@@ -233,7 +233,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def examples() -> list[str]:
     """Every command that a help text, a page of the documentation or the end of a benchmark tells people to paste."""
     texts = [cli._EXAMPLES, cli.bench._NEXT]
-    texts += [module._EXAMPLES for module in (cli.train, cli.bench, cli.predict, cli.methods, cli.noise)]
+    texts += [module._EXAMPLES for module in (cli.fit, cli.train, cli.bench, cli.predict, cli.methods, cli.noise)]
     lines = [line.strip() for text in texts for line in text.splitlines()]
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         lines += [line.removeprefix("$ ") for line in page.read_text().splitlines() if line.startswith("$ ")]
@@ -283,7 +283,15 @@ def test_examples_work_when_pasted(
         image_sets.write_lines(Path("train.txt"), lines[:20])
         image_sets.write_lines(Path("test.txt"), lines[20:])
     cli.main(["noise", "symmetric", "--data", "digits", "--rate", "0.3", "--out", "noisy.json"])
-    if "predict" in example.split():
+    if arguments_of_fit := re.search(r"(wines|patients)\.(csv|parquet|model)", example):
+        _write_table(Path(f"{arguments_of_fit[1]}.csv"), random)
+        if arguments_of_fit[2] == "parquet":
+            parquet = pytest.importorskip("pyarrow.parquet")
+            parquet.write_table(pytest.importorskip("pyarrow.csv").read_csv("patients.csv"), "patients.parquet")
+    if arguments_of_fit and arguments_of_fit[2] == "model":
+        cli.main(["fit", "wines.csv", "--label", "quality", "--budget", "100 updates"])
+        Path("wines.csv").rename("new.csv")
+    elif "predict" in example.split():
         # Ahead of it is a run on such data, and new ones.
         np.savez("new.npz", features=random.normal(size=(3, 5)), customer=np.array(["ada", "bob", "eve"]))
         Path("new.csv").write_text("customer,a,b,c,d,e\nada,1,2,3,4,5\n", encoding="utf-8")
@@ -297,11 +305,23 @@ def test_examples_work_when_pasted(
     ).stdout.splitlines()
     assert expanded == shlex.split(command), "the shell would change this example"
     arguments = expanded[1:]
+    if arguments[0] == "fit":
+        arguments += ["--budget", "100 updates"]
     if arguments[0] in ("train", "bench"):
         arguments += ["--set", "epochs=1"]
         if arguments[1] in ("demo", "my-grid.toml", "mine.toml"):
             arguments += ["--set", "grid.seeds=[1]"]
     assert cli.main(arguments) == 0, capsys.readouterr().err
+
+
+def _write_table(path: Path, random: np.random.Generator) -> None:
+    """A table with the columns that examples name."""
+    numbers, kinds = random.normal(size=(120, 3)), random.integers(0, 2, 120)
+    lines = ["quality,diagnosis,patient,visit,sugar,acid,color,checked"]
+    for row, (values, kind) in enumerate(zip(numbers, kinds, strict=True)):
+        cells = ["good" if values[0] > 0 else "bad", "ill" if values[1] > 0 else "well", row // 2, row]
+        lines.append(",".join(map(str, [*cells, *values[:2], "red" if kind else "white", "no"])))
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 def test_ctrl_c_says_that_the_work_is_saved(tmp_path: Path) -> None:

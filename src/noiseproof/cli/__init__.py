@@ -7,21 +7,22 @@ import warnings
 from typing import NoReturn
 
 from noiseproof import __version__
-from noiseproof.cli import bench, methods, noise, predict, recipes, reproduce, theory, train
+from noiseproof.cli import bench, fit, methods, noise, predict, recipes, reproduce, theory, train
 from noiseproof.cli._options import import_named
 from noiseproof.cli._streams import complain, standard_streams
 from noiseproof.errors import NoiseproofError
 from noiseproof.extras import extra_of, missing
 from noiseproof.formats import printable
 
-_COMMANDS = (train, bench, predict, reproduce, methods, noise, theory, recipes)
+_COMMANDS = (fit, train, bench, predict, reproduce, methods, noise, theory, recipes)
 
 _EXAMPLES = """\
 examples:
+  noiseproof fit wines.csv --label quality     the best model of labels that are partly wrong, in wines.model
+  noiseproof predict wines.model new.csv       which classes it sees in new data
   noiseproof bench demo                    four losses on digits with 60 % wrong labels, in two minutes
   noiseproof reproduce                     the published tables and figures that it trains and compares
   noiseproof train digits --noise symmetric --rate 0.4 --method gce
-  noiseproof predict runs/RUN new.npz      which classes a trained network sees in new data
   noiseproof methods --dataset cifar10     the published methods and their parameters
   noiseproof noise symmetric --data digits --rate 0.3 --out noisy.json
   noiseproof theory --symmetric 0.6        which losses are guaranteed to tolerate a noise

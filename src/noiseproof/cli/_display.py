@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
+    from noiseproof.fitting import FitProgress
     from noiseproof.formats import TextTable
     from noiseproof.run import GridProgress
 
@@ -95,8 +96,8 @@ def _that_fit(texts: list[list[str]], width: int, most: int | None, out: Console
     yield columns
 
 
-class GridDisplay:
-    """A progress bar with the time left; where output is no terminal, a line per finished run and per minute."""
+class _Display:
+    """A progress bar with the time left; where output is no terminal, a line now and then."""
 
     def __init__(self) -> None:
         self._bar = Bar(
@@ -120,18 +121,36 @@ class GridDisplay:
         if console.is_terminal:
             self._bar.stop()
 
-    def __call__(self, progress: GridProgress) -> None:
+    def _show(self, done: float, text: str, *, speak: bool) -> None:
+        """Show where it stands; as a line too if there is something to say, or nothing was said for a minute."""
         now = time.monotonic()
         if self._began is None:
-            # Runs that were finished before cost nothing and would spoil the estimate.
-            if progress.run is None:
-                return
-            self._began = now, progress.done
-        text = f"{describe(progress)}{_left(*self._began, now, progress.done)}"
-        self._bar.update(self._task, completed=100 * progress.done, description=text)
-        if not console.is_terminal and (progress.run is None or now - self._spoke > 60):
+            self._began = now, done
+        text = f"{text}{_left(*self._began, now, done)}"
+        self._bar.update(self._task, completed=100 * done, description=text)
+        if not console.is_terminal and (speak or now - self._spoke > 60):
             self._spoke = now
-            say(f"{100 * progress.done:3.0f} %  {text}")
+            say(f"{100 * done:3.0f} %  {text}")
+
+
+class GridDisplay(_Display):
+    """Where a grid stands, and a line per finished run."""
+
+    def __call__(self, progress: GridProgress) -> None:
+        # Runs that were finished before cost nothing and would spoil the estimate.
+        if self._began is not None or progress.run is not None:
+            self._show(progress.done, describe(progress), speak=progress.run is None)
+
+
+class FitDisplay(_Display):
+    """Where a fit stands, and a line per stage."""
+
+    _stage = ""
+
+    def __call__(self, progress: FitProgress) -> None:
+        stage = progress.what.partition(",")[0]
+        self._show(progress.done, progress.what, speak=stage != self._stage)
+        self._stage = stage
 
 
 def _left(began: float, start: float, now: float, done: float) -> str:

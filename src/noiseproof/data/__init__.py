@@ -20,11 +20,12 @@ from noiseproof.data._matching import match_labels
 from noiseproof.data._memory import from_table, in_memory
 from noiseproof.data._preprocessing import Preprocessing
 from noiseproof.data._scores import NormalScores
-from noiseproof.data._table import Table, read_table, table_of
+from noiseproof.data._table import TABLES, Table, missing, read_table, table_of
 from noiseproof.data._unlabeled import Unlabeled, read_unlabeled, unlabeled_arrays
 from noiseproof.data._webvision import webvision_mini
 
 __all__ = [
+    "TABLES",
     "CategoryColumn",
     "Dataset",
     "DateColumn",
@@ -54,6 +55,7 @@ __all__ = [
     "in_memory",
     "label_list",
     "match_labels",
+    "missing",
     "read_label_list",
     "read_table",
     "read_unlabeled",

@@ -55,6 +55,10 @@ class Dataset:
         std: what to divide by after that.
         clean_labels: the true training labels, where they are known and ``train.labels`` are not they.
         extra_tests: further test sets by name.
+        held_out: the places of the training samples that are held out, in ascending order, where the data say so
+            themselves; otherwise a recipe's ``validation`` draws them.
+        sample_weight: ``(N,)``, how much each training sample counts; ``None`` where all count alike.
+        trusted: ``(N,)``, which training labels a person has checked; ``None`` where nobody has.
     """
 
     name: str
@@ -78,6 +82,9 @@ class Dataset:
     """By how much the sides of the images were reduced; see :meth:`shrunk`."""
     encoding: TableEncoding | None = None
     """What made the features of a table, where :func:`from_table` did; it is a part of what is trained on them."""
+    held_out: NDArray[np.int64] | None = None
+    sample_weight: NDArray[np.float32] | None = None
+    trusted: NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         if self.num_classes < 2:
@@ -103,6 +110,29 @@ class Dataset:
                     f"{self.name}: {what} inputs have shape {part.inputs.shape[1:]}, training inputs "
                     f"{self.train.inputs.shape[1:]}"
                 )
+        self._check_samples()
+
+    def _check_samples(self) -> None:
+        """Refuse what is said of single training samples where it cannot be true."""
+        count = len(self.train)
+        held = self.held_out
+        if held is not None and not (
+            0 < len(held) < count and held[0] >= 0 and held[-1] < count and (np.diff(held) > 0).all()
+        ):
+            raise DataError(
+                f"{self.name}: held_out must be places of training samples in ascending order, some but not all of "
+                f"the {count}"
+            )
+        weight = self.sample_weight
+        if weight is not None:
+            if weight.shape != (count,):
+                raise DataError(f"{self.name}: sample_weight has shape {weight.shape}: expected ({count},)")
+            wrong = np.flatnonzero(~(np.isfinite(weight) & (weight >= 0)))
+            if len(wrong) or not weight.any():
+                found = f"{weight[wrong[0]]:g} at {wrong[0]}" if len(wrong) else "nothing but 0"
+                raise DataError(f"{self.name}: sample_weight is {found}: expected numbers from 0 on, not all of them 0")
+        if self.trusted is not None and self.trusted.shape != (count,):
+            raise DataError(f"{self.name}: trusted has shape {self.trusted.shape}: expected one for each of {count}")
 
     @property
     def classes(self) -> Classes:
@@ -160,6 +190,9 @@ class Dataset:
             train=Part(self.train.inputs[kept], self.train.labels[kept]),
             clean_labels=None if self.clean_labels is None else self.clean_labels[kept],
             source_index=kept if self.source_index is None else self.source_index[kept],
+            held_out=None if self.held_out is None else np.flatnonzero(np.isin(kept, self.held_out)),
+            sample_weight=None if self.sample_weight is None else self.sample_weight[kept],
+            trusted=None if self.trusted is None else self.trusted[kept],
         )
 
     def shrunk(self, factor: int) -> Dataset:
@@ -206,6 +239,11 @@ class Dataset:
         if self.encoding is not None:
             digest.update(b"encoding")
             digest.update(json.dumps(asdict(self.encoding)).encode())
+        for what in ("held_out", "sample_weight", "trusted"):
+            array = getattr(self, what)
+            if array is not None:
+                digest.update(what.encode())
+                digest.update(np.ascontiguousarray(array).data)
         return digest.hexdigest()
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from noiseproof.losses import make_loss
 from noiseproof.methods._base import Batch, Method, StepOutput
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ class RobustLoss(Method, name="loss"):
     """The loss of the labels, with the penalty of the network's head if it has one."""
 
     compiles = True
+    _checked = make_loss("ce", reduction="sum")
 
     def step(self, networks: Sequence[nn.Module], batch: Batch) -> StepOutput:
         """See :meth:`noiseproof.methods.Method.step`."""
@@ -32,6 +34,12 @@ class RobustLoss(Method, name="loss"):
         return StepOutput(loss if extra is None else loss + count * extra, count, logits, self.penalty(networks))
 
     def criterion_of(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The sum of the samples' losses, each times its weight."""
-        total: Tensor = self.criterion(logits, batch.labels, batch.weight)
-        return total
+        """The sum of the samples' losses, each times its weight. A label that was checked has cross-entropy."""
+        if batch.trusted is None:
+            total: Tensor = self.criterion(logits, batch.labels, batch.weight)
+            return total
+        checked = batch.trusted.to(logits.dtype)
+        weight = torch.ones_like(checked) if batch.weight is None else batch.weight.to(logits.dtype)
+        noisy: Tensor = self.criterion(logits, batch.labels, weight * (1 - checked))
+        right: Tensor = self._checked(logits, batch.labels, weight * checked)
+        return noisy + right

@@ -16,6 +16,7 @@ from noiseproof.models._networks import Network
 from noiseproof.models._precision import InPrecision, Precision, find_device, tensor_cores
 from noiseproof.models._resnet50 import resnet50
 from noiseproof.models._student import Judged, StudentHead
+from noiseproof.models._trees import Trees
 from noiseproof.models._weights import Weights
 from noiseproof.models._weights import read_weights as _read_weights
 from noiseproof.registry import Registry
@@ -36,6 +37,7 @@ __all__ = [
     "Network",
     "Precision",
     "StudentHead",
+    "Trees",
     "Weights",
     "canonical_head",
     "canonical_model",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from noiseproof.prediction import _extra  # noqa: F401 - the first of them
+from noiseproof.prediction._combine import combine
 from noiseproof.prediction._outputs import mean_logits, outputs_of
 from noiseproof.prediction._predictor import (
     PREDICTOR,
@@ -22,6 +23,7 @@ __all__ = [
     "Predictor",
     "WeightsFile",
     "check_output",
+    "combine",
     "default_output",
     "description_text",
     "load",

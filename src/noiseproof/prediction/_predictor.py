@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 PREDICTOR = "predictor.json"
 
-_MOST_BYTES = 8 << 30
+MOST_BYTES = 8 << 30
 """The size of a file of weights."""
 
 
@@ -43,12 +43,16 @@ class WeightsFile:
     sha256: str
 
 
+TREES = "trees"
+"""The model of a member that is :class:`noiseproof.models.Trees`."""
+
+
 @dataclass(frozen=True)
 class Member:
-    """A network of a predictor.
+    """A network of a predictor, or boosted trees.
 
     Attributes:
-        model: the network, as :func:`noiseproof.models.make_model` takes it.
+        model: the network, as :func:`noiseproof.models.make_model` takes it, or ``"trees"``.
         weights: its weights by the epoch that they are of: ``"last"``, and ``"selected"`` where one was chosen on
             noisy validation data.
         head: what takes the place of its linear classifier, if anything does.
@@ -209,6 +213,26 @@ class _Tempered(nn.Module):
         return logits if self._temperature == 1 else logits / self._temperature
 
 
+def read_description(folder: Path) -> Description:
+    """What the ``predictor.json`` of a folder says.
+
+    Raises:
+        RunError: there is none, or it was changed.
+    """
+    path = folder / PREDICTOR
+    try:
+        if not path.exists():
+            ends = "has not finished" if (folder / "record.json").exists() else "is no folder of a finished run"
+            raise RunError(f"{folder} {ends}: there is no {PREDICTOR} in it, which a run writes at its end")
+        description = _DESCRIPTIONS.validate_python(read_document(path, "predictor"))
+        Classes(description.class_names)
+        if not description.members or len(description.class_names) < 2:
+            raise ContainerError("it has no members or no classes")
+    except (OSError, ValueError) as error:
+        raise RunError(f"cannot read {path}: {error}. Restore the file, or train again.") from error
+    return description
+
+
 def load(
     folder: str | Path,
     *,
@@ -229,17 +253,7 @@ def load(
         RunError: there is no finished run, its files were changed, or it has no such epoch or network.
     """
     folder = Path(folder)
-    path = folder / PREDICTOR
-    try:
-        if not path.exists():
-            ends = "has not finished" if (folder / "record.json").exists() else "is no folder of a finished run"
-            raise RunError(f"{folder} {ends}: there is no {PREDICTOR} in it, which a run writes at its end")
-        description = _DESCRIPTIONS.validate_python(read_document(path, "predictor"))
-        Classes(description.class_names)
-        if not description.members or len(description.class_names) < 2:
-            raise ContainerError("it has no members or no classes")
-    except (OSError, ValueError) as error:
-        raise RunError(f"cannot read {path}: {error}. Restore the file, or train again.") from error
+    description = read_description(folder)
     given: list[nn.Module | None] = [None] * len(description.members)
     if network is not None:
         given = [network] if isinstance(network, nn.Module) else list(network)
@@ -269,7 +283,7 @@ def _network_of(
     if network is None:
         network = _empty_network(description, member, path)
     try:
-        content = read_bytes(path, _MOST_BYTES)
+        content = read_bytes(path, MOST_BYTES)
     except DataError as error:
         raise RunError(str(error)) from error
     found = hashlib.sha256(content).hexdigest()
@@ -280,7 +294,9 @@ def _network_of(
         )
     try:
         network.load_state_dict(tensors_of(content), assign=True)
-    except RuntimeError as error:
+        if isinstance(network, models.Trees):
+            network.check(description.preprocessing.input_shape[0])
+    except (RuntimeError, SpecError) as error:
         raise RunError(f"the weights in {path} are not those of this network: {error}") from error
     return network
 
@@ -288,15 +304,19 @@ def _network_of(
 def _empty_network(description: Description, member: Member, path: Path) -> nn.Module:
     """The network without memory for its weights, after a look at whether the file has as many as it takes."""
     try:
-        with torch.device("meta"):
-            network = models.make_model(
-                member.model,
-                input_shape=description.preprocessing.input_shape,
-                num_classes=len(description.class_names),
-                head=member.head,
-            )
         with safe_open(path, "pt") as file:
             stored = {key: tuple(file.get_slice(key).get_shape()) for key in file.keys()}  # noqa: SIM118 - no mapping
+        network: nn.Module
+        with torch.device("meta"):
+            if member.model == TREES:
+                network = models.Trees.with_sizes_of(stored, len(description.class_names))
+            else:
+                network = models.make_model(
+                    member.model,
+                    input_shape=description.preprocessing.input_shape,
+                    num_classes=len(description.class_names),
+                    head=member.head,
+                )
     except SpecError as error:
         modules = ", ".join(member.code)
         hint = f". It came from {modules}: import that, or give the network" if modules else ""

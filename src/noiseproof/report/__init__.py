@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from noiseproof.report._write import write_report, write_reproduction
+from noiseproof.report._write import render_page, write_report, write_reproduction
 
-__all__ = ["write_report", "write_reproduction"]
+__all__ = ["render_page", "write_report", "write_reproduction"]

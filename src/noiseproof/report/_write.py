@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -118,11 +117,25 @@ def _told(what: str) -> Iterator[None]:
 
 
 def _page(**content: object) -> str:
+    return render_page("page.html.j2", **content)
+
+
+def render_page(template: str, **content: object) -> str:
+    """A page from one of the package's templates, as HTML that loads nothing.
+
+    Raises:
+        ModuleNotFoundError: Jinja2 is missing.
+    """
     import jinja2
 
-    environment = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, finalize=_shown)
-    text = resources.files("noiseproof.report").joinpath("page.html.j2").read_text(encoding="utf-8")
-    return environment.from_string(text).render(**content)
+    environment = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=_shown,
+        loader=jinja2.PackageLoader("noiseproof.report", "."),
+    )
+    return environment.get_template(template).render(**content)
 
 
 def _shown(value: object) -> object:

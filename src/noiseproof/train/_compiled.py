@@ -61,6 +61,8 @@ class CompiledSteps(EagerSteps):
             raise RunError("--fast is for data in memory, and image files are decoded as they come: leave it out")
         if recipe.samples == "features":
             raise RunError("--fast keeps no features of the samples: leave it out, or set samples to 'scores'")
+        if state.sets.weight is not None or state.sets.trusted is not None:
+            raise RunError("--fast is for samples that all count alike, none of them trusted more: leave it out")
         if not method.compiles:
             raise RunError(f"--fast is for methods that are a loss alone, which {method.name} is not: leave it out")
         self.inputs = state.sets.train

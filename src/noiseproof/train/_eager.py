@@ -53,7 +53,8 @@ class EagerSteps:
         """Change the networks by the loss of some samples, and note what they said of them."""
         state = self.state
         labels = state.sets.labels[index]
-        output = self.step(Batch(views, labels, index))
+        weight, trusted = (None if each is None else each[index] for each in (state.sets.weight, state.sets.trusted))
+        output = self.step(Batch(views, labels, index, weight, trusted))
         objective = output.loss / output.weight
         if output.penalty is not None:
             objective = objective + output.penalty

@@ -86,6 +86,13 @@ def prepare(recipe: Recipe, dataset: datasets.Dataset, data_dir: str | Path) -> 
         )
     noisy = make_noise(recipe, dataset, data_dir)
     labels = dataset.train.labels if noisy is None else noisy.labels
+    if dataset.held_out is not None:
+        if recipe.validation:
+            raise RecipeError(
+                f"validation: {dataset.name} says itself which samples are held out: leave {recipe.validation:g} out"
+            )
+        kept = np.setdiff1d(np.arange(len(labels)), dataset.held_out)
+        return Task(dataset, noisy, labels, kept, dataset.held_out)
     order = numpy_stream(recipe.seed, "split").permutation(len(labels))
     held_out = round(recipe.validation * len(labels))
     if recipe.validation and not 0 < held_out < len(labels) - 1:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -28,6 +28,8 @@ class Sets:
         train: the inputs of the training part.
         labels: ``(N,)``, to learn from.
         wrong: ``(N,)``, which of them are wrong; ``None`` where nobody knows.
+        weight: ``(N,)``, how much each sample counts; ``None`` where all count alike.
+        trusted: ``(N,)``, which of the labels a person has checked; ``None`` where nobody has.
         balance: ``(N,)``, the labels that each epoch has as many of; ``None`` where an epoch is the training part.
         measured: what accuracies are measured on, by name: ``"validation"`` with noisy labels, ``"test"`` and further
             test sets.
@@ -37,6 +39,8 @@ class Sets:
     train: Inputs
     labels: Tensor
     wrong: Tensor | None
+    weight: Tensor | None
+    trusted: Tensor | None
     balance: NDArray[np.int64] | None
     measured: dict[str, tuple[Inputs, Tensor]]
     places: dict[str, NDArray[np.int64]]
@@ -76,8 +80,14 @@ def make_sets(task: Task, recipe: Recipe, device: torch.device, reader: Reader |
     return Sets(
         train=make_inputs(dataset.preprocessing, task.inputs(task.train), device, reader),
         labels=torch.from_numpy(task.labels[task.train]).to(device),
-        wrong=None if task.wrong is None else torch.from_numpy(task.wrong[task.train]).to(device),
+        wrong=_on(device, task.wrong, task.train),
+        weight=_on(device, dataset.sample_weight, task.train),
+        trusted=_on(device, dataset.trusted, task.train),
         balance=balance,
         measured=measured,
         places={"train": task.train, "validation": task.validation},
     )
+
+
+def _on(device: torch.device, values: NDArray[Any] | None, index: NDArray[np.int64]) -> Tensor | None:
+    return None if values is None else torch.from_numpy(values[index]).to(device)

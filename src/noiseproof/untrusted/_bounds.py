@@ -68,9 +68,10 @@ def read_bytes(path: Path, most: int) -> bytes:
         DataError: it cannot be read, or is larger.
     """
     with open_file(path) as file:
-        check_size(size_of(file), most, str(path))
+        size = size_of(file)
+        check_size(size, most, str(path))
         try:
-            content = file.read(most + 1)
+            content = file.read(min(size, most) + 1)  # what is asked for is taken from memory, whatever there is
         except OSError as error:
             raise DataError(f"cannot read {path}: {error.strerror}") from error
     check_size(len(content), most, str(path))

@@ -1,0 +1,108 @@
+"""``noiseproof fit``: from data whose labels are partly wrong to a model."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from noiseproof.cli._options import add_device, add_import
+from noiseproof.cli._streams import say
+
+if TYPE_CHECKING:
+    from noiseproof.fitted import Model
+
+_EXAMPLES = """\
+examples:
+  noiseproof fit wines.csv --label quality
+  noiseproof fit patients.parquet --label diagnosis --group patient --key visit --budget 30m
+  noiseproof fit photos
+  noiseproof fit my.npz --budget 2m --out digits.model
+
+DATA is a table (.csv, .tsv, .txt, .parquet), arrays in a .npz file, or a folder of images with a folder for each class.
+An interrupted fit goes on when the same command is given again; a finished one is not done twice.
+"""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser(
+        "fit",
+        help="make the best model of labels that are partly wrong",
+        description="Make the best model that can be had of labels of which some are wrong, without clean ones.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("data", type=Path, metavar="DATA", help="a table, arrays, or a folder of images")
+    parser.add_argument("--label", metavar="COLUMN", help="the column of a table that holds the labels")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the model is written (default: NAME.model)")
+    parser.add_argument(
+        "--budget", default="10m", help="the most that it may take: 30s, 10m, 1h, or '2000 updates' (default: 10m)"
+    )
+    parser.add_argument(
+        "--metric",
+        default="accuracy",
+        choices=("accuracy", "balanced accuracy"),
+        help="what rules the choice (default: accuracy)",
+    )
+    parser.add_argument("--group", metavar="COLUMN", help="rows of one value are never on two sides of a split")
+    parser.add_argument("--trusted", metavar="COLUMN", help="which labels are known to be right: yes or no")
+    parser.add_argument("--weight", metavar="COLUMN", help="how much each row counts")
+    parser.add_argument("--key", metavar="COLUMN", help="what each row is called")
+    parser.add_argument("--test", type=Path, metavar="FILE", help="scored at the end; it chooses nothing")
+    parser.add_argument("--report", type=Path, metavar="FOLDER", help="write a page that tells all of it")
+    parser.add_argument("--seed", type=int, default=1, help="of everything that is drawn (default: 1)")
+    parser.add_argument(
+        "--model", metavar="NETWORK", help="the network, as in recipes (default: one that fits the data)"
+    )
+    parser.add_argument("--plan", type=Path, metavar="FILE", help="repeat the plan.json of another model")
+    parser.add_argument("--jobs", type=int, metavar="N", help="networks at once (default: all cores, where worth it)")
+    parser.add_argument("--dry-run", action="store_true", help="say what was found and what will race, and end")
+    add_device(parser)
+    add_import(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Fit, and say what was found, what raced and what came out."""
+    from noiseproof.cli._display import FitDisplay, show_table
+    from noiseproof.fitting import candidates_table, fit, look
+    from noiseproof.train import keep_freed_memory
+
+    out = options.out or Path(f"{options.data.resolve().stem}.model")
+    columns = {"groups": options.group, "trusted": options.trusted, "sample_weight": options.weight}
+    given = look(options.data, label=options.label, keys=options.key, **columns)
+    for sentence in given.found:
+        say(sentence)
+    if options.dry_run:
+        show_table(candidates_table())
+        return
+    keep_freed_memory()
+    with FitDisplay() as display:
+        model = fit(
+            given,
+            budget=options.budget,
+            folder=out,
+            metric=options.metric,
+            seed=options.seed,
+            network=options.model,
+            plan=options.plan,
+            jobs=options.jobs,
+            device=options.device,
+            watch=display,
+        )
+    show_table(model.table())
+    for sentence in model.sentences():
+        say(sentence)
+    _score(model, options)
+    if options.report is not None:
+        names = model.report(options.report)
+        say(f"report: {options.report / names[0]}")
+    say(f"model: {out}", "Try next:", f"  noiseproof predict {out} new{options.data.suffix}")
+
+
+def _score(model: Model, options: argparse.Namespace) -> None:
+    """The accuracy on a test set that chose nothing."""
+    if options.test is not None:
+        score, count = model.score_file(options.test, label=options.label)
+        say(f"{options.test}: {options.metric} {score:.2%} on {count:,} labels that chose nothing")

@@ -1,0 +1,138 @@
+"""What a fit has found, raced and made, in words and tables: the same for terminal and page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from noiseproof.formats import TextTable
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_POOR = 0.5
+"""A class of which less is found is named."""
+
+_WIDE = 0.1
+"""A noise bracket wider than this says more about the model than about the labels."""
+
+_FEW = 100
+"""Samples of a class."""
+
+
+def candidates_table(summary: Mapping[str, Any]) -> TextTable:
+    """What raced."""
+    metric = summary["metric"]
+    rows = []
+    for each in summary["candidates"]:
+        behind = f"{100 * each['behind']:.1f} ± {100 * each['standard_error']:.1f}" if each["behind"] else "–"
+        status = "dropped" if each["dropped"] else "stayed"
+        score = f"{100 * each['score']:.1f}"
+        rows.append((each["name"], score, behind, f"{each['epoch']} of {each['epochs']}", status))
+    held_out = summary["held_out"]["samples"]
+    return TextTable(
+        "What raced",
+        ("candidate", f"{metric}, held-out given labels (%)", "behind the best", "best epoch", "race"),
+        tuple(rows),
+        (
+            f"On {held_out:,} held-out labels as they were given, of which some are wrong: this orders candidates, and "
+            "is no estimate of how often they are right. Epochs chosen as the best are a little too good.",
+        ),
+    )
+
+
+def summary_sentences(summary: Mapping[str, Any]) -> list[str]:
+    """What was made, and how sure the choice is."""
+    members = summary["members"]
+    names = list(dict.fromkeys(member["name"] for member in members))
+    best = summary["candidates"][0]["name"]
+    chosen = summary["chosen"]
+    if chosen == best:
+        choice = f"{chosen} agrees best with the held-out labels"
+    else:
+        choice = f"{chosen} is as good as {best}, which agrees best with the held-out labels, and simpler"
+    return [
+        f"{choice}. The model averages {len(members)} networks of {', '.join(names)}, trained on all data",
+        noise_sentence(summary["bracket"]),
+        *_about_classes(summary),
+    ]
+
+
+def noise_sentence(bracket: Mapping[str, float]) -> str:
+    """The range of wrong labels that predictions speak for."""
+    low, high = 100 * bracket["low"], 100 * bracket["high"]
+    text = (
+        f"Between {low:.0f} and {high:.0f} % of the labels may be wrong. This is no estimate: both ends come from how "
+        "well the networks predict labels, and hard samples look like wrong labels"
+    )
+    if bracket["high"] - bracket["low"] > _WIDE:
+        text += "; how wide the range is says that the networks are the limit here"
+    return text
+
+
+def clean_range(summary: Mapping[str, Any]) -> tuple[float, float]:
+    """Between what the accuracy on right labels lies if the noise lies in its bracket and is alike for all samples."""
+    accuracy = summary["held_out"]["accuracy"]
+    rates = (summary["bracket"]["low"], summary["bracket"]["high"])
+    found = [min(1.0, accuracy / max(1 - rate, 1e-9)) for rate in rates]
+    return min(accuracy, *found), max(found)
+
+
+def _about_classes(summary: Mapping[str, Any]) -> list[str]:
+    recall = {name: value for name, value in summary["held_out"]["recall"].items() if value is not None}
+    never = [name for name, value in recall.items() if value == 0]
+    poor = [name for name, value in recall.items() if 0 < value < _POOR]
+    told = []
+    if never:
+        told.append(f"Never predicted for a held-out sample: {', '.join(never)}")
+    if poor:
+        told.append(f"Less than half of the held-out samples are recognized of: {', '.join(poor)}")
+    return told
+
+
+def advice(summary: Mapping[str, Any]) -> list[str]:
+    """What would help most."""
+    counts = summary["class_counts"]
+    small = [name for name, count in counts.items() if count < _FEW]
+    bracket, held_out = summary["bracket"], summary["held_out"]
+    told = []
+    if summary["certain_errors"]:
+        told.append(f"Look at equal inputs with different labels: {summary['certain_errors']} are wrong for sure")
+    recall = {name: value for name, value in held_out["recall"].items() if value is not None}
+    if small:
+        told.append(f"More samples of {', '.join(small)}: fewer than {_FEW} are hard to learn from")
+    if bracket["high"] > _WIDE and recall:
+        worst = sorted(recall, key=lambda name: recall[name])[:3]
+        told.append(f"Check labels of {', '.join(worst)} first: there labels and predictions differ most")
+    if not told:
+        told.append("Labels and predictions agree well: more data of the kinds that will be met is what would help")
+    return told
+
+
+def recall_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, float, str]]:
+    """Of each class: its name, how many samples it has, and which share of the held-out ones is found."""
+    rows = []
+    for name, value in summary["held_out"]["recall"].items():
+        share = 0.0 if value is None else 100 * value
+        text = "none held out" if value is None else f"{share:.0f} %"
+        rows.append((name, f"{summary['class_counts'][name]:,} samples", share, text))
+    return rows
+
+
+def page_content(summary: Mapping[str, Any]) -> dict[str, Any]:
+    """What the page shows."""
+    low, high = clean_range(summary)
+    sentences: Sequence[str] = summary_sentences(summary)
+    return {
+        "title": f"A model of {len(summary['class_counts'])} classes from {summary['samples']:,} samples",
+        "summary": [
+            *sentences,
+            f"{summary['held_out']['accuracy']:.1%} of the held-out labels are predicted as given. If the noise is in "
+            f"the range above and alike for all samples, that is {low:.0%} to {high:.0%} of right labels; labels that "
+            "are wrong in a way that the networks learn make it less",
+        ],
+        "found": summary["found"],
+        "candidates": candidates_table(summary),
+        "recall": recall_rows(summary),
+        "about_recall": "Which share of the held-out samples of each given label is predicted as that label.",
+        "advice": advice(summary),
+    }

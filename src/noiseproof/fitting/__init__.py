@@ -1,0 +1,9 @@
+"""From data whose labels are partly wrong to a good model, with nothing to choose."""
+
+from __future__ import annotations
+
+from noiseproof.fitting._candidates import candidates_table
+from noiseproof.fitting._fit import FitProgress, fit
+from noiseproof.fitting._given import Given, look
+
+__all__ = ["FitProgress", "Given", "candidates_table", "fit", "look"]

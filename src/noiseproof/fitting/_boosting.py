@@ -1,0 +1,80 @@
+"""Boosted trees as a candidate for tables: scikit-learn grows them, and they are kept as arrays."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
+
+from noiseproof.data import standardized
+from noiseproof.models import Trees
+from noiseproof.seeding import derive
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from noiseproof.data import Dataset
+
+_MOST_TREES = 2000
+"""Of all classes together: what they cost grows with the classes."""
+
+_MOST_ITERATIONS, STEP = 100, 5
+"""Iterations, and after how many of them the trees are looked at."""
+
+
+@dataclass(frozen=True, eq=False)
+class Boosting:
+    """Boosted trees on a data set.
+
+    Args:
+        dataset: of features.
+        seed: of what is drawn.
+    """
+
+    dataset: Dataset
+    seed: int
+
+    @property
+    def iterations(self) -> int:
+        """How many there are at most: a multiple of the step."""
+        trees = 1 if self.dataset.num_classes == 2 else self.dataset.num_classes
+        return STEP * max(2, min(_MOST_ITERATIONS, _MOST_TREES // trees) // STEP)
+
+    def inputs(self) -> NDArray[np.float32]:
+        """``(N, features)``, as networks get them."""
+        dataset = self.dataset
+        return standardized(dataset.train.inputs, np.array(dataset.mean), np.array(dataset.std))  # type: ignore[arg-type]
+
+    def grow(self, index: NDArray[np.int64], iterations: int) -> Any:
+        """Trees from some of the samples."""
+        dataset = self.dataset
+        weight = None if dataset.sample_weight is None else dataset.sample_weight[index]
+        return HistGradientBoostingClassifier(
+            max_iter=iterations,
+            early_stopping=False,
+            random_state=derive(self.seed, "trees") % 2**32,
+        ).fit(self.inputs()[index], dataset.train.labels[index], weight)
+
+    def stages(self, folds: NDArray[np.int64], count: int) -> NDArray[np.float32]:
+        """``(stages, N, classes)``: what trees say, after every five iterations, of samples not learned from.
+
+        They are those of the first folds, one fold after the other, each in the order of the data.
+        """
+        inputs, found = self.inputs(), []
+        for fold in range(count):
+            held_out = np.flatnonzero(folds == fold)
+            grown = self.grow(np.flatnonzero(folds != fold), self.iterations)
+            stages = np.zeros((self.iterations // STEP, len(held_out), self.dataset.num_classes), np.float32)
+            for number, probabilities in enumerate(grown.staged_predict_proba(inputs[held_out]), 1):
+                if number % STEP == 0:
+                    stages[number // STEP - 1][:, grown.classes_] = probabilities
+            found.append(stages)
+        return np.concatenate(found, 1)
+
+    def final(self, stage: int) -> Trees:
+        """Trees from all samples, as long as the ``stage``-th stage, counted from 1."""
+        iterations = stage * STEP
+        grown = self.grow(np.arange(len(self.dataset.train)), iterations)
+        return Trees.of_boosting(grown, iterations, grown.classes_, self.dataset.num_classes)
