@@ -53,7 +53,7 @@ LAYERS = {
     "fitted": BASE | {"data", "prediction", "report"},
     "fitting": BASE
     | {"auditing", "data", "fitted", "losses", "models", "prediction", "report", "run", "theory", "train"},
-    "integrations": BASE | {"fitted", "fitting"},
+    "integrations": BASE | {"fitted", "fitting", "prediction"},
     "cli": BASE
     | {
         "train",

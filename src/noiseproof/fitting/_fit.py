@@ -29,7 +29,6 @@ from noiseproof.fitting._race import Race, Standing
 from noiseproof.fitting._temperature import find_temperature
 from noiseproof.prediction import Predictor, combine, load
 from noiseproof.run import Machine, run_recipes
-from noiseproof.train import read_record
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -245,7 +244,7 @@ class _Fitting:
         if allowed.updates < float("inf"):
             return within(self.plan, samples, candidates, allowed.updates)
         done = len(first) * self.plan.rungs[0].epochs * self.plan.steps(samples)
-        seconds = sum(_seconds(standing) for standing in first)
+        seconds = sum(standing.seconds for standing in first)
         at_once = self._machine(first).jobs or 1
         left = max(allowed.seconds - elapsed, 0.0) * _IN_RESERVE
         # What the first rung did is a part of the plan.
@@ -255,7 +254,7 @@ class _Fitting:
         """Where the rest runs: in several processes if what is left takes long enough for them to start."""
         if self.machine.jobs is not None:
             return self.machine
-        each = sum(_seconds(standing) for standing in first) / len(first)
+        each = sum(standing.seconds for standing in first) / len(first)
         expected = each * self.plan.rungs[-1].epochs / self.plan.rungs[0].epochs * len(self.candidates)
         return replace(self.machine, jobs=(os.cpu_count() or 1) if expected > _WORTH_PROCESSES else 1)
 
@@ -427,11 +426,6 @@ class _Fitting:
 def _probabilities(predictor: Predictor, inputs: Any) -> NDArray[np.float64]:
     given = Unlabeled(inputs, range(len(inputs)), {})
     return predictor.probabilities(given, workers=0).astype(np.float64)
-
-
-def _seconds(standing: Standing) -> float:
-    records = [read_record(folder) for folder in standing.folders]
-    return sum(record.seconds or 0.0 for record in records if record is not None)
 
 
 def _folder_of(record: Record) -> Path:

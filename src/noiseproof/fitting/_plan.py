@@ -41,8 +41,9 @@ _MOST_UPDATES = 20_000
 _SHORT = 400
 """Up to so many updates of a network, starting it takes as long as training it: there is one rung."""
 
-_FEW, _SMALL = 250, 1000
-"""With fewer samples only some candidates can be told apart; with fewer than the second, more folds are held out."""
+_FEW, _SMALL = 400, 1000
+"""With fewer samples only some candidates can be told apart. From there up to the second number three folds are held
+out, one after another: a single one would say little."""
 
 _BATCHES = ((100_000, 512), (20_000, 256), (500, 128), (250, 64), (100, 32), (0, 16))
 """From so many samples on, the size of a mini-batch."""

@@ -38,6 +38,7 @@ class Standing:
         hits: ``(N,)``, whether it agrees with each; the mean over three epochs.
         sums: ``(N, classes)``, the probabilities that it gave to the held-out samples: the mean over all epochs, or of
             trees those at their best.
+        seconds: what training it took.
         folders: of its runs, by fold; none of trees.
     """
 
@@ -47,6 +48,7 @@ class Standing:
     score: float
     hits: NDArray[np.float64]
     sums: NDArray[np.float64]
+    seconds: float = 0.0
     folders: tuple[Path, ...] = ()
 
 
@@ -130,6 +132,7 @@ class Race:
             score,
             hits,
             sums,
+            sum(record.seconds or 0.0 for record in records),
             tuple(Path(str(record.folder)) for record in records),
         )
 

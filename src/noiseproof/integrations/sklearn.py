@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from noiseproof.errors import DataWarning
 from noiseproof.fitted import Model
 from noiseproof.fitting import fit
+from noiseproof.prediction import Predictor, load
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -108,6 +109,7 @@ class NoiseproofClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
                 jobs=self.jobs,
                 device=self.device,
             )
+        self.model_.predictor = _exact(self.model_.folder, self.device)
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
@@ -119,7 +121,8 @@ class NoiseproofClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """``(N,)``, the likeliest of :attr:`classes_`."""
-        found: NDArray[Any] = self.classes_[self.predict_proba(X).argmax(1)]
+        best = self.predict_proba(X).argmax(1)
+        found: NDArray[Any] = self.classes_[best]
         return found
 
     def __getstate__(self) -> dict[str, Any]:
@@ -150,4 +153,11 @@ def _unpacked(content: bytes, device: str) -> Model:
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         for name in archive.namelist():
             (folder / Path(name).name).write_bytes(archive.read(name))
-    return Model(folder, device=device, is_temporary=True)
+    model = Model(folder, device=device, is_temporary=True)
+    model.predictor = _exact(folder, device)
+    return model
+
+
+def _exact(folder: Path, device: str) -> Predictor:
+    """The model's predictor in float64: what it says of a row does not depend on which rows are beside it."""
+    return load(folder, device=device, precision="64-true")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -239,6 +239,7 @@ def load(
     epoch: Literal["selected", "last"] | None = None,
     device: str = "auto",
     network: nn.Module | Sequence[nn.Module] | None = None,
+    precision: str | None = None,
 ) -> Predictor:
     """The classifier that a finished run left in its folder. Nothing in the folder is run or imported.
 
@@ -248,6 +249,7 @@ def load(
             by default the selected one where there is one.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         network: the network (or one for each member) where it is none of noiseproof's, to put the weights into.
+        precision: what is computed in, such as ``"64-true"``; by default what was trained in.
 
     Raises:
         RunError: there is no finished run, its files were changed, or it has no such epoch or network.
@@ -260,7 +262,10 @@ def load(
         if len(given) != len(description.members):
             raise RunError(f"{folder} has {len(description.members)} networks, and {len(given)} were given")
     networks = [
-        (_network_of(folder, description, member, epoch, own), member)
+        (
+            _network_of(folder, description, member, epoch, own),
+            member if precision is None else replace(member, precision=precision),
+        )
         for member, own in zip(description.members, given, strict=True)
     ]
     return Predictor(description.class_names, description.preprocessing, networks, models.find_device(device))
