@@ -106,8 +106,11 @@ def test_dotted_paths_need_no_import_option(capsys: pytest.CaptureFixture[str]) 
     predictor = noiseproof.load(folder, device="cpu")
     assert predictor.predict([[0.0, 0.0], [8.0, 8.0]]).shape == (2,)
     run(*command, "--executor", "own_kinds.OwnProcesses", "--set", "seed=2", capsys=capsys)
-    err = run(*command, "--method", "own_kinds.NoSuch", capsys=capsys, status=2)
-    assert "no method and no loss is called 'own_kinds.NoSuch'" in err
+    for method in ("own_kinds.HalfLos", "nce + own_kinds.HalfLos"):
+        err = run(*command, "--method", method, capsys=capsys, status=2)
+        assert "there is no HalfLos in the module own_kinds; did you mean own_kinds.HalfLoss" in err
+    err = run(*command, "--method", "own_kinds.np", capsys=capsys, status=2)
+    assert "no method and no loss is called 'own_kinds.np'" in err
     err = run(*command, "--method", "own_kind.HalfLoss", capsys=capsys, status=2)
     assert "there is no module own_kind; did you mean own_kinds?" in err
 

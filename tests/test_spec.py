@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from noiseproof.errors import SpecError
-from noiseproof.spec import Domain, format_call, parse_call
+from noiseproof.spec import Domain, format_call, parse_call, parse_expression
 
 NAMES = st.from_regex(r"[a-z][a-z0-9]{0,5}(-[a-z][a-z0-9]{0,3})?", fullmatch=True)
 VALUES = st.one_of(st.integers(-(10**9), 10**9), st.floats(allow_nan=False, allow_infinity=False), st.booleans())
@@ -24,6 +24,19 @@ def test_calls_read_back(name: str, parameters: dict[str, float]) -> None:
 def test_not_a_call(text: str) -> None:
     with pytest.raises(SpecError, match="cannot read"):
         parse_call(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("jal-ce(5)", r"given by its name, as in jal-ce\(parameter=5\)"),
+        ("nce + amse(q=2, 3)", r"given by its name, as in amse\(parameter=3\)"),
+        ("jal-ce(a=5", r"expected ',' or '\)'"),
+    ],
+)
+def test_what_is_missing_in_brackets_is_said(text: str, hint: str) -> None:
+    with pytest.raises(SpecError, match=hint):
+        parse_expression(text)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from noiseproof.errors import SpecError, suggest
 from noiseproof.spec import check_name
-from noiseproof.user_code import HINT, is_reloaded
+from noiseproof.user_code import HINT, is_reloaded, not_in_module
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -103,7 +103,8 @@ class Registry(dict[str, _K], Generic[_K]):
 
     def unknown(self, name: str, others: Iterable[str] = ()) -> SpecError:
         """The error about a name that is no kind's."""
-        return SpecError(f"unknown {self.what} {name!r:.100}{suggest(name[:100], [*self, *others])}; {HINT}")
+        known = suggest(name[:100], [*self, *others])
+        return SpecError(not_in_module(name) or f"unknown {self.what} {name!r:.100}{known}; {HINT}")
 
     def definition(self, name: str) -> Any:
         """The class or function that defines a kind."""

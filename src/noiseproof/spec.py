@@ -253,7 +253,8 @@ class _Parser:
         if self._take("(") and not self._take(")"):
             self._argument(name, parameters, operands)
             while not self._take(")"):
-                self._expect(",")
+                if not self._take(","):
+                    self._fail("expected ',' or ')'")
                 self._argument(name, parameters, operands)
         return Call(name, parameters, tuple(operands))
 
@@ -264,6 +265,8 @@ class _Parser:
             if key in parameters:
                 self._fail(f"{name} takes {key} once")
             parameters[key] = self._value(f"{name}({key}=…)")
+        elif self.kind == "number" and self.tokens[self.index + 1][1] in (",", ")"):
+            self._fail(f"a parameter of {name} is given by its name, as in {name}(parameter={self.token})")
         else:
             operands.append(self._sum())
 

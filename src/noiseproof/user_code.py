@@ -96,6 +96,17 @@ def defining_modules(classes: Iterable[type]) -> tuple[UserModule, ...]:
     return tuple(found.values())
 
 
+def not_in_module(name: str) -> str:
+    """What to say of a dotted path into an imported module that has nothing of that name; empty of any other text."""
+    path, _, attribute = name.rpartition(".")
+    module = sys.modules.get(path)
+    if module is None or hasattr(module, attribute):
+        return ""
+    near = difflib.get_close_matches(attribute, [each for each in vars(module) if not each.startswith("_")], n=2)
+    meant = f"; did you mean {' or '.join(f'{path}.{each}' for each in near)}?" if near else ""
+    return f"there is no {attribute} in the module {path}{meant}"
+
+
 def contents_at_import(name: str) -> str | None:
     """The SHA-256 that the file of a module had when the user had it imported; ``None`` for other modules."""
     return _contents.get(name) or None

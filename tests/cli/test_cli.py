@@ -324,6 +324,37 @@ def _write_table(path: Path, random: np.random.Generator) -> None:
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
+@pytest.mark.parametrize(
+    ("command", "meant"),
+    [
+        ("train digits --sed 3", "did you mean --seed?"),
+        ("train digits epochs=3", "a key of the recipe is changed by --set epochs=3"),
+        ("bench demo --noise symmetric", "write --set noise=symmetric"),
+        ("bench demo --rate=0.4", "write --set noise.rate=0.4"),
+        ("predict run new.npz --nois", "see noiseproof predict --help"),
+    ],
+)
+def test_an_unknown_argument_is_answered_with_what_was_meant(
+    command: str, meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match="2"):
+        cli.main(command.split())
+    err = capsys.readouterr().err
+    assert err.startswith(f"usage: noiseproof {command.split()[0]} ")
+    assert err.rstrip().endswith(meant)
+
+
+def test_ctrl_c_says_of_a_command_that_keeps_nothing_no_more(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def stopped(_options: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(cli.theory, "run", stopped)
+    assert "Stopped." in (err := run("theory", "--symmetric", "0.6", capsys=capsys, status=130))
+    assert "saved" not in err
+
+
 def test_ctrl_c_says_that_the_work_is_saved(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "noiseproof", "train", "digits", "--set", "epochs=5000"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}

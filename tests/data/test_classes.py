@@ -174,6 +174,14 @@ def test_marks_for_missing_labels_are_said(tmp_path: Path, labels: list[object])
         data.arrays(save(tmp_path, features=FEATURES, labels=np.resize(labels, 60)))
 
 
+@pytest.mark.parametrize("other", ["Rosé sec", " ROSÉ SEC", "rosé  sec"])
+def test_two_spellings_of_a_class_are_said(tmp_path: Path, other: str) -> None:
+    labels = np.array([other, *np.resize(["rosé sec", "red"], 59)])
+    with pytest.warns(DataWarning, match=r"the classes .*(30|1) samples.* differ in capital letters or spaces only"):
+        dataset = data.arrays(save(tmp_path, features=FEATURES, labels=labels))
+    assert dataset.num_classes == 3
+
+
 @pytest.mark.parametrize(
     ("key", "near"),
     [

@@ -20,7 +20,17 @@ from torch.testing._internal.composite_compliance import check_backward_formula,
 from conftest import unfreeze_flags_of_torch
 from loss_cases import CASES, case_name
 from noiseproof.errors import LabelError, SpecError
-from noiseproof.losses import REGISTRY, LabelLoss, Loss, _evaluate, make_loss, negative, normalized, parameter
+from noiseproof.losses import (
+    REGISTRY,
+    JointAsymmetricLoss,
+    LabelLoss,
+    Loss,
+    _evaluate,
+    make_loss,
+    negative,
+    normalized,
+    parameter,
+)
 from noiseproof.losses import functional as F
 from noiseproof.losses.comparisons import NLNL
 from noiseproof.losses.definitions import CE, GCE
@@ -182,6 +192,11 @@ def test_weight_has_one_number_for_each_class(loss: Loss, size: int) -> None:
         own(_logits(), torch.arange(6) % 5)
     with pytest.raises(LabelError, match=f"weight has {size} numbers.* 5 classes"):
         own.with_options(reduction="none")(_logits().requires_grad_(), torch.softmax(_logits(), 1))
+
+
+def test_a_parameter_without_its_name_is_no_weight() -> None:
+    with pytest.raises(SpecError, match=r"given by its name, as in JointAsymmetricLoss\(a=5\)"):
+        JointAsymmetricLoss(5)  # type: ignore[arg-type]
 
 
 @each_loss

@@ -216,7 +216,7 @@ def test_images_that_cannot_be_read_have_no_probabilities(tmp_path: Path, kind: 
     (folder / "7.jpg").unlink()
     listed = tmp_path / "list.txt"
     listed.write_text("".join(f"jpegs/{number}.jpg\n" for number in range(10)))
-    with pytest.warns(DataWarning, match=f"{len(broken) + 1} images cannot be read and get no prediction"):
+    with pytest.warns(DataWarning, match=f"{len(broken) + 1} images? cannot be read: no prediction"):
         found = predictor.predict_proba(listed)
     lost = [int(Path(name).stem) for name in broken] + [7]
     assert np.flatnonzero(np.isnan(found).any(1)).tolist() == sorted(lost)

@@ -445,7 +445,7 @@ def test_another_cpu_capability_is_warned_of_and_recorded(running: Path, monkeyp
     assert environment["cpu"]
     assert environment["precision"] == "32-true"
     monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
-    with pytest.warns(RunWarning, match="goes on with another capability"):
+    with pytest.warns(RunWarning, match=r"goes on in another environment \(capability 'DEFAULT', before '"):
         record = train(recipe(), running)
     assert [each["from_epoch"] for each in record.environments] == [1, 3]
 

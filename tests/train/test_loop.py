@@ -528,7 +528,7 @@ def test_going_on_with_other_versions_is_warned_of_and_recorded(
         train(recipe(epochs=3), tmp_path / "run", watch=stop)
     real = loop.environment
     monkeypatch.setattr(loop, "environment", lambda device: {**real(device), "torch": "99"})
-    with pytest.warns(RunWarning, match="goes on with another torch"):
+    with pytest.warns(RunWarning, match=r"goes on in another environment \(torch '99', before '"):
         record = train(recipe(epochs=3), tmp_path / "run")
     assert [entry["from_epoch"] for entry in record.environments] == [1, 2]
 

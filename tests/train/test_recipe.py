@@ -163,6 +163,7 @@ def test_replace_validates() -> None:
         ({"data": {"name": "arrays"}}, "path is missing: the .npz file .* train arrays --set data.path=my.npz"),
         ({"data": "folder"}, "path is missing: the folder .* train folder --set data.path="),
         ({"data": "list"}, "path is missing: the list"),
+        ({"data": {"name": "arrays", "pth": "my.npz"}}, "data: unknown key 'pth'; did you mean 'path'"),
         ({"data": {"name": "digits", "path": "x"}}, "path belongs to name = 'arrays'"),
         ({"data": {"name": "digits", "train_size": 0}}, "data.train_size"),
         ({"model": "cnn9"}, "model: unknown model 'cnn9'"),

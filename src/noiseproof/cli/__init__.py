@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from noiseproof import __version__
 from noiseproof.cli import bench, fit, methods, noise, predict, recipes, reproduce, theory, train
-from noiseproof.cli._options import import_named
+from noiseproof.cli._options import import_named, what_was_meant
 from noiseproof.cli._streams import complain, standard_streams
 from noiseproof.errors import NoiseproofError
 from noiseproof.extras import extra_of, missing
@@ -63,10 +63,14 @@ def _run(arguments: list[str] | None) -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"noiseproof {__version__}")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", dest="command", required=True)
     for module in _COMMANDS:
         module.add(commands)
-    options = parser.parse_args(arguments)
+    parser.set_defaults(goes_on=False)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        command = commands.choices[options.command]
+        command.error(f"unrecognized arguments: {' '.join(unknown)}{what_was_meant(unknown, command)}")
     warnings.showwarning = _show_warning
     try:
         import_named(options)
@@ -81,7 +85,8 @@ def _run(arguments: list[str] | None) -> int:
         return 2
     except KeyboardInterrupt:
         complain("", "")
-        complain("", "Stopped. What was done is saved: the same command goes on from here.")
+        kept = " What was done is saved: the same command goes on from here." if options.goes_on else ""
+        complain("", f"Stopped.{kept}")
         return 130
     return 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import difflib
 import os
 import re
 from pathlib import Path
@@ -42,6 +43,23 @@ def import_named(options: argparse.Namespace) -> None:
     recipe = getattr(options, "recipe", "")
     if names:
         import_modules(names, Path(recipe).parent if recipe.lower().endswith(".toml") else None)
+
+
+_SHORT = {"--method": "method", "--noise": "noise", "--rate": "noise.rate", "--seed": "seed"}
+"""Options of ``train`` that other commands have as keys alone."""
+
+
+def what_was_meant(unknown: list[str], parser: argparse.ArgumentParser) -> str:
+    """The end of an error about arguments that a command does not have: what to write for the first of them."""
+    known = re.findall(r"--[a-z-]+", parser.format_usage())
+    option, _, value = unknown[0].partition("=")
+    changes = "--set" in known
+    if changes and not option.startswith("-") and value:
+        return f"; a key of the recipe is changed by --set {unknown[0]}"
+    if changes and option in _SHORT:
+        return f"; write --set {_SHORT[option]}={value or (unknown[1:] or ['…'])[0]}"
+    near = difflib.get_close_matches(option, known, n=1)
+    return f"; did you mean {near[0]}?" if near else f"; see {parser.prog} --help"
 
 
 def default_data_dir() -> Path:

@@ -44,7 +44,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--report", type=Path, metavar="DIR", help="where the report goes (default: report-NAME)")
     parser.add_argument("--dry-run", action="store_true", help="list the runs and what is there, and run nothing")
     add_run_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on=True)
 
 
 def run(options: argparse.Namespace) -> None:

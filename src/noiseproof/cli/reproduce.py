@@ -46,7 +46,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--format", default="table", choices=("table", "json"), help="of --dry-run (default: table)")
     parser.add_argument("--report", type=Path, metavar="DIR", help="where the report goes (default: report-NAME)")
     add_run_options(parser)
-    parser.set_defaults(run=run)
+    parser.set_defaults(run=run, goes_on=True)
 
 
 def run(options: argparse.Namespace) -> None:

@@ -260,8 +260,8 @@ def check_classes(dataset: Dataset) -> Dataset:
         DataError: all training labels are one class.
 
     Warns:
-        DataWarning: a class without training samples, one that looks like a mark for missing labels, or inputs that
-            are there more than once with different labels.
+        DataWarning: a class without training samples, one that looks like a mark for missing labels, two spellings of
+            one, or inputs that are there more than once with different labels.
     """
     counts = np.bincount(dataset.train.labels, minlength=dataset.num_classes)
     if (counts > 0).sum() < 2:
@@ -280,6 +280,7 @@ def check_classes(dataset: Dataset) -> Dataset:
         few = shorten([repr(dataset.class_names[label]) for label in empty])
         _warn(dataset, f"no training label is {few}{there}: nothing can be learned about a class without samples")
     _warn_about_marks(dataset)
+    _warn_about_spellings(dataset)
     _warn_about_twins(dataset)
     return dataset
 
@@ -299,6 +300,21 @@ def _warn_about_marks(dataset: Dataset) -> None:
         _warn(
             dataset, f"{mark!r} is a class like others, of {count} samples: if it marks missing labels, leave them out"
         )
+
+
+def _warn_about_spellings(dataset: Dataset) -> None:
+    """A class that was written in two ways is two classes."""
+    counts = np.bincount(dataset.train.labels, minlength=dataset.num_classes)
+    spellings: dict[str, list[str]] = {}
+    for name, count in zip(dataset.class_names, counts.tolist(), strict=True):
+        spellings.setdefault(" ".join(name.split()).casefold(), []).append(f"{name!r} ({count} samples)")
+    for alike in spellings.values():
+        if len(alike) > 1:
+            _warn(
+                dataset,
+                f"the classes {' and '.join(alike)} differ in capital letters or spaces only: if they are one, give "
+                "them one name",
+            )
 
 
 def _warn_about_twins(dataset: Dataset) -> None:

@@ -184,7 +184,8 @@ def subfolders(path: Path) -> list[str]:
         with os.scandir(path) as entries:
             return sorted(entry.name for entry in entries if entry.is_dir() and not _is_of_system(entry.name))
     except (OSError, ValueError) as error:
-        raise DataError(f"cannot read the image folder {path}: {error}") from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise DataError(f"cannot read the image folder {path}: {reason}") from error
 
 
 def folder_images(root: Path, name: str, left_out: list[str] | None = None) -> list[str]:

@@ -13,7 +13,7 @@ from noiseproof.losses import REGISTRY, make_loss
 from noiseproof.losses.operators import OPERATORS
 from noiseproof.losses.presets import DATASETS, most_specific, parameter_origins, source_order
 from noiseproof.spec import Call, format_call, parse_call
-from noiseproof.user_code import HINT
+from noiseproof.user_code import HINT, not_in_module
 
 REGULARIZERS = {"l1": "L1", "l2": "L2", "none": "no regularizer"}
 """What every method can be given in place of its own regularizer, and how tables say so."""
@@ -230,7 +230,8 @@ def _read(spec: str) -> tuple[str | None, Call | None]:
         return None, None
     name = call.name if call.name in methods else titles.get(call.name)
     if name is None and call.name not in OPERATORS and not REGISTRY.has(call.name):
-        raise SpecError(f"no method and no loss is called {call.name!r}{suggest(call.name, methods)}; {HINT}")
+        known = suggest(call.name, methods)
+        raise SpecError(not_in_module(call.name) or f"no method and no loss is called {call.name!r}{known}; {HINT}")
     return name, call
 
 

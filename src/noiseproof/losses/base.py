@@ -420,9 +420,10 @@ def _checked_weight(weight: object) -> Tensor | None:
             found = found.to(torch.get_default_dtype())
     if found.ndim != 1 or not found.is_floating_point() or found.layout is not torch.strided:
         sparse = "" if found.layout is torch.strided else "sparse "
+        by_name = "" if found.ndim else "; a parameter of the loss is given by its name, as in JointAsymmetricLoss(a=5)"
         raise SpecError(
             f"weight: expected floating-point numbers of shape (classes,), got {sparse}{found.dtype} of shape "
-            f"{tuple(found.shape)}"
+            f"{tuple(found.shape)}{by_name}"
         )
     return found
 

@@ -187,7 +187,7 @@ class Predictor:
             found[list(given.unreadable)] = np.nan
             texts = [f"{name}: {why}" for name, why in unreadable.items()]
             warnings.warn(
-                f"{len(texts)} images cannot be read and get no prediction ({shorten(texts)})",
+                f"{len(texts)} image{'s'[: len(texts) > 1]} cannot be read: no prediction ({shorten(texts)})",
                 DataWarning,
                 stacklevel=3,
             )

@@ -216,12 +216,12 @@ class RunFolder:
         record.environments = [entry for entry in record.environments if entry["from_epoch"] <= max(done, 1)]
         if record.environments:
             before = record.environments[-1]["environment"]
-            changed = [key for key in now if before.get(key) != now[key]]
+            changed = [f"{key} {now[key]!r}, before {before.get(key)!r}" for key in now if before.get(key) != now[key]]
             if not changed:
                 return
             warnings.warn(
-                f"run {record.id} goes on with another {', '.join(changed)}: its bytes will differ from those of an "
-                "uninterrupted run. The record says from which epoch.",
+                f"run {record.id} goes on in another environment ({'; '.join(changed)}): its bytes may differ from "
+                "those of an uninterrupted run. The record says from which epoch.",
                 RunWarning,
                 stacklevel=4,
             )

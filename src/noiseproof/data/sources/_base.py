@@ -50,7 +50,9 @@ class DataSource(KindSettings):
     @model_validator(mode="before")
     @classmethod
     def _says_where(cls, value: Any) -> Any:
-        if cls.own is not None and isinstance(value, dict) and value.get("path") is None:
+        if cls.own is None or not isinstance(value, dict) or not {*value} <= {*cls.model_fields}:
+            return value  # an unknown key is an error of its own, and names the nearest
+        if value.get("path") is None:
             name, (what, example) = cls.kind_name(), cls.own
             raise ValueError(
                 f"path is missing: {what} of {name!r}, as data.path in the recipe or in the command line: noiseproof "
