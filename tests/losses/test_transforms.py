@@ -34,6 +34,8 @@ def _gradient(function: object, logits: Tensor, target: Tensor) -> tuple[Tensor,
 
 
 def _check_compiled(loss: Loss, dynamic: bool) -> None:
+    if loss.name == "bi-tempered" and torch.__version__ < "2.7":
+        pytest.skip("PyTorch 2.6's partitioner takes exponential time for a loss of so many operators")
     torch.compiler.reset()
     compiled = torch.compile(loss, fullgraph=True, dynamic=dynamic, backend="aot_eager")
     for size in (6, 4) if dynamic else (6,):

@@ -58,10 +58,13 @@ class ForwardCorrection(RobustLoss, name="forward"):
         self.corrects = state
 
     def criterion_of(self, logits: Tensor, batch: Batch) -> Tensor:
-        """The loss under the noisy probabilities."""
+        """The loss under the noisy probabilities; of a label that was checked, under the clean ones."""
         if not self.corrects:
             return super().criterion_of(logits, batch)
-        noisy = logits.softmax(1) @ self.matrix.to(logits.dtype)
+        clean = logits.softmax(1)
+        noisy = clean @ self.matrix.to(logits.dtype)
+        if batch.trusted is not None:
+            noisy = torch.where(batch.trusted[:, None], clean, noisy)
         return super().criterion_of(noisy.log(), batch)
 
 
