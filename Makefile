@@ -1,4 +1,4 @@
-# demo   set up and run the main job on data that comes with a dependency
+# demo   set up and run `fit` on digits with wrong labels
 # test   set up and run the test suite
 # slow   what is too long for every test run: the suite with its coverage and the tests marked slow, a search for losses
 #        that are not exact (MINUTES of it), a Ray cluster that loses a node, what a record of each sample costs, and how
@@ -16,7 +16,7 @@ INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 .PHONY: demo test slow check fix docs bench
 
 demo: $(VENV)/.demo
-	$(BIN)/noiseproof bench demo
+	$(BIN)/python examples/digits.py
 
 test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"

@@ -65,8 +65,8 @@ def run(options: argparse.Namespace) -> None:
     from noiseproof.prediction import check_output, default_output, load, write_predictions
 
     out = default_output(options.input) if options.out is None else options.out
-    check_output(out, force=options.force)
     predictor = load(options.folder, epoch=options.epoch, device=options.device)
+    check_output(out, force=options.force)
     given = read_unlabeled(options.input, predictor.preprocessing, key=options.key, root=options.root)
     probabilities = predictor.probabilities(given, workers=options.workers)
     answered = write_predictions(
