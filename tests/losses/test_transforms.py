@@ -73,6 +73,8 @@ def test_vmap_grad_and_hessian(loss: Loss) -> None:
     torch.testing.assert_close(mapped, each(LOGITS, LABELS))
     gradients = torch.func.vmap(torch.func.grad(lambda z, y: each(z, y)))(LOGITS, LABELS)
     torch.testing.assert_close(gradients, _gradient(loss.with_options(reduction="sum"), LOGITS, LABELS)[1])
+    if not __debug__:
+        pytest.skip("under python -O PyTorch has no forward derivatives of a softmax's backward")
     functional = torch.func.hessian(lambda z: loss(z, LABELS[:2]))(LOGITS[:2])
     eager = torch.autograd.functional.hessian(lambda z: loss(z, LABELS[:2]), LOGITS[:2])
     assert functional.isfinite().all()
