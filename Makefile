@@ -16,7 +16,7 @@ INSTALL := $(BIN)/pip install --quiet --constraint constraints.txt
 .PHONY: demo test slow check fix docs bench
 
 demo: $(VENV)/.demo
-	$(BIN)/python examples/digits.py
+	OMP_NUM_THREADS=1 $(BIN)/python examples/digits.py
 
 test: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal -m "not slow"
