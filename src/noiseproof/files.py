@@ -6,6 +6,7 @@ import contextlib
 import errno
 import os
 import sys
+from contextvars import ContextVar
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -25,12 +26,29 @@ _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EB
 """How file systems and platforms say that a folder cannot be forced to disk."""
 
 
+_is_forced: ContextVar[bool] = ContextVar("_is_forced", default=True)
+"""Whether what is written is forced to disk."""
+
+
+@contextlib.contextmanager
+def unforced() -> Iterator[None]:
+    """Leave it to the system when what is written here reaches the disk: for folders that nobody reads again.
+
+    A file is still whole or absent to every process. Processes that are started do not inherit this.
+    """
+    before = _is_forced.set(False)
+    try:
+        yield
+    finally:
+        _is_forced.reset(before)
+
+
 def write_atomically(path: Path, *content: bytes | memoryview, keep: Path | None = None) -> None:
     """Put ``content`` in the place of ``path`` in one step.
 
     A process killed at any moment leaves the old file or the new one, never a part of one: the bytes go to a
     neighboring file, are forced to disk and only then take the name. The name is forced to disk too, so that a power
-    cut does not bring the old file back.
+    cut does not bring the old file back; see :func:`unforced` for where that does not matter.
 
     Args:
         path: the file.
@@ -50,11 +68,13 @@ def write_atomically(path: Path, *content: bytes | memoryview, keep: Path | None
                 for part in content:
                     file.write(part)
                 file.flush()
-                os.fsync(file.fileno())
+                if _is_forced.get():
+                    os.fsync(file.fileno())
             if keep is not None and path.exists():
                 path.replace(keep)
             partial.replace(path)
-            _sync_folder(path.parent)
+            if _is_forced.get():
+                _sync_folder(path.parent)
     except BaseException:  # also Ctrl-C in the middle of a write
         with contextlib.suppress(OSError, ValueError):
             partial.unlink(missing_ok=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from noiseproof.cli._options import add_device, add_import
 from noiseproof.cli._streams import say
+from noiseproof.errors import DataError
 
 if TYPE_CHECKING:
     from noiseproof.fitted import Model
@@ -69,13 +70,15 @@ def run(options: argparse.Namespace) -> None:
     from noiseproof.fitting import candidates_table, fit, look
     from noiseproof.train import keep_freed_memory
 
+    if options.test is not None and not options.test.exists():
+        raise DataError(f"there is no {options.test}: what is to be scored at the end must be there from the start")
     out = options.out or Path(f"{options.data.resolve().stem}.model")
     columns = {"groups": options.group, "trusted": options.trusted, "sample_weight": options.weight}
     given = look(options.data, label=options.label, keys=options.key, **columns)
     for sentence in given.found:
         say(sentence)
     if options.dry_run:
-        show_table(candidates_table())
+        show_table(candidates_table(len(given.dataset.train), is_table=not given.dataset.is_image))
         return
     keep_freed_memory()
     with FitDisplay() as display:

@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from noiseproof.fitted._model import PLAN, SUMMARY, TRAINING, Model, load
+from noiseproof.fitted._summary import Summary
 
-__all__ = ["PLAN", "SUMMARY", "TRAINING", "Model", "load"]
+__all__ = ["PLAN", "SUMMARY", "TRAINING", "Model", "Summary", "load"]

@@ -8,11 +8,11 @@ import weakref
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from noiseproof.container import ContainerError, read_document
 from noiseproof.errors import RunError
 from noiseproof.extras import need
 from noiseproof.files import make_folder, write_text
 from noiseproof.fitted._score import score_file
+from noiseproof.fitted._summary import read_summary
 from noiseproof.fitted._told import candidates_table, page_content, summary_sentences
 from noiseproof.formats import csv_text
 from noiseproof.prediction import PREDICTOR, Predictor
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from noiseproof.fitted._summary import CandidateSummary
     from noiseproof.formats import TextTable
 
 SUMMARY, PLAN, TRAINING = "fit.json", "plan.json", "training"
@@ -43,11 +44,7 @@ class Model:
     def __init__(self, folder: Path, *, device: str = "auto", is_temporary: bool = False) -> None:
         self.folder = folder
         self.predictor: Predictor = load_predictor(folder, device=device)
-        path = folder / SUMMARY
-        try:
-            self.summary: dict[str, Any] = read_document(path, "fit")
-        except (OSError, ContainerError) as error:
-            raise RunError(f"cannot read {path}: {error}. Restore the file, or fit again.") from error
+        self.summary = read_summary(folder / SUMMARY, self.predictor.class_names)
         if is_temporary:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
 
@@ -57,10 +54,9 @@ class Model:
         return self.predictor.classes
 
     @property
-    def candidates(self) -> list[dict[str, Any]]:
+    def candidates(self) -> list[CandidateSummary]:
         """What raced, the best first: name, loss, epochs, the chosen epoch, score, and how far behind the best."""
-        found: list[dict[str, Any]] = self.summary["candidates"]
-        return found
+        return self.summary["candidates"]
 
     def predict(self, inputs: Any) -> NDArray[Any]:
         """The likeliest class of each input, ``(N,)``; see :meth:`noiseproof.prediction.Predictor.predict`."""
@@ -109,10 +105,8 @@ class Model:
         folder = Path(folder)
         make_folder(folder)
         write_text(folder / "index.html", render_page("fit.html.j2", **page_content(self.summary)))
-        head = list(self.candidates[0])
-        write_text(
-            folder / "candidates.csv", csv_text([head, *([each[key] for key in head] for each in self.candidates)])
-        )
+        rows = [[*self.candidates[0]], *([*each.values()] for each in self.candidates)]
+        write_text(folder / "candidates.csv", csv_text(rows))
         return ["index.html", "candidates.csv"]
 
     def save(self, path: str | Path, *, training: bool = True) -> Path:

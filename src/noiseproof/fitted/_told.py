@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from noiseproof.formats import TextTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
+
+    from noiseproof.fitted._summary import BracketSummary, Summary
 
 _POOR = 0.5
 """A class of which less is found is named."""
@@ -18,16 +20,25 @@ _WIDE = 0.1
 _FEW = 100
 """Samples of a class."""
 
+_STATUS = {
+    "stayed": "stayed",
+    "dropped": "dropped out",
+    "beside": "grown beside it",
+    "diverged": "dropped out: its numbers became infinite",
+}
 
-def candidates_table(summary: Mapping[str, Any]) -> TextTable:
+
+def candidates_table(summary: Summary) -> TextTable:
     """What raced."""
     metric = summary["metric"]
     rows = []
     for each in summary["candidates"]:
+        if each["score"] is None or each["behind"] is None or each["standard_error"] is None:
+            rows.append((each["name"], "–", "–", "–", _STATUS[each["status"]]))
+            continue
         behind = f"{100 * each['behind']:.1f} ± {100 * each['standard_error']:.1f}" if each["behind"] else "–"
-        status = "dropped" if each["dropped"] else "stayed"
-        score = f"{100 * each['score']:.1f}"
-        rows.append((each["name"], score, behind, f"{each['epoch']} of {each['epochs']}", status))
+        score, epoch = f"{100 * each['score']:.1f}", f"{each['epoch']} of {each['epochs']}"
+        rows.append((each["name"], score, behind, epoch, _STATUS[each["status"]]))
     held_out = summary["held_out"]["samples"]
     return TextTable(
         "What raced",
@@ -40,7 +51,7 @@ def candidates_table(summary: Mapping[str, Any]) -> TextTable:
     )
 
 
-def summary_sentences(summary: Mapping[str, Any]) -> list[str]:
+def summary_sentences(summary: Summary) -> list[str]:
     """What was made, and how sure the choice is."""
     members = summary["members"]
     names = list(dict.fromkeys(member["name"] for member in members))
@@ -50,14 +61,16 @@ def summary_sentences(summary: Mapping[str, Any]) -> list[str]:
         choice = f"{chosen} agrees best with the held-out labels"
     else:
         choice = f"{chosen} is as good as {best}, which agrees best with the held-out labels, and simpler"
+    trees = summary["trees"]
+    beside = "" if trees is None else f", and trees that count {trees['share']:.0%} of what all networks count"
     return [
-        f"{choice}. The model averages {len(members)} networks of {', '.join(names)}, trained on all data",
+        f"{choice}. The model averages {len(members)} networks of {', '.join(names)}, trained on all data{beside}",
         noise_sentence(summary["bracket"]),
         *_about_classes(summary),
     ]
 
 
-def noise_sentence(bracket: Mapping[str, float]) -> str:
+def noise_sentence(bracket: BracketSummary) -> str:
     """The range of wrong labels that predictions speak for."""
     low, high = 100 * bracket["low"], 100 * bracket["high"]
     text = (
@@ -69,7 +82,7 @@ def noise_sentence(bracket: Mapping[str, float]) -> str:
     return text
 
 
-def clean_range(summary: Mapping[str, Any]) -> tuple[float, float]:
+def clean_range(summary: Summary) -> tuple[float, float]:
     """Between what the accuracy on right labels lies if the noise lies in its bracket and is alike for all samples."""
     accuracy = summary["held_out"]["accuracy"]
     rates = (summary["bracket"]["low"], summary["bracket"]["high"])
@@ -77,7 +90,7 @@ def clean_range(summary: Mapping[str, Any]) -> tuple[float, float]:
     return min(accuracy, *found), max(found)
 
 
-def _about_classes(summary: Mapping[str, Any]) -> list[str]:
+def _about_classes(summary: Summary) -> list[str]:
     recall = {name: value for name, value in summary["held_out"]["recall"].items() if value is not None}
     never = [name for name, value in recall.items() if value == 0]
     poor = [name for name, value in recall.items() if 0 < value < _POOR]
@@ -89,7 +102,7 @@ def _about_classes(summary: Mapping[str, Any]) -> list[str]:
     return told
 
 
-def advice(summary: Mapping[str, Any]) -> list[str]:
+def advice(summary: Summary) -> list[str]:
     """What would help most."""
     counts = summary["class_counts"]
     small = [name for name, count in counts.items() if count < _FEW]
@@ -108,7 +121,7 @@ def advice(summary: Mapping[str, Any]) -> list[str]:
     return told
 
 
-def recall_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, float, str]]:
+def recall_rows(summary: Summary) -> list[tuple[str, str, float, str]]:
     """Of each class: its name, how many samples it has, and which share of the held-out ones is found."""
     rows = []
     for name, value in summary["held_out"]["recall"].items():
@@ -118,7 +131,7 @@ def recall_rows(summary: Mapping[str, Any]) -> list[tuple[str, str, float, str]]
     return rows
 
 
-def page_content(summary: Mapping[str, Any]) -> dict[str, Any]:
+def page_content(summary: Summary) -> dict[str, Any]:
     """What the page shows."""
     low, high = clean_range(summary)
     sentences: Sequence[str] = summary_sentences(summary)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from noiseproof.fitting._candidates import candidates_table
-from noiseproof.fitting._fit import FitProgress, fit
+from noiseproof.fitting._fit import fit
 from noiseproof.fitting._given import Given, look
+from noiseproof.fitting._progress import FitProgress
 
 __all__ = ["FitProgress", "Given", "candidates_table", "fit", "look"]

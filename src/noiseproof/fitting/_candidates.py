@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 _LARGEST_A = 30.0
 """What the JAL paper takes for everything; beyond it the loss hardly differs from MAE."""
 
+_FEW = 400
+"""With fewer samples only some candidates can be told apart."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -67,8 +70,17 @@ def _needed(rate: float, num_classes: int) -> float:
     return min(max(symmetric, pair), _LARGEST_A)
 
 
-def candidates_table() -> TextTable:
-    """What will race."""
-    listed = [(candidate.name, candidate.loss, candidate.why) for candidate in FIXED]
-    last = ("JAL-CE (a=…)", "jal-ce(a=…)", "asymmetric at the noise found: a from both ends of its bracket")
-    return TextTable("What will race", ("candidate", "loss", "why"), (*listed, last))
+def candidates_table(samples: int, *, is_table: bool) -> TextTable:
+    """What will race on so many samples, and what is grown beside it."""
+    few = is_short(samples)
+    listed = [(candidate.name, candidate.loss, candidate.why) for candidate in (NEEDED if few else FIXED)]
+    if not few:
+        listed.append(("JAL-CE (a=…)", "jal-ce(a=…)", "asymmetric at the noise found: a from both ends of its bracket"))
+    if is_table:
+        listed.append((TREES.name, "log loss", TREES.why))
+    return TextTable("What will race", ("candidate", "loss", "why"), tuple(listed))
+
+
+def is_short(samples: int) -> bool:
+    """Whether only the candidates race that are needed most, since so few labels tell no more apart."""
+    return samples < _FEW

@@ -13,9 +13,13 @@ from pydantic import TypeAdapter, ValidationError
 from noiseproof.container import read_document, write_document
 from noiseproof.errors import RecipeError, RunError
 from noiseproof.files import write_atomically
+from noiseproof.fitting._candidates import is_short
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
 _UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _TEXT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*(s|m|h|d|updates)\s*")
@@ -29,6 +33,9 @@ KEPT = (1.0, 0.7, 0.5)
 MEMBERS, SEEDS = 3, 3
 """How many candidates the final networks are of, and how many there are of each."""
 
+_ENOUGH_SEEDS = 2
+"""So many are worth more than further folds."""
+
 FOLDS = 5
 """A fifth of the data is held out."""
 
@@ -41,9 +48,9 @@ _MOST_UPDATES = 20_000
 _SHORT = 400
 """Up to so many updates of a network, starting it takes as long as training it: there is one rung."""
 
-_FEW, _SMALL = 400, 1000
-"""With fewer samples only some candidates can be told apart. From there up to the second number three folds are held
-out, one after another: a single one would say little."""
+_SMALL = 1000
+"""With fewer samples, but enough for all candidates, three folds are held out, one after another: a single one would
+say little."""
 
 _BATCHES = ((100_000, 512), (20_000, 256), (500, 128), (250, 64), (100, 32), (0, 16))
 """From so many samples on, the size of a mini-batch."""
@@ -67,6 +74,8 @@ class Budget:
         if match is None or not float(match[1]):
             raise RecipeError(f"budget {text!r}: expected a time such as '10m', '30s', '1h', or '2000 updates'")
         value = float(match[1])
+        if match[2] == "updates" and value != int(value):
+            raise RecipeError(f"budget {text!r}: expected a whole number of updates")
         return cls(updates=value) if match[2] == "updates" else cls(seconds=value * _UNITS[match[2]])
 
 
@@ -84,22 +93,47 @@ class Rung:
 
 
 @dataclass(frozen=True)
+class Sizes:
+    """How much data there is.
+
+    Attributes:
+        samples: all of them.
+        training: the most that a network of the race learns from, while one fold is held out.
+        folds: how many there are.
+    """
+
+    samples: int
+    training: int
+    folds: int
+
+    @classmethod
+    def of(cls, folds: NDArray[np.int64]) -> Sizes:
+        """Those of data with these ``(N,)`` numbers of folds, of which there is at least one."""
+        held_out = np.bincount(folds[folds >= 0])
+        return cls(len(folds), len(folds) - int(held_out.min()), len(held_out))
+
+
+@dataclass(frozen=True)
 class Plan:
     """What is trained for how long. The same data, plan and seed give the same bytes.
 
     Attributes:
+        budget: what was allowed.
         model: the network.
         batch_size: samples per update.
         lr: of AdamW.
         augment: of images; see :class:`noiseproof.train.Recipe`.
         is_short: whether only the candidates race that are needed most, since so few labels tell no more apart.
-        folds: on how many of the five folds the race is run.
-        rungs: its parts.
+        folds: on how many of the folds the race is run.
+        rungs: its parts, each longer than the one before.
         members: of how many candidates the final networks are.
         seeds: how many final networks there are of each.
-        seed: of everything that is drawn.
+
+    Raises:
+        ValueError: numbers that are no plan.
     """
 
+    budget: str
     model: str
     batch_size: int
     lr: float
@@ -109,29 +143,45 @@ class Plan:
     rungs: tuple[Rung, ...]
     members: int
     seeds: int
-    seed: int
 
-    def stages(self, samples: int, candidates: int) -> list[int]:
+    def __post_init__(self) -> None:
+        Budget.parse(self.budget)
+        lengths = [rung.epochs for rung in self.rungs]
+        if (
+            min(self.batch_size, self.members, self.seeds, *lengths) < 1
+            or not lengths
+            or lengths != sorted({*lengths})
+            or not 1 <= self.folds <= FOLDS
+            or min(rung.enter for rung in self.rungs) < 0
+        ):
+            raise ValueError(f"no plan: {self!r:.300}")
+
+    def stages(self, sizes: Sizes, candidates: int) -> list[int]:
         """The most updates that each rung takes, and last the final networks."""
         found, before = [], 0
         for number, rung in enumerate(self.rungs):
             enter = candidates if not number else min(rung.enter, candidates)
-            found.append(enter * (rung.epochs - before) * self.steps(samples) * self.folds)
+            found.append(enter * (rung.epochs - before) * self.steps(sizes) * self.folds)
             before = rung.epochs
-        return [*found, self.members * self.seeds * before * steps_of(samples, self.batch_size)]
+        return [*found, self.members * self.seeds * before * steps_of(sizes.samples, self.batch_size)]
 
-    def updates(self, samples: int, candidates: int) -> int:
+    def updates(self, sizes: Sizes, candidates: int) -> int:
         """The most updates that it takes, of all networks together."""
-        return sum(self.stages(samples, candidates))
+        return sum(self.stages(sizes, candidates))
 
-    def shares(self, samples: int, candidates: int, begun: float) -> list[float]:
+    def shares(self, sizes: Sizes, candidates: int, begun: float) -> list[float]:
         """Which share of the whole is done after each rung, where ``begun`` was done before the first."""
-        done = np.cumsum(self.stages(samples, candidates))[:-1] / self.updates(samples, candidates)
+        done = np.cumsum(self.stages(sizes, candidates))[:-1] / self.updates(sizes, candidates)
         return [begun + (1 - begun) * float(share) for share in done]
 
-    def steps(self, samples: int) -> int:
-        """Updates of an epoch of the race."""
-        return steps_of(samples * (FOLDS - 1) // FOLDS, self.batch_size)
+    def steps(self, sizes: Sizes) -> int:
+        """The most updates that an epoch of the race takes."""
+        return steps_of(sizes.training, self.batch_size)
+
+    def opened(self, epochs: int) -> Plan:
+        """The plan with a first rung of at most so many epochs."""
+        first = replace(self.rungs[0], epochs=min(self.rungs[0].epochs, epochs))
+        return replace(self, rungs=(first, *self.rungs[1:]))
 
 
 def steps_of(samples: int, batch_size: int) -> int:
@@ -139,51 +189,72 @@ def steps_of(samples: int, batch_size: int) -> int:
     return max(1, math.ceil(samples / batch_size))
 
 
-def first_plan(samples: int, *, is_image: bool, model: str | None, seed: int) -> Plan:
-    """The plan if time were no matter, of which the first rung is run as it is."""
+def first_plan(sizes: Sizes, *, is_image: bool, model: str | None, budget: str) -> Plan:
+    """The plan if time were no matter."""
+    samples = sizes.samples
     batch_size = next(size for least, size in _BATCHES if samples >= least)
-    steps = steps_of(samples * (FOLDS - 1) // FOLDS, batch_size)
+    steps = steps_of(sizes.training, batch_size)
     longest = max(_FEWEST_EPOCHS, min(_EPOCHS, _MOST_UPDATES // steps))
     lengths = (1.0,) if longest * steps <= _SHORT else LENGTHS
     epochs = dict.fromkeys(max(1, round(share * longest)) for share in lengths)
     return Plan(
+        budget=budget,
         model=model or ("cnn8(width=0.25)" if is_image else "mlp(hidden=256, depth=2)"),
         batch_size=batch_size,
         lr=1e-3,
         augment=("crop", "flip") if is_image else (),
-        is_short=samples < _FEW,
-        folds=3 if _FEW <= samples < _SMALL else 1,
+        is_short=is_short(samples),
+        folds=min(sizes.folds, 3 if samples < _SMALL and not is_short(samples) else 1),
         rungs=tuple(Rung(length, 0) for length in epochs),
         members=MEMBERS,
-        seeds=1 if samples < _FEW else SEEDS,
-        seed=seed,
+        seeds=1 if is_short(samples) else SEEDS,
     )
 
 
-def within(plan: Plan, samples: int, candidates: int, updates: float) -> Plan:
-    """The plan with as much of it as fits into so many updates, of which the first rung is the least.
+def opening_within(plan: Plan, sizes: Sizes, candidates: int, updates: float) -> Plan:
+    """The plan with a first rung so short that it, and one network on all data, fit into so many updates.
 
-    First there are fewer folds, then fewer final networks, then shorter rungs.
+    Raises:
+        RecipeError: not even one epoch fits.
+    """
+    each = candidates * plan.steps(sizes) + steps_of(sizes.samples, plan.batch_size)
+    if updates < each:
+        raise RecipeError(
+            f"a budget of {updates:g} updates is too small: one epoch of {candidates} candidates and of a network on "
+            f"all data takes {each}"
+        )
+    return plan if updates == math.inf else plan.opened(int(updates // each))
+
+
+def within(plan: Plan, sizes: Sizes, candidates: int, updates: float) -> Plan:
+    """The plan with as much of it as fits into so many updates; the shortest there is where nothing fits.
+
+    First there are fewer final networks, then fewer folds, then shorter and fewer rungs, and last one network alone.
+    The first rung stays as it is.
     """
     entering = [max(2, math.ceil(share * candidates)) for share in KEPT]
     plan = replace(plan, rungs=tuple(Rung(rung.epochs, n) for rung, n in zip(plan.rungs, entering, strict=False)))
-
-    def fits(one: Plan) -> bool:
-        return one.updates(samples, candidates) <= updates
-
-    tries = [replace(plan, folds=folds, seeds=seeds) for seeds in range(plan.seeds, 0, -1) for folds in {plan.folds, 1}]
-    tries.sort(key=lambda one: (one.seeds >= 2, one.folds, one.seeds), reverse=True)
-    for one in tries:
-        if fits(one):
-            return one
-    one = replace(plan, folds=1, seeds=1)
-    while not fits(one) and one.rungs[-1].epochs > one.rungs[0].epochs + 1:
-        shorter = [max(one.rungs[0].epochs + place, rung.epochs * 4 // 5) for place, rung in enumerate(one.rungs)]
-        rungs = [replace(rung, epochs=epochs) for rung, epochs in zip(one.rungs[1:], shorter[1:], strict=True)]
-        if [one.rungs[0], *rungs] == [*one.rungs]:
+    for one in _by_preference(plan):
+        if one.updates(sizes, candidates) <= updates:
             break
-        one = replace(one, rungs=(one.rungs[0], *rungs))
-    return one if fits(one) else replace(one, members=1)
+    return one
+
+
+def _by_preference(plan: Plan) -> Iterator[Plan]:
+    """The plan, and what it may be cut down to."""
+    tries = [replace(plan, folds=folds, seeds=seeds) for seeds in range(plan.seeds, 0, -1) for folds in {plan.folds, 1}]
+    yield from sorted(tries, key=lambda one: (one.seeds >= _ENOUGH_SEEDS, one.folds, one.seeds), reverse=True)
+    first, *others = plan.rungs
+    plan = replace(plan, folds=1, seeds=1)
+    while others:
+        shorter, last = [], first.epochs
+        for rung in others:
+            last = max(last + 1, rung.epochs * 4 // 5)
+            shorter.append(replace(rung, epochs=last))
+        others = shorter if shorter != others else others[:-1]
+        yield replace(plan, rungs=(first, *others))
+    for members in range(plan.members, 0, -1):
+        yield replace(plan, rungs=(first,), members=members)
 
 
 _PLANS = TypeAdapter(Plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -52,25 +52,34 @@ class Standing:
     folders: tuple[Path, ...] = ()
 
 
-@dataclass
+@dataclass(frozen=True, eq=False)
 class Race:
     """The candidates' runs on the held-out folds.
 
     Args:
-        folder: of the prepared data; runs go into the folder ``runs`` in it.
+        data: the folder of the prepared data.
+        runs: the folder of the runs.
         plan: what is run.
+        seed: of the networks.
         labels: ``(N,)``, the given ones.
+        folds: ``(N,)``, in which fold each sample is held out; -1 for one that always trains.
         weight: ``(N,)``, how much each label counts in the score.
         machine: where runs are computed.
     """
 
-    folder: Path
+    data: Path
+    runs: Path
     plan: Plan
+    seed: int
     labels: NDArray[np.int64]
+    folds: NDArray[np.int64]
     weight: NDArray[np.float64]
     machine: Machine
-    parts: list[NDArray[np.int64]] = field(default_factory=list)
-    """The places of the held-out samples of each fold."""
+
+    @property
+    def parts(self) -> list[NDArray[np.int64]]:
+        """The places of the held-out samples of each fold."""
+        return [np.flatnonzero(self.folds == fold) for fold in range(self.plan.folds)]
 
     @property
     def index(self) -> NDArray[np.int64]:
@@ -79,28 +88,44 @@ class Race:
 
     def run(
         self, candidates: Sequence[Candidate], epochs: int, watch: Callable[[GridProgress], None]
-    ) -> list[Standing]:
-        """Train candidates up to a number of epochs, and say where they stand; ``watch`` is called as runs go on.
+    ) -> tuple[list[Standing], list[Candidate]]:
+        """Train candidates up to a number of epochs; ``watch`` is called as runs go on.
+
+        Returns:
+            Where those stand that learned, and the others, whose numbers became infinite.
 
         Raises:
-            RunError: as :func:`noiseproof.train.train`.
+            RunError: as :func:`noiseproof.train.train`, or no candidate learned.
         """
         recipes = {
-            (candidate.name, fold): self.recipe(candidate, epochs, fold)
+            candidate.name: [self.recipe(candidate, epochs, fold) for fold in range(self.plan.folds)]
             for candidate in candidates
-            for fold in range(self.plan.folds)
         }
-        records = run_recipes([*recipes.values()], self.folder / "runs", self.machine, watch=watch)
-        return [
-            self._standing(candidate, [records[recipes[candidate.name, fold].id] for fold in range(self.plan.folds)])
-            for candidate in candidates
-        ]
+        records = self.train([recipe for each in recipes.values() for recipe in each], watch)
+        standings: list[Standing] = []
+        diverged: list[Candidate] = []
+        for candidate in candidates:
+            found = [records[recipe.id] for recipe in recipes[candidate.name]]
+            if all(record.status == "finished" for record in found):
+                standings.append(self._standing(candidate, found))
+            else:
+                diverged.append(candidate)
+        if not standings:
+            raise RunError(
+                f"no candidate learned: the numbers of {', '.join(one.name for one in diverged)} became infinite. Look "
+                f"for very large values in the data, or give another network than {self.plan.model}"
+            )
+        return standings, diverged
+
+    def train(self, recipes: Sequence[Recipe], watch: Callable[[GridProgress], None]) -> dict[str, Record]:
+        """Run recipes on the prepared data; the records by the recipes' ids."""
+        return run_recipes(recipes, self.runs, replace(self.machine, data_dir=self.data.absolute()), watch=watch)
 
     def recipe(self, candidate: Candidate, epochs: int, fold: int | None, seed: int = 0) -> Recipe:
         """The recipe of a candidate's run, on all data where no fold is held out."""
         return make_recipe(
             {
-                "data": {"name": "prepared", "path": str(self.folder), **({} if fold is None else {"fold": fold})},
+                "data": {"name": "prepared", **({} if fold is None else {"fold": fold})},
                 "model": self.plan.model,
                 "method": {"name": candidate.name, "loss": candidate.loss},
                 "epochs": epochs,
@@ -111,30 +136,17 @@ class Race:
                 "clip_norm": 5.0,
                 "augment": list(self.plan.augment),
                 "samples": "scores",
-                "seed": self.plan.seed + seed,
+                "seed": self.seed + seed,
             }
         )
 
     def _standing(self, candidate: Candidate, records: Sequence[Record]) -> Standing:
-        found = []
-        for record in records:
-            if record.status != "finished":
-                raise RunError(f"{record.folder} {record.status}: a candidate that does not learn cannot be compared")
-            assert record.folder is not None  # noqa: S101 - it was read from there
-            found.append(read_samples(record.folder)["validation"])
-        self.parts = [part.index for part in found]
+        folders = [Path(str(record.folder)) for record in records]
+        found = [read_samples(folder)["validation"] for folder in folders]
         best, score, hits = self._best(np.concatenate([part.predictions for part in found], 1))
         sums = np.concatenate([part.sums.probabilities / part.epochs for part in found]).astype(np.float64)
-        return Standing(
-            candidate,
-            found[0].epochs,
-            best + 1,
-            score,
-            hits,
-            sums,
-            sum(record.seconds or 0.0 for record in records),
-            tuple(Path(str(record.folder)) for record in records),
-        )
+        seconds = sum(record.seconds or 0.0 for record in records)
+        return Standing(candidate, found[0].epochs, best + 1, score, hits, sums, seconds, tuple(folders))
 
     def standing_of(self, candidate: Candidate, stages: NDArray[np.float32]) -> Standing:
         """Where a candidate stands by its ``(stages, N, classes)`` probabilities for the held-out samples."""

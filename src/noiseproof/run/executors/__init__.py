@@ -7,7 +7,7 @@ from dataclasses import fields
 from noiseproof.errors import RecipeError, SpecError
 from noiseproof.run.executors._base import EXECUTORS, ExecutorSettings, Given, WorkerLostError
 from noiseproof.run.executors.inline import Inline
-from noiseproof.run.executors.processes import Processes
+from noiseproof.run.executors.processes import OneThread, Processes
 from noiseproof.run.executors.ray import Ray
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "ExecutorSettings",
     "Given",
     "Inline",
+    "OneThread",
     "Processes",
     "Ray",
     "WorkerLostError",

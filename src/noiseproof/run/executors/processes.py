@@ -31,6 +31,15 @@ class Processes(ExecutorSettings, name="processes"):
         return _Pools(self.jobs)
 
 
+@dataclass(frozen=True)
+class OneThread(Processes):
+    """Processes with one thread each, so that runs have the same bytes however many processes there are."""
+
+    def threads(self) -> int:
+        """One."""
+        return 1
+
+
 class _Pools(Executor):
     """One ``ProcessPoolExecutor`` per process: they share no lock and no fate, and a broken one is made anew."""
 

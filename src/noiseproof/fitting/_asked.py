@@ -1,0 +1,182 @@
+"""What a fit is asked for, and the folder that it is kept in."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from noiseproof.container import ContainerError, read_document, write_document
+from noiseproof.data.sources import write_prepared
+from noiseproof.errors import RecipeError, RunError
+from noiseproof.files import make_folder, write_atomically
+from noiseproof.fitted import PLAN, SUMMARY, TRAINING
+from noiseproof.fitting._folds import make_folds
+from noiseproof.fitting._plan import FOLDS, Budget, Plan, read_plan, write_plan
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from noiseproof.fitting._given import Given
+    from noiseproof.fitting._progress import Teller
+    from noiseproof.run import Machine
+
+BEGUN = "begun.json"
+
+_FEWEST_TRUSTED = 50
+"""From so many on, labels that were checked say more about which candidate is better than the others do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Asked:
+    """What a fit is asked for.
+
+    Attributes:
+        given: the data.
+        folder: where the model is kept.
+        budget: the text of it.
+        metric: what rules the choice.
+        seed: of everything that is drawn.
+        network: the network; ``None`` for one that fits the data.
+        plan: the plan to repeat; ``None`` for one of its own.
+        machine: where networks are trained.
+        tell: who is told where it stands.
+    """
+
+    given: Given
+    folder: Path
+    budget: str
+    metric: str
+    seed: int
+    network: str | None
+    plan: Plan | None
+    machine: Machine
+    tell: Teller
+
+    @property
+    def training(self) -> Path:
+        """Where the data and the runs are."""
+        return self.folder / TRAINING
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """``(N,)``, the given ones."""
+        return self.given.dataset.train.labels
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the data are features rather than images."""
+        return not self.given.dataset.is_image
+
+    @cached_property
+    def id(self) -> str:
+        """What the result is known by: data and options, but for the plan."""
+        contents = [
+            self.given.dataset.fingerprint,
+            self.given.groups.tolist(),
+            self.metric,
+            self.seed,
+            self.network,
+            [*map(str, self.given.keys)],
+        ]
+        return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
+
+    @cached_property
+    def sample_weight(self) -> NDArray[np.float64]:
+        """``(N,)``, how much each sample counts."""
+        weight = self.given.dataset.sample_weight
+        return np.ones(len(self.labels)) if weight is None else weight.astype(np.float64)
+
+    @cached_property
+    def score_weight(self) -> NDArray[np.float64]:
+        """``(N,)``, how much each label counts in the score."""
+        dataset, weight = self.given.dataset, self.sample_weight
+        if self.metric == "balanced accuracy":
+            totals = np.bincount(self.labels, weights=weight, minlength=dataset.num_classes)[self.labels]
+            weight = np.divide(weight, totals, out=np.zeros_like(weight), where=totals > 0)
+        if dataset.trusted is not None and dataset.trusted.sum() >= _FEWEST_TRUSTED:
+            # Wrong labels shrink every difference, here to two thirds: that is what a label of unknown worth counts.
+            weight = np.where(dataset.trusted, weight, weight * 2 / 3)
+        return weight
+
+    @cached_property
+    def folds(self) -> NDArray[np.int64]:
+        """``(N,)``, in which fold each sample is held out; -1 for one that always trains.
+
+        Raises:
+            RunError: nothing can be held out.
+        """
+        folds = make_folds(self.labels, self.given.groups, FOLDS, self.seed, self.sample_weight > 0)
+        if not (folds >= 0).any():
+            raise RunError(
+                "nothing can be held out so that every class is on both sides: expected classes with at least two "
+                "samples that differ, in at least two groups; give more samples or groups"
+            )
+        return folds
+
+    def is_finished(self) -> bool:
+        """Whether the folder holds the result of this very fit.
+
+        Raises:
+            RunError: it holds something else.
+        """
+        for path in (self.folder / SUMMARY, self.training / BEGUN):
+            if not path.exists():
+                continue
+            try:
+                found = read_document(path, "fit")["id"]
+            except (OSError, ContainerError, KeyError) as error:
+                raise RunError(f"cannot read {path}: {error}. Remove {self.folder}, and fit again") from error
+            if found != self.id:
+                raise self._differs("of other data or with other options")
+            self._check_plan()
+            return path.name == SUMMARY
+        if self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):
+            raise RunError(f"{self.folder} is there already and is no model: choose another folder")
+        return False
+
+    def _check_plan(self) -> None:
+        """Refuse to go on by another plan, or with another budget."""
+        found = self.planned
+        if found is None:
+            return
+        if self.plan is not None and found != self.plan:
+            raise self._differs("with another plan")
+        if self.plan is None and Budget.parse(found.budget) != Budget.parse(self.budget):
+            raise self._differs(f"with a budget of {found.budget} in place of {self.budget}")
+
+    def _differs(self, how: str) -> RunError:
+        return RunError(f"{self.folder} holds a fit {how}: choose another folder, or remove this one")
+
+    @property
+    def planned(self) -> Plan | None:
+        """The plan that the fit goes by, if it has one already."""
+        path = self.folder / PLAN
+        return read_plan(path) if path.exists() else None
+
+    def keep_plan(self, plan: Plan) -> None:
+        """Write down what the fit goes by from now on."""
+        write_plan(self.folder / PLAN, plan)
+
+    def begin(self) -> None:
+        """Write down what is fitted, so that it can be gone on with.
+
+        Raises:
+            RecipeError: a plan that is not for these data, or has another network.
+        """
+        folds = self.folds
+        if self.plan is not None and self.plan.folds > folds.max() + 1:
+            raise RecipeError(f"the plan has {self.plan.folds} folds, and these data have {folds.max() + 1}")
+        if self.plan is not None and self.network not in (None, self.plan.model):
+            raise RecipeError(f"the plan has the network {self.plan.model}, not {self.network}: leave one of them out")
+        make_folder(self.training)
+        write_atomically(self.training / BEGUN, write_document("fit", {"id": self.id}).encode())
+        write_prepared(self.training, self.given.dataset, folds)
+        if self.plan is not None:
+            self.keep_plan(self.plan)

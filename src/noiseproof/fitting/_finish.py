@@ -1,0 +1,207 @@
+"""The end of a fit: networks of the best candidates on all data, trees, a temperature, and the account of it all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from noiseproof.container import write_document
+from noiseproof.data import Unlabeled
+from noiseproof.errors import RunError
+from noiseproof.files import write_atomically
+from noiseproof.fitted import SUMMARY
+from noiseproof.fitting._boosting import STEP, Boosting
+from noiseproof.fitting._candidates import TREES
+from noiseproof.fitting._given import certain_errors
+from noiseproof.fitting._temperature import find_temperature
+from noiseproof.prediction import combine, load
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from noiseproof.fitted import Summary
+    from noiseproof.fitting._asked import Asked
+    from noiseproof.fitting._choice import Choice
+    from noiseproof.fitting._race import Race, Standing
+
+_SHARES = (0.5, 0.0, 0.25, 1.0, 2.0)
+"""How much trees may count beside all networks together; the first one unless another is clearly better."""
+
+_MOST_FEATURES = 5000
+"""Of a table that trees are grown on."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Average:
+    """What the model is made of, and what it says of the held-out samples.
+
+    Attributes:
+        members: the candidates of the networks, the best first.
+        trees: where trees stand; ``None`` where none are grown.
+        share: how much trees count beside all networks together.
+        temperature: what all logits are divided by.
+        probabilities: ``(N, classes)``, of the held-out samples, without the temperature.
+    """
+
+    members: list[Standing]
+    trees: Standing | None
+    share: float
+    temperature: float
+    probabilities: NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class _Network:
+    """A network of the model."""
+
+    name: str
+    epoch: int
+    seed: int
+    folder: Path
+
+
+def finish(asked: Asked, choice: Choice) -> None:
+    """Train the best candidates on all data, and write the model.
+
+    Raises:
+        RunError: no network learned.
+    """
+    average = _average(asked, choice)
+    networks = _networks(asked, choice, average)
+    grown = None
+    if average.trees is not None and average.share:
+        asked.tell("trees, on all data", 1.0)
+        grown = Boosting(asked.given.dataset, asked.seed).final(average.trees.epoch)
+    combine(
+        asked.folder,
+        [network.folder for network in networks],
+        name=asked.id[:12],
+        temperature=average.temperature,
+        trees=grown,
+        share=average.share,
+    )
+    summary = _summary(asked, choice, average, networks)
+    write_atomically(asked.folder / SUMMARY, write_document("fit", dict(summary)).encode())
+
+
+def _average(asked: Asked, choice: Choice) -> _Average:
+    """The best candidates with trees, as far as the held-out samples show what they are worth together."""
+    race = choice.race
+    members = choice.standings[: race.plan.members]
+    held_out = [_held_out(asked, race, standing) for standing in members]
+    probabilities = np.mean(held_out, 0)
+    trees, share = _trees(asked, race), 0.0
+    parts, shares = held_out, [1 / len(held_out)] * len(held_out)
+    if trees is not None:
+        share = _share_of(race, probabilities, trees)
+        probabilities = (probabilities + share * trees.sums) / (1 + share)
+        parts, shares = [*held_out, trees.sums], [*shares, share]
+    temperature = find_temperature(parts, np.array(shares), asked.labels[race.index], asked.sample_weight[race.index])
+    return _Average(members, trees, share, temperature, probabilities)
+
+
+def _networks(asked: Asked, choice: Choice, average: _Average) -> list[_Network]:
+    """Networks of the best candidates, trained on all data up to their epochs."""
+    race = choice.race
+    wanted = [
+        (standing, number, race.recipe(standing.candidate, standing.epoch, None, number))
+        for number in range(race.plan.seeds)
+        for standing in average.members
+    ]
+    tell = asked.tell.of_runs("final networks, on all data", choice.done, 1.0)
+    records = race.train([recipe for _, _, recipe in wanted], tell)
+    found = [
+        _Network(standing.candidate.name, standing.epoch, recipe.seed, Path(str(records[recipe.id].folder)))
+        for standing, _, recipe in wanted
+        if records[recipe.id].status == "finished"
+    ]
+    if not found:
+        raise RunError("the numbers of all final networks became infinite: fit with another seed or network")
+    return found
+
+
+def _trees(asked: Asked, race: Race) -> Standing | None:
+    """Where boosted trees stand, on a table."""
+    dataset = asked.given.dataset
+    if not asked.is_table or dataset.input_shape[0] > _MOST_FEATURES:
+        return None
+    asked.tell("trees")
+    return race.standing_of(TREES, Boosting(dataset, asked.seed).stages(race.folds, race.plan.folds))
+
+
+def _share_of(race: Race, networks: NDArray[np.float64], trees: Standing) -> float:
+    """How much trees count beside all networks together: half, unless the held-out labels say otherwise."""
+    scores = {share: race.score(networks + share * trees.sums) for share in _SHARES}
+    best = max(_SHARES, key=lambda share: scores[share][0])
+    ahead, error = race.lead(scores[best][1], scores[_SHARES[0]][1])
+    return best if ahead > error else _SHARES[0]
+
+
+def _held_out(asked: Asked, race: Race, standing: Standing) -> NDArray[np.float64]:
+    """What a candidate's networks say of the samples that each has not learned from, in the order of the race."""
+    inputs: Any = asked.given.dataset.train.inputs
+    found = []
+    for folder, index in zip(standing.folders, race.parts, strict=True):
+        predictor = load(folder, epoch="selected", device=asked.machine.device)
+        given = Unlabeled(inputs[index], range(len(index)), {})
+        found.append(predictor.probabilities(given, workers=0).astype(np.float64))
+    return np.concatenate(found)
+
+
+def _summary(asked: Asked, choice: Choice, average: _Average, networks: list[_Network]) -> Summary:
+    """How the model came to be, in plain values. No times: the same fit gives the same bytes."""
+    race, names = choice.race, asked.given.dataset.class_names
+    labels = asked.labels[race.index]
+    predicted = average.probabilities.argmax(1)
+    best = choice.standings[0]
+    trees = [] if average.trees is None else [average.trees]
+    candidates: list[Any] = []
+    for status, standings in (("stayed", choice.standings), ("dropped", choice.dropped), ("beside", trees)):
+        for standing in sorted(standings, key=lambda one: (-one.epochs, -one.score)):
+            behind, error = race.lead(best.hits, standing.hits)
+            unit = STEP if standing is average.trees else 1
+            candidates.append(
+                {
+                    "name": standing.candidate.name,
+                    "loss": standing.candidate.loss,
+                    "epochs": unit * standing.epochs,
+                    "epoch": unit * standing.epoch,
+                    "score": standing.score,
+                    "behind": behind,
+                    "standard_error": error,
+                    "status": status,
+                }
+            )
+    nothing = dict.fromkeys(("epochs", "epoch", "score", "behind", "standard_error"))
+    candidates += [
+        {"name": candidate.name, "loss": candidate.loss, **nothing, "status": "diverged"}
+        for candidate in choice.diverged
+    ]
+    return {
+        "id": asked.id,
+        "metric": asked.metric,
+        "seed": asked.seed,
+        "samples": len(asked.labels),
+        "found": list(asked.given.found),
+        "certain_errors": certain_errors(asked.given.twins, asked.labels, len(names)),
+        "class_counts": dict(zip(names, np.bincount(asked.labels, minlength=len(names)).tolist(), strict=True)),
+        "bracket": {"low": choice.bracket.low, "high": choice.bracket.high},
+        "candidates": candidates,
+        "chosen": choice.simplest.candidate.name,
+        "members": [{"name": each.name, "epoch": each.epoch, "seed": each.seed} for each in networks],
+        "trees": {"iterations": average.trees.epoch * STEP, "share": average.share}
+        if average.trees is not None and average.share
+        else None,
+        "temperature": average.temperature,
+        "held_out": {
+            "samples": len(labels),
+            "accuracy": float((predicted == labels).mean()),
+            "recall": {
+                name: float((predicted[labels == place] == place).mean()) if (labels == place).any() else None
+                for place, name in enumerate(names)
+            },
+        },
+    }
