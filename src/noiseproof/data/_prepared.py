@@ -107,6 +107,8 @@ def read_prepared(folder: Path, fold: int | None = None) -> Dataset:
         if found != description.arrays_sha256:
             raise ContainerError(f"{ARRAYS} was changed: its SHA-256 is {found}, not {description.arrays_sha256}")
         arrays = load(content)
+        if len({array.shape[:1] for array in arrays.values()}) != 1 or arrays["labels"].dtype != np.int64:
+            raise ContainerError(f"the arrays in {ARRAYS} are not those of one data set")
         dataset = Dataset(
             description.name,
             Part(_inputs(description, arrays), arrays["labels"]),
@@ -121,6 +123,10 @@ def read_prepared(folder: Path, fold: int | None = None) -> Dataset:
             trusted=arrays.get("trusted"),
         )
         folds = arrays["folds"]
+        if folds.shape != (len(dataset.train),) or folds.dtype != np.int64 or folds.min() < -1:
+            raise ContainerError(f"the folds are {folds.dtype} of shape {folds.shape}: expected one for each sample")
+        if dataset.preprocessing != description.preprocessing:
+            raise ContainerError(f"{ARRAYS} holds other inputs than {DESCRIPTION} says")
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise DataError(f"cannot read the data in {folder}: {error}. Restore the files, or fit again") from error
     if fold is None:
@@ -134,7 +140,11 @@ def read_prepared(folder: Path, fold: int | None = None) -> Dataset:
 def _inputs(description: _Description, arrays: dict[str, NDArray[Any]]) -> NDArray[Any] | ImageFiles:
     preprocessing = description.preprocessing
     if preprocessing.kind != "files":
+        if preprocessing.kind == "images" and arrays["inputs"].dtype != np.uint8:
+            raise ContainerError(f"the images are {arrays['inputs'].dtype}: expected uint8")
         return arrays["inputs"]
+    if arrays["paths"].ndim != 2 or arrays["paths"].dtype != np.uint8:
+        raise ContainerError("the paths are no rows of bytes")
     paths = np.ascontiguousarray(arrays["paths"]).view(f"S{arrays['paths'].shape[1]}")[:, 0]
     files = ImageFiles(
         Path(description.root),

@@ -78,9 +78,11 @@ def look(
         DataError, LabelError: what cannot be learned from.
     """
     asked = {"groups": groups, "trusted": trusted, "sample_weight": sample_weight, "keys": keys}
-    table = _table(X, label, asked)
+    if label is not None and y is not None:
+        raise DataError(f"label {label!r} and y are both given: the labels are in one of them")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DataWarning)
+        table = _table(X, label, asked)
         if table is None:
             dataset, rows = _of_inputs(X, y, label), None
         else:
@@ -88,13 +90,19 @@ def look(
             dataset = from_table(table, y, name=Path(table.source).name)
     _refuse_ids(dataset)
     count = len(dataset.train)
-    weight = _column(asked["sample_weight"], count, "sample_weight", np.float32)
-    checked = _column(asked["trusted"], count, "trusted", np.bool_)
-    dataset = replace(dataset, sample_weight=weight, trusted=checked)
+    if asked["sample_weight"] is not None:
+        dataset = replace(dataset, sample_weight=_weights(asked["sample_weight"], count))
+    if asked["trusted"] is not None:
+        dataset = replace(dataset, trusted=_yes_or_no(asked["trusted"], count))
     twins = _twins(dataset, table)
     named = _keys(asked["keys"], dataset, rows)
     found = [*_about_classes(dataset), *_about_columns(dataset, table), *_about_twins(dataset, twins)]
-    told = [str(each.message) for each in caught if "there before with another label" not in str(each.message)]
+    told = []
+    for each in caught:
+        if not issubclass(each.category, DataWarning):
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+        elif "there before with another label" not in str(each.message):  # they are counted above
+            told.append(str(each.message))
     return Given(dataset, named, _together(twins, asked["groups"], count), twins, (*found, *told))
 
 
@@ -146,7 +154,16 @@ def _columns(
             rest, values = rest.take(rows), {what: column[rows] for what, column in values.items()}
         y = _plain(values["label"])
     given = {what: _plain(values[what]) if what in values else each for what, each in asked.items()}
+    if len(rows) < len(table):  # of what was given beside the table, as well
+        given = {
+            what: np.asarray(each)[rows] if what not in values and _counts(each) == len(table) else each
+            for what, each in given.items()
+        }
     return rest, y, given, rows
+
+
+def _counts(values: Any) -> int | None:
+    return len(values) if hasattr(values, "__len__") else None
 
 
 def _plain(column: NDArray[Any]) -> Any:
@@ -155,6 +172,8 @@ def _plain(column: NDArray[Any]) -> Any:
 
 def _of_inputs(X: Any, y: Any, label: str | None) -> Dataset:
     """Arrays, data sets, files of arrays, and folders of images."""
+    if y is not None and (isinstance(X, str | Path | Dataset)):
+        raise DataError("y is given beside data that have labels of their own: leave it out")
     if isinstance(X, Dataset):
         return X
     if not isinstance(X, str | Path):
@@ -176,31 +195,36 @@ def _of_inputs(X: Any, y: Any, label: str | None) -> Dataset:
 
 def _refuse_ids(dataset: Dataset) -> None:
     count, classes = len(dataset.train), dataset.num_classes
-    if classes > max(10, count / 2):
+    if classes == count or classes > max(10, count / 2):
         raise DataError(
             f"{dataset.name} has {classes} different labels in {count} samples: expected a few classes with several "
             "samples each. Is the column an id, or a number to be predicted?"
         )
 
 
-def _column(values: Any, count: int, what: str, kind: type) -> NDArray[Any] | None:
-    if values is None:
-        return None
+def _weights(values: Any, count: int) -> NDArray[np.float32]:
     array = np.asarray(values)
-    if array.dtype.kind in "OU":
-        words = [_TRUTH.get(str(value).strip().casefold()) for value in array.tolist()]
-        if kind is np.bool_ and None not in words:
-            array = np.array(words)
-    if array.shape != (count,) or array.dtype.kind not in "biuf" or (array.dtype.kind == "f" and np.isnan(array).any()):
-        wanted = "yes or no" if kind is np.bool_ else "a number"
-        raise DataError(f"{what} is {array.dtype} of shape {array.shape}: expected {wanted}, ({count},)")
-    return array.astype(kind)
+    if array.shape != (count,) or array.dtype.kind not in "biuf":
+        raise DataError(f"sample_weight is {array.dtype} of shape {array.shape}: expected numbers, ({count},)")
+    return array.astype(np.float32)
 
 
 _TRUTH = {
     **dict.fromkeys(("true", "yes", "y", "1", "1.0"), True),
     **dict.fromkeys(("false", "no", "n", "0", "0.0", "", "none", "nan"), False),
 }
+
+
+def _yes_or_no(values: Any, count: int) -> NDArray[np.bool_]:
+    """Truth values from those, numbers or words; a gap is no."""
+    array = np.asarray(values)
+    if array.shape != (count,):
+        raise DataError(f"trusted has shape {array.shape}: expected yes or no for each of {count} samples")
+    found = [_TRUTH.get(str(value).strip().casefold()) for value in array.tolist()]
+    if None in found:
+        place = found.index(None)
+        raise DataError(f"trusted is {array[place]!r:.60} at {place}: expected yes or no (or true, false, 1, 0)")
+    return np.array(found, np.bool_)
 
 
 def _keys(keys: Any, dataset: Dataset, rows: NDArray[np.int64] | None) -> Sequence[Any]:
@@ -227,6 +251,9 @@ def _twins(dataset: Dataset, table: Table | None) -> NDArray[np.int64]:
     return duplicates(inputs)
 
 
+_GAPS = ("nan", "NaT", "<NA>")
+
+
 def _together(twins: NDArray[np.int64], groups: Any, count: int) -> NDArray[np.int64]:
     """Numbers that are equal where inputs are, or where groups are, or where a chain of both leads."""
     if groups is None:
@@ -235,6 +262,8 @@ def _together(twins: NDArray[np.int64], groups: Any, count: int) -> NDArray[np.i
     if array.shape != (count,):
         raise DataError(f"groups have shape {array.shape}: expected one for each of {count} samples")
     own = np.unique(array.astype(str), return_inverse=True)[1].astype(np.int64) + twins.max() + 1
+    none = np.flatnonzero([value is None or str(value) in _GAPS for value in array.tolist()])
+    own[none] = own.max() + 1 + np.arange(len(none))  # a gap is no group that samples share
     size = int(own.max()) + 1
     links = coo_array((np.ones(count), (twins, own)), shape=(size, size))
     parts: NDArray[np.int64] = connected_components(links, directed=False)[1].astype(np.int64)

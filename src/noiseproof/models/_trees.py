@@ -102,13 +102,15 @@ class Trees(nn.Module):
         """Refuse arrays that are no trees over so many features.
 
         Raises:
-            SpecError: a child before its parent, or an index of what there is not.
+            SpecError: a child before its parent, an index of what there is not, or a value that is no finite number.
         """
         own = torch.arange(len(self.value))
         whole = (self.feature, self.left, self.right, self.root, self.column)
         fits = (
             all(index.dtype == torch.int64 for index in whole)
             and all(each.dtype == torch.float32 for each in (self.threshold, self.value, self.constant))
+            and not self.threshold.isnan().any()
+            and all(bool(each.isfinite().all()) for each in (self.value, self.constant))
             and len(own)
             and len(self.root)
             and all(bool((child >= own).all()) and int(child.max()) < len(own) for child in (self.left, self.right))
