@@ -236,7 +236,7 @@ def test_commands_work_in_every_encoding(environment: dict[str, str], tmp_path: 
 def test_nothing_is_read_or_written_in_the_encoding_of_the_locale(tmp_path: Path) -> None:
     script = (
         "import sys; from noiseproof.cli import main\n"
-        "import torch, rich.progress, sklearn.datasets, matplotlib.figure, pydantic\n"
+        "import torch._dynamo, rich.progress, sklearn.datasets, matplotlib.figure, pydantic\n"
         "import warnings; warnings.simplefilter('error', EncodingWarning)\n"
         "small = ['--set', 'epochs=1', '--set', 'grid.seeds=[1]', '--set', 'grid.methods=[\"ce\"]']\n"
         "sys.exit(main(['bench', 'demo', *small])"
