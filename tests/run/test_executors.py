@@ -66,7 +66,7 @@ def test_a_killed_process_costs_a_retry_and_no_other_run_its_progress(tmp_path: 
         len((folder / "timing.csv").read_text().splitlines()) - 1 for folder in sorted((tmp_path / "runs").iterdir())
     ]
     assert epochs[1] == 300
-    assert 300 <= epochs[0] < 360  # it went on from a checkpoint
+    assert 300 <= epochs[0] < 410  # it went on from a checkpoint: two fifths were done
 
 
 def test_a_process_that_died_when_idle_is_replaced() -> None:

@@ -32,6 +32,9 @@ Rounding moves a few pixels to the other side of a ReLU or a pooling window, eac
 that float32 would be at 1e-6. A graph that reads the wrong memory is at 1 and above.
 """
 
+_LIMIT = "recompile_limit" if torch.__version__ >= "2.7" else "cache_size_limit"
+"""What torch.compile calls how many compiled forms it keeps of one function."""
+
 _COMPILED_KEPT = 256
 """Compiled updates that a process keeps. PyTorch stops compiling after eight, which a grid of four methods has."""
 
@@ -79,7 +82,7 @@ class CompiledSteps(EagerSteps):
         try:
             with (
                 warnings.catch_warnings(),
-                torch._dynamo.config.patch(recompile_limit=_COMPILED_KEPT),  # noqa: SLF001 - torch.compile's own, later
+                torch._dynamo.config.patch(**{_LIMIT: _COMPILED_KEPT}),  # noqa: SLF001 - torch.compile's own, later
             ):
                 # The compiler looks at it itself, in the logits that one compiled part hands to the other.
                 warnings.filterwarnings("ignore", r"The \.grad attribute of a Tensor that is not a leaf", UserWarning)
