@@ -88,7 +88,7 @@ def test_a_fast_run_goes_on_with_the_same_bytes(tmp_path: Path) -> None:
 def test_every_run_of_a_process_is_compiled(tmp_path: Path) -> None:
     # Without a limit of noiseproof's own, PyTorch would compile none of the later ones, and say so in its log only.
     torch.compiler.reset()
-    with torch._dynamo.config.patch(recompile_limit=1):
+    with torch._dynamo.config.patch({steps._LIMIT: 1}):
         # Batches of 57 and of 4: two graphs of the network, once, and two of each loss.
         for seed, (loss, expected) in enumerate((("ce", 4), ("mae", 2), ("ce", 0))):
             compiled = torch._dynamo.utils.counters["stats"]["unique_graphs"]

@@ -82,7 +82,7 @@ class CompiledSteps(EagerSteps):
         try:
             with (
                 warnings.catch_warnings(),
-                torch._dynamo.config.patch(**{_LIMIT: _COMPILED_KEPT}),  # noqa: SLF001 - torch.compile's own, later
+                torch._dynamo.config.patch({_LIMIT: _COMPILED_KEPT}),  # noqa: SLF001 - torch.compile's own, later
             ):
                 # The compiler looks at it itself, in the logits that one compiled part hands to the other.
                 warnings.filterwarnings("ignore", r"The \.grad attribute of a Tensor that is not a leaf", UserWarning)
