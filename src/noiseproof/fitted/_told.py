@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from noiseproof.formats import TextTable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from noiseproof.fitted._summary import BracketSummary, Summary
 
@@ -66,6 +66,7 @@ def summary_sentences(summary: Summary) -> list[str]:
     return [
         f"{choice}. The model averages {len(members)} networks of {', '.join(names)}, trained on all data{beside}",
         noise_sentence(summary["bracket"]),
+        *_about_chance(summary),
         *_about_classes(summary),
     ]
 
@@ -88,6 +89,19 @@ def clean_range(summary: Summary) -> tuple[float, float]:
     rates = (summary["bracket"]["low"], summary["bracket"]["high"])
     found = [min(1.0, accuracy / max(1 - rate, 1e-9)) for rate in rates]
     return min(accuracy, *found), max(found)
+
+
+def _about_chance(summary: Mapping[str, Any]) -> list[str]:
+    """Whether the model knows more than which class is the most frequent."""
+    counts, held_out = summary["class_counts"], summary["held_out"]
+    most = max(counts, key=lambda name: counts[name])
+    share = counts[most] / sum(counts.values())
+    if held_out["accuracy"] > share + (share * (1 - share) / held_out["samples"]) ** 0.5:
+        return []
+    return [
+        f"The model agrees with held-out labels in {held_out['accuracy']:.0%}, no more than who always says {most} "
+        f"({share:.0%}): it has learned next to nothing. Is this the right column of labels, and do the inputs tell it?"
+    ]
 
 
 def _about_classes(summary: Summary) -> list[str]:

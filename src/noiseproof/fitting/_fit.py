@@ -6,12 +6,13 @@ import contextlib
 import shutil
 import tempfile
 import time
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
-from noiseproof.errors import RecipeError
+from noiseproof.errors import RecipeError, RunWarning
 from noiseproof.files import unforced
 from noiseproof.fitted import Model
 from noiseproof.fitting._asked import Asked
@@ -101,7 +102,9 @@ def fit(
     machine, tell = Machine(jobs=jobs, device=device), Teller(watch)
     asked = Asked(given, place, budget, metric, seed, network, repeated, machine, tell)
     try:
-        with unforced() if is_temporary else contextlib.nullcontext(), _one_thread():
+        with unforced() if is_temporary else contextlib.nullcontext(), _one_thread(), warnings.catch_warnings():
+            # Of single candidates: what they mean for the model is in its summary.
+            warnings.simplefilter("ignore", RunWarning)
             if not asked.is_finished():
                 asked.begin()
                 finish(asked, choose(asked, started))
