@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from noiseproof.formats import TextTable
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from noiseproof.fitted._summary import BracketSummary, Summary
 
@@ -91,7 +91,7 @@ def clean_range(summary: Summary) -> tuple[float, float]:
     return min(accuracy, *found), max(found)
 
 
-def _about_chance(summary: Mapping[str, Any]) -> list[str]:
+def _about_chance(summary: Summary) -> list[str]:
     """Whether the model knows more than which class is the most frequent."""
     counts, held_out = summary["class_counts"], summary["held_out"]
     most = max(counts, key=lambda name: counts[name])
