@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from noiseproof.data import Dataset
 
+_MOST_FEATURES = 5000
+"""Of a table that trees are grown on."""
+
 _MOST_TREES = 2000
 """Of all classes together: what they cost grows with the classes."""
 
@@ -37,8 +40,10 @@ class Boosting:
     seed: int
 
     @property
-    def iterations(self) -> int:
-        """How many there are at most: a multiple of the step."""
+    def most(self) -> int:
+        """How many iterations are worth their time: a multiple of the step; 0 for images and very wide tables."""
+        if self.dataset.is_image or self.dataset.input_shape[0] > _MOST_FEATURES:
+            return 0
         trees = 1 if self.dataset.num_classes == 2 else self.dataset.num_classes
         return STEP * max(2, min(_MOST_ITERATIONS, _MOST_TREES // trees) // STEP)
 
@@ -57,7 +62,7 @@ class Boosting:
             random_state=derive(self.seed, "trees") % 2**32,
         ).fit(self.inputs()[index], dataset.train.labels[index], weight)
 
-    def stages(self, folds: NDArray[np.int64], count: int) -> NDArray[np.float32]:
+    def stages(self, folds: NDArray[np.int64], count: int, iterations: int) -> NDArray[np.float32]:
         """``(stages, N, classes)``: what trees say, after every five iterations, of samples not learned from.
 
         They are those of the first folds, one fold after the other, each in the order of the data.
@@ -65,8 +70,8 @@ class Boosting:
         inputs, found = self.inputs(), []
         for fold in range(count):
             held_out = np.flatnonzero(folds == fold)
-            grown = self.grow(np.flatnonzero(folds != fold), self.iterations)
-            stages = np.zeros((self.iterations // STEP, len(held_out), self.dataset.num_classes), np.float32)
+            grown = self.grow(np.flatnonzero(folds != fold), iterations)
+            stages = np.zeros((iterations // STEP, len(held_out), self.dataset.num_classes), np.float32)
             for number, probabilities in enumerate(grown.staged_predict_proba(inputs[held_out]), 1):
                 if number % STEP == 0:
                     stages[number // STEP - 1][:, grown.classes_] = probabilities

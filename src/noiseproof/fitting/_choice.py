@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from noiseproof.auditing import noise_bracket
+from noiseproof.fitting._boosting import STEP, Boosting
 from noiseproof.fitting._candidates import FIXED, NEEDED, Candidate, jal_candidates
 from noiseproof.fitting._plan import Budget, Plan, Sizes, first_plan, opening_within, within
 from noiseproof.fitting._race import Race, Standing
@@ -21,6 +22,8 @@ from noiseproof.run.executors import OneThread
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from numpy.typing import NDArray
 
     from noiseproof.auditing import NoiseBracket
     from noiseproof.fitting._asked import Asked
@@ -37,6 +40,9 @@ _OPENING = 0.05
 
 _FIRST_RUNG = 0.3
 """The share of the time that the first rung may take."""
+
+_FOR_TREES, _FEWEST_TREES = 0.2, 10
+"""The share of the time that trees may take, and the iterations that they are worth it from."""
 
 _IN_RESERVE = 0.85
 """The share of the time left that is planned for: the rest goes into what lies between runs."""
@@ -85,7 +91,10 @@ def choose(asked: Asked, started: float) -> Choice:
         RunError: no candidate learned.
     """
     sizes, allowed, known = Sizes.of(asked.folds), Budget.parse(asked.budget), asked.planned
-    plan = known or first_plan(sizes, is_image=not asked.is_table, model=asked.network, budget=asked.budget)
+    boosting = Boosting(asked.given.dataset, asked.seed)
+    plan = known or first_plan(
+        sizes, is_image=not asked.is_table, model=asked.network, budget=asked.budget, trees=boosting.most
+    )
     race = Race(
         asked.training,
         asked.training / "runs",
@@ -106,7 +115,8 @@ def choose(asked: Asked, started: float) -> Choice:
     if known is None:
         updates = allowed.updates
         if allowed.seconds < math.inf:
-            left = max(allowed.seconds - (time.monotonic() - started), 0.0) * _IN_RESERVE
+            plan, grown = _trees_in_time(plan, boosting, asked.folds, allowed)
+            left = max(allowed.seconds - (time.monotonic() - started) - grown, 0.0) * _IN_RESERVE
             epochs = left * machine.settings().jobs / max(opening.seconds, 1e-6)
             # What the first rung did is a part of the plan.
             updates = plan.steps(sizes) * (plan.rungs[0].epochs * len(_fixed(plan)) + epochs)
@@ -183,6 +193,18 @@ def _opening_in_time(race: Race, sizes: Sizes, allowed: Budget) -> Plan:
         standings, _ = timed.run(candidates[:1], 1, lambda _: None)
         each = standings[0].seconds * len(candidates) / race.machine.settings().jobs
     return plan.opened(max(1, int(_FIRST_RUNG * allowed.seconds / max(each, 1e-6))))
+
+
+def _trees_in_time(plan: Plan, boosting: Boosting, folds: NDArray[np.int64], allowed: Budget) -> tuple[Plan, float]:
+    """The plan with as many iterations of trees as their share of the time allows, and the seconds that they take."""
+    if not plan.trees:
+        return plan, 0.0
+    began = time.monotonic()
+    boosting.grow(np.flatnonzero(folds != 0), STEP)
+    each = (time.monotonic() - began) / STEP * (plan.folds + 1)  # of the folds, and of all data at the end
+    fitting = int(_FOR_TREES * allowed.seconds / max(each, 1e-6)) // STEP * STEP
+    trees = min(plan.trees, fitting) if fitting >= _FEWEST_TREES else 0
+    return replace(plan, trees=trees), trees * each
 
 
 def _machine(asked: Asked, *, seconds: float) -> Machine:

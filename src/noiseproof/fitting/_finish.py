@@ -30,9 +30,6 @@ if TYPE_CHECKING:
 _SHARES = (0.5, 0.0, 0.25, 1.0, 2.0)
 """How much trees may count beside all networks together; the first one unless another is clearly better."""
 
-_MOST_FEATURES = 5000
-"""Of a table that trees are grown on."""
-
 
 @dataclass(frozen=True, eq=False)
 class _Average:
@@ -125,11 +122,11 @@ def _networks(asked: Asked, choice: Choice, average: _Average) -> list[_Network]
 
 def _trees(asked: Asked, race: Race) -> Standing | None:
     """Where boosted trees stand, on a table."""
-    dataset = asked.given.dataset
-    if not asked.is_table or dataset.input_shape[0] > _MOST_FEATURES:
+    if not race.plan.trees:
         return None
     asked.tell("trees")
-    return race.standing_of(TREES, Boosting(dataset, asked.seed).stages(race.folds, race.plan.folds))
+    boosting = Boosting(asked.given.dataset, asked.seed)
+    return race.standing_of(TREES, boosting.stages(race.folds, race.plan.folds, race.plan.trees))
 
 
 def _share_of(race: Race, networks: NDArray[np.float64], trees: Standing) -> float:

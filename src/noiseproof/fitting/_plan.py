@@ -128,6 +128,7 @@ class Plan:
         rungs: its parts, each longer than the one before.
         members: of how many candidates the final networks are.
         seeds: how many final networks there are of each.
+        trees: for how many iterations trees are grown at most; 0 for none.
 
     Raises:
         ValueError: numbers that are no plan.
@@ -143,6 +144,7 @@ class Plan:
     rungs: tuple[Rung, ...]
     members: int
     seeds: int
+    trees: int
 
     def __post_init__(self) -> None:
         Budget.parse(self.budget)
@@ -152,7 +154,7 @@ class Plan:
             or not lengths
             or lengths != sorted({*lengths})
             or not 1 <= self.folds <= FOLDS
-            or min(rung.enter for rung in self.rungs) < 0
+            or min(self.trees, *(rung.enter for rung in self.rungs)) < 0
         ):
             raise ValueError(f"no plan: {self!r:.300}")
 
@@ -189,7 +191,7 @@ def steps_of(samples: int, batch_size: int) -> int:
     return max(1, math.ceil(samples / batch_size))
 
 
-def first_plan(sizes: Sizes, *, is_image: bool, model: str | None, budget: str) -> Plan:
+def first_plan(sizes: Sizes, *, is_image: bool, model: str | None, budget: str, trees: int) -> Plan:
     """The plan if time were no matter."""
     samples = sizes.samples
     batch_size = next(size for least, size in _BATCHES if samples >= least)
@@ -208,6 +210,7 @@ def first_plan(sizes: Sizes, *, is_image: bool, model: str | None, budget: str) 
         rungs=tuple(Rung(length, 0) for length in epochs),
         members=MEMBERS,
         seeds=1 if is_short(samples) else SEEDS,
+        trees=trees,
     )
 
 
