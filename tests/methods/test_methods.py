@@ -72,6 +72,39 @@ def assert_same_weights(network: nn.Module, folder: Path) -> None:
         torch.testing.assert_close(trained[name], value, rtol=1e-3, atol=1e-4)
 
 
+def a_batch(*, weight: Tensor | None = None, trusted: Tensor | None = None) -> Batch:
+    inputs, labels = digits()
+    return Batch((inputs[:12],), labels[:12], torch.arange(12), weight, trusted)
+
+
+def test_samples_without_weight_are_as_if_they_were_not_there() -> None:
+    network, method = new_network(), RobustLoss(make_loss("gce(q=0.7)"))
+    weight = torch.tensor([1.0, 0, 2, 0, 3, 1, 0, 0, 1, 1, 0, 4])
+    output = method.step([network], a_batch(weight=weight))
+    counted = weight > 0
+    batch = a_batch()
+    kept = Batch((batch.views[0][counted],), batch.labels[counted], torch.arange(7), weight[counted])
+    few = method.step([network], kept)
+    torch.testing.assert_close(output.loss / output.weight, few.loss / few.weight)
+
+
+def test_checked_labels_have_cross_entropy_and_others_the_loss() -> None:
+    network, method = new_network(), RobustLoss(make_loss("gce(q=0.7)"))
+    trusted, weight = torch.arange(12) % 3 == 0, torch.arange(12) + 1.0
+    output = method.step([network], a_batch(weight=weight, trusted=trusted))
+    logits, labels = network(a_batch().views[0]), a_batch().labels
+    expected = 0.0
+    for row in range(12):
+        p = logits[row].softmax(0)[labels[row]].item()
+        expected += float(weight[row]) * (-np.log(p) if trusted[row] else (1 - p**0.7) / 0.7)
+    assert output.loss.item() == pytest.approx(expected, rel=1e-5)
+    assert float(output.weight) == 78
+    alone = method.step([network], a_batch(trusted=trusted))
+    assert float(alone.weight) == 12
+    everyone = method.step([network], a_batch(trusted=torch.ones(12, dtype=torch.bool)))
+    torch.testing.assert_close(everyone.loss, nn.functional.cross_entropy(logits, labels, reduction="sum"))
+
+
 def test_early_learning_regularization_is_the_published_update(tmp_path: Path) -> None:
     """The targets move before they are used, without a gradient; the term's gradient goes through p."""
     train(recipe(method="elr(beta=0.6, strength=2)", noise={"kind": "none"}, schedule="constant"), tmp_path / "run")

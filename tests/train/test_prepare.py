@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import warnings
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,50 @@ def prepared(path: Path, noise_of: dict[str, Any] | None = None, **more: Any) ->
 
 def test_labels_that_nobody_checked_have_no_rate(tmp_path: Path) -> None:
     assert prepared(save(tmp_path)).noise is None
+
+
+def test_data_say_themselves_what_is_held_out(tmp_path: Path) -> None:
+    dataset = data.arrays(save(tmp_path))
+    held_out = np.array([3, 7, 399])
+    told = dataclasses.replace(dataset, held_out=held_out)
+    values = {"data": "digits", "model": "mlp", "method": "ce", "epochs": 1, "batch_size": 32, "lr": 0.1}
+    task = prepare(make_recipe(values), told, tmp_path)
+    assert task.validation.tolist() == [3, 7, 399]
+    assert task.train.tolist() == [row for row in range(400) if row not in (3, 7, 399)]
+    with pytest.raises(RecipeError, match=r"says itself which samples are held out: leave 0\.1 out"):
+        prepare(make_recipe({**values, "validation": 0.1}), told, tmp_path)
+    assert told.fingerprint != dataset.fingerprint
+    few = dataclasses.replace(told, sample_weight=np.arange(400, dtype=np.float32), trusted=np.arange(400) < 5)
+    kept = few.first_per_class(20)
+    assert kept.held_out is not None
+    assert kept.sample_weight is not None
+    assert kept.trusted is not None
+    assert kept.held_out.tolist() == [3, 7]
+    assert kept.sample_weight.tolist() == [*range(20)]
+    assert kept.trusted.sum() == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"held_out": []}, "held_out must be places"),
+        ({"held_out": [3, 3]}, "in ascending order"),
+        ({"held_out": [5, 3]}, "in ascending order"),
+        ({"held_out": [-1]}, "held_out must be places"),
+        ({"held_out": [400]}, "held_out must be places"),
+        ({"held_out": [*range(400)]}, "some but not all"),
+        ({"sample_weight": np.ones(399, np.float32)}, r"sample_weight has shape \(399,\)"),
+        ({"sample_weight": np.full(400, -1, np.float32)}, "sample_weight is -1 at 0"),
+        ({"sample_weight": np.full(400, np.inf, np.float32)}, "sample_weight is inf at 0"),
+        ({"sample_weight": np.zeros(400, np.float32)}, "nothing but 0"),
+        ({"trusted": np.zeros((400, 1), bool)}, r"trusted has shape \(400, 1\)"),
+    ],
+)
+def test_what_cannot_be_said_of_samples_is_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    if "held_out" in changes:
+        changes = {"held_out": np.array(changes["held_out"], np.int64)}
+    with pytest.raises(DataError, match=message):
+        dataclasses.replace(data.arrays(save(tmp_path)), **changes)
 
 
 def test_noise_on_wrong_labels_is_measured_against_the_clean_ones(tmp_path: Path) -> None:

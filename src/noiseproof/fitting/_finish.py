@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import numpy as np
 
 from noiseproof.container import write_document
 from noiseproof.data import Unlabeled
-from noiseproof.errors import RunError
+from noiseproof.errors import DataWarning, RunError
 from noiseproof.files import write_atomically
 from noiseproof.fitted import SUMMARY
 from noiseproof.fitting._boosting import STEP, Boosting
@@ -41,6 +42,7 @@ class _Average:
         share: how much trees count beside all networks together.
         temperature: what all logits are divided by.
         probabilities: ``(N, classes)``, of the held-out samples, without the temperature.
+        known: ``(N,)``, which of them have a prediction: images that cannot be read have none.
     """
 
     members: list[Standing]
@@ -48,6 +50,7 @@ class _Average:
     share: float
     temperature: float
     probabilities: NDArray[np.float64]
+    known: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -90,14 +93,20 @@ def _average(asked: Asked, choice: Choice) -> _Average:
     members = choice.standings[: race.plan.members]
     held_out = [_held_out(asked, race, standing) for standing in members]
     probabilities = np.mean(held_out, 0)
+    known = ~np.isnan(probabilities).any(1)
     trees, share = _trees(asked, race), 0.0
     parts, shares = held_out, [1 / len(held_out)] * len(held_out)
     if trees is not None:
         share = _share_of(race, probabilities, trees)
         probabilities = (probabilities + share * trees.sums) / (1 + share)
         parts, shares = [*held_out, trees.sums], [*shares, share]
-    temperature = find_temperature(parts, np.array(shares), asked.labels[race.index], asked.sample_weight[race.index])
-    return _Average(members, trees, share, temperature, probabilities)
+    temperature = find_temperature(
+        [part[known] for part in parts],
+        np.array(shares),
+        asked.labels[race.index][known],
+        asked.sample_weight[race.index][known],
+    )
+    return _Average(members, trees, share, temperature, probabilities, known)
 
 
 def _networks(asked: Asked, choice: Choice, average: _Average) -> list[_Network]:
@@ -144,15 +153,17 @@ def _held_out(asked: Asked, race: Race, standing: Standing) -> NDArray[np.float6
     for folder, index in zip(standing.folders, race.parts, strict=True):
         predictor = load(folder, epoch="selected", device=asked.machine.device)
         given = Unlabeled(inputs[index], range(len(index)), {})
-        found.append(predictor.probabilities(given, workers=0).astype(np.float64))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DataWarning)  # training told of the images that cannot be read
+            found.append(predictor.probabilities(given, workers=0).astype(np.float64))
     return np.concatenate(found)
 
 
 def _summary(asked: Asked, choice: Choice, average: _Average, networks: list[_Network]) -> Summary:
     """How the model came to be, in plain values. No times: the same fit gives the same bytes."""
     race, names = choice.race, asked.given.dataset.class_names
-    labels = asked.labels[race.index]
-    predicted = average.probabilities.argmax(1)
+    labels = asked.labels[race.index][average.known]
+    predicted = average.probabilities[average.known].argmax(1)
     best = choice.standings[0]
     trees = [] if average.trees is None else [average.trees]
     candidates: list[Any] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import warnings
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -228,9 +229,9 @@ def read_description(folder: Path) -> Description:
         Classes(description.class_names)
         if not description.members or len(description.class_names) < 2:
             raise ContainerError("it has no members or no classes")
-        weights = np.array([member.weight for member in description.members])
-        temperatures = np.array([member.temperature for member in description.members])
-        if not (weights.min() >= 0 < weights.sum() < np.inf and 0 < temperatures.min() <= temperatures.max() < np.inf):
+        weights = [member.weight for member in description.members]
+        temperatures = [member.temperature for member in description.members]
+        if not (min(weights) >= 0 < sum(weights) < math.inf and 0 < min(temperatures) <= max(temperatures) < math.inf):
             raise ContainerError("the weights or temperatures of its members are none")
     except (OSError, ValueError) as error:
         raise RunError(f"cannot read {path}: {error}. Restore the file, or train again.") from error

@@ -55,7 +55,7 @@ class EagerSteps:
         labels = state.sets.labels[index]
         weight, trusted = (None if each is None else each[index] for each in (state.sets.weight, state.sets.trusted))
         output = self.step(Batch(views, labels, index, weight, trusted))
-        objective = output.loss / output.weight
+        objective = output.loss / (output.weight + (output.weight == 0))  # samples without weight have no loss
         if output.penalty is not None:
             objective = objective + output.penalty
         self._descend(objective)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -249,7 +250,7 @@ class RunState:
         return {
             "networks": [network.state_dict() for network in self.networks],
             "method": self.method.state_dict(),
-            "optimizer": self.optimizer.state_dict()["state"],  # its settings are the recipe's
+            "optimizer": self._optimizer_state(),
             "precision": self.precision.state_dict(),
             "random": torch.get_rng_state(),
             "device_random": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
@@ -265,6 +266,15 @@ class RunState:
             "unreadable": self.sets.unreadable,
             "samples": {part: notes.state_dict() for part, notes in self.notes.items()},
         }
+
+    def _optimizer_state(self) -> dict[int, dict[str, Any]]:
+        """What the optimizer knows of each parameter; its settings are the recipe's.
+
+        Names that were read from a file are other objects than those of the code, and pickled once more: interned, a
+        run that went on has the bytes of one that did not stop.
+        """
+        state = self.optimizer.state_dict()["state"]
+        return {place: {sys.intern(name): value for name, value in known.items()} for place, known in state.items()}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go back to what :meth:`state_dict` returned."""
