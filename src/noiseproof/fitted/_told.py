@@ -74,8 +74,10 @@ def summary_sentences(summary: Summary) -> list[str]:
 def noise_sentence(bracket: BracketSummary) -> str:
     """The range of wrong labels that predictions speak for."""
     low, high = 100 * bracket["low"], 100 * bracket["high"]
+    same = f"{low:.0f}" == f"{high:.0f}"
+    span = f"Around {low:.0f} %" if same else f"Between {low:.0f} and {high:.0f} %"
     text = (
-        f"Between {low:.0f} and {high:.0f} % of the labels may be wrong. This is no estimate: both ends come from how "
+        f"{span} of the labels may be wrong. This is no estimate: it comes from how "
         "well the networks predict labels, and hard samples look like wrong labels"
     )
     if bracket["high"] - bracket["low"] > _WIDE:

@@ -139,4 +139,5 @@ def render_page(template: str, **content: object) -> str:
 
 
 def _shown(value: object) -> object:
-    return printable(value) if isinstance(value, str) else value
+    # What has a method of its own for HTML is a part of a page already.
+    return printable(value) if isinstance(value, str) and not hasattr(value, "__html__") else value
