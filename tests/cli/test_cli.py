@@ -285,6 +285,7 @@ def test_examples_work_when_pasted(
     cli.main(["noise", "symmetric", "--data", "digits", "--rate", "0.3", "--out", "noisy.json"])
     if arguments_of_fit := re.search(r"(wines|patients)\.(csv|parquet|model)", example):
         _write_table(Path(f"{arguments_of_fit[1]}.csv"), random)
+        _write_table(Path("clean.csv"), random)
         if arguments_of_fit[2] == "parquet":
             parquet = pytest.importorskip("pyarrow.parquet")
             parquet.write_table(pytest.importorskip("pyarrow.csv").read_csv("patients.csv"), "patients.parquet")

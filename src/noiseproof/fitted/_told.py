@@ -62,7 +62,9 @@ def summary_sentences(summary: Summary) -> list[str]:
     else:
         choice = f"{chosen} is as good as {best}, which agrees best with the held-out labels, and simpler"
     trees = summary["trees"]
-    beside = "" if trees is None else f", and trees that count {trees['share']:.0%} of what all networks count"
+    beside = ""
+    if trees is not None:
+        beside = f", and boosted trees, which count {100 * trees['share']:.0f} % of what all networks do"
     return [
         f"{choice}. The model averages {len(members)} networks of {', '.join(names)}, trained on all data{beside}",
         noise_sentence(summary["bracket"]),

@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 _WORTH_PROCESSES = 8.0
 """Seconds of training from which a second process is worth its start."""
 
+_IMAGES = 0.05
+"""Seconds that an update on images is taken for before one has been timed."""
+
 _WORTH_A_LOOK = 2000
 """Updates of the first rung from which it is timed before it is run."""
 
@@ -95,6 +98,9 @@ def choose(asked: Asked, started: float) -> Choice:
     plan = known or first_plan(
         sizes, is_image=not asked.is_table, model=asked.network, budget=asked.budget, trees=boosting.most
     )
+    if known is None:
+        most = len(_fixed(plan)) + (0 if plan.is_short else _JAL)
+        plan = opening_within(plan, sizes, most, allowed.updates)
     race = Race(
         asked.training,
         asked.training / "runs",
@@ -103,26 +109,30 @@ def choose(asked: Asked, started: float) -> Choice:
         asked.labels,
         asked.folds,
         asked.score_weight,
-        _machine(asked, seconds=0.0 if asked.is_table else math.inf),
+        _machine(asked, seconds=0.0 if asked.is_table else _IMAGES * _updates(plan, sizes)),
     )
     if known is None:
-        most = len(_fixed(plan)) + (0 if plan.is_short else _JAL)
-        plan = opening_within(plan, sizes, most, allowed.updates)
-        plan = _opening_in_time(replace(race, plan=plan), sizes, allowed)
+        plan = _opening_in_time(race, sizes, allowed)
     opening = _open(asked, replace(race, plan=replace(plan, folds=1)))
     count = len(opening.candidates)
+    if known is None:
+        plan = within(plan, sizes, count, allowed.updates)
     machine = _machine(asked, seconds=opening.seconds * plan.rungs[-1].epochs * count)
     if known is None:
-        updates = allowed.updates
         if allowed.seconds < math.inf:
             plan, grown = _trees_in_time(plan, boosting, asked.folds, allowed)
             left = max(allowed.seconds - (time.monotonic() - started) - grown, 0.0) * _IN_RESERVE
             epochs = left * machine.settings().jobs / max(opening.seconds, 1e-6)
             # What the first rung did is a part of the plan.
             updates = plan.steps(sizes) * (plan.rungs[0].epochs * len(_fixed(plan)) + epochs)
-        plan = within(plan, sizes, count, updates)
+            plan = within(plan, sizes, count, updates)
         asked.keep_plan(plan)
     return _race(asked, replace(race, plan=plan, machine=machine), opening, plan.shares(sizes, count, _OPENING))
+
+
+def _updates(plan: Plan, sizes: Sizes) -> int:
+    """Of the first rung of what races whatever the noise may be, on one fold."""
+    return len(_fixed(plan)) * plan.rungs[0].epochs * plan.steps(sizes)
 
 
 def _fixed(plan: Plan) -> tuple[Candidate, ...]:
@@ -185,8 +195,7 @@ def _race(asked: Asked, race: Race, opening: _Opening, shares: Sequence[float]) 
 def _opening_in_time(race: Race, sizes: Sizes, allowed: Budget) -> Plan:
     """The plan with a first rung that leaves most of the time to the others, if it is long enough to matter."""
     plan, candidates = race.plan, _fixed(race.plan)
-    length = plan.rungs[0].epochs
-    if allowed.seconds == math.inf or length * len(candidates) * plan.steps(sizes) < _WORTH_A_LOOK:
+    if allowed.seconds == math.inf or _updates(plan, sizes) < _WORTH_A_LOOK:
         return plan
     with tempfile.TemporaryDirectory(prefix="noiseproof-") as folder:
         timed = replace(race, runs=Path(folder), plan=replace(plan, folds=1))
