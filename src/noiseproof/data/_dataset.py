@@ -58,7 +58,7 @@ class Dataset:
         held_out: the places of the training samples that are held out, in ascending order, where the data say so
             themselves; otherwise a recipe's ``validation`` draws them.
         sample_weight: ``(N,)``, how much each training sample counts; ``None`` where all count alike.
-        trusted: ``(N,)``, which training labels a person has checked; ``None`` where nobody has.
+        trusted (NDArray): ``(N,)``, which training labels a person has checked; ``None`` where nobody has.
     """
 
     name: str
