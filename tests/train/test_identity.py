@@ -454,7 +454,7 @@ def test_environments_follow_the_checkpoint(running: Path, finished: Path, monke
     """What another machine did and lost leaves no trace."""
     with monkeypatch.context() as elsewhere:
         elsewhere.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "DEFAULT")
-        with pytest.warns(RunWarning, match="another capability"):
+        with pytest.warns(RunWarning, match="another environment .capability .DEFAULT., before"):
             interrupt(recipe(), running, epoch=3)
     train(recipe(), running)
     assert (running / "record.json").read_bytes() == (finished / "record.json").read_bytes()

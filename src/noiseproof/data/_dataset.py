@@ -84,7 +84,7 @@ class Dataset:
     """What made the features of a table, where :func:`from_table` did; it is a part of what is trained on them."""
     held_out: NDArray[np.int64] | None = None
     sample_weight: NDArray[np.float32] | None = None
-    trusted: NDArray[np.bool_] | None = None
+    trusted: NDArray[np.bool] | None = None
 
     def __post_init__(self) -> None:
         if self.num_classes < 2:
