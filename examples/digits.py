@@ -66,10 +66,9 @@ class Lines:
 
     def __call__(self, progress: FitProgress) -> None:
         """Print what has just begun."""
-        stage = progress.what.partition(",")[0]
-        if stage != self.stage:
-            print(f"{progress.done:4.0%}  {stage}", flush=True)
-        self.stage = stage
+        if progress.stage != self.stage:
+            print(f"{progress.done:4.0%}  {progress.stage}", flush=True)
+        self.stage = progress.stage
 
 
 if __name__ == "__main__":

@@ -148,9 +148,8 @@ class FitDisplay(_Display):
     _stage = ""
 
     def __call__(self, progress: FitProgress) -> None:
-        stage = progress.what.partition(",")[0]
-        self._show(progress.done, progress.what, speak=stage != self._stage)
-        self._stage = stage
+        self._show(progress.done, progress.what, speak=progress.stage != self._stage)
+        self._stage = progress.stage
 
 
 def _left(began: float, start: float, now: float, done: float) -> str:

@@ -15,6 +15,7 @@ from noiseproof.data.sources import write_prepared
 from noiseproof.errors import RecipeError, RunError
 from noiseproof.files import make_folder, write_atomically
 from noiseproof.fitted import PLAN, SUMMARY, TRAINING
+from noiseproof.fitting._boosting import Boosting
 from noiseproof.fitting._folds import make_folds
 from noiseproof.fitting._plan import FOLDS, Budget, Plan, read_plan, write_plan
 
@@ -73,6 +74,11 @@ class Asked:
     def is_table(self) -> bool:
         """Whether the data are features rather than images."""
         return not self.given.dataset.is_image
+
+    @cached_property
+    def boosting(self) -> Boosting:
+        """What grows trees on the data."""
+        return Boosting(self.given.dataset, self.seed)
 
     @cached_property
     def id(self) -> str:

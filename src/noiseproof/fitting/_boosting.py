@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +48,7 @@ class Boosting:
         trees = 1 if self.dataset.num_classes == 2 else self.dataset.num_classes
         return STEP * max(2, min(_MOST_ITERATIONS, _MOST_TREES // trees) // STEP)
 
+    @cached_property
     def inputs(self) -> NDArray[np.float32]:
         """``(N, features)``, as networks get them."""
         dataset = self.dataset
@@ -60,14 +62,14 @@ class Boosting:
             max_iter=iterations,
             early_stopping=False,
             random_state=derive(self.seed, "trees") % 2**32,
-        ).fit(self.inputs()[index], dataset.train.labels[index], weight)
+        ).fit(self.inputs[index], dataset.train.labels[index], weight)
 
     def stages(self, folds: NDArray[np.int64], count: int, iterations: int) -> NDArray[np.float32]:
         """``(stages, N, classes)``: what trees say, after every five iterations, of samples not learned from.
 
         They are those of the first folds, one fold after the other, each in the order of the data.
         """
-        inputs, found = self.inputs(), []
+        inputs, found = self.inputs, []
         for fold in range(count):
             held_out = np.flatnonzero(folds == fold)
             grown = self.grow(np.flatnonzero(folds != fold), iterations)

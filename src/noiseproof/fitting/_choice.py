@@ -94,9 +94,8 @@ def choose(asked: Asked, started: float) -> Choice:
         RunError: no candidate learned.
     """
     sizes, allowed, known = Sizes.of(asked.folds), Budget.parse(asked.budget), asked.planned
-    boosting = Boosting(asked.given.dataset, asked.seed)
     plan = known or first_plan(
-        sizes, is_image=not asked.is_table, model=asked.network, budget=asked.budget, trees=boosting.most
+        sizes, is_image=not asked.is_table, model=asked.network, budget=asked.budget, trees=asked.boosting.most
     )
     if known is None:
         most = len(_fixed(plan)) + (0 if plan.is_short else _JAL)
@@ -120,7 +119,7 @@ def choose(asked: Asked, started: float) -> Choice:
     machine = _machine(asked, seconds=opening.seconds * plan.rungs[-1].epochs * count)
     if known is None:
         if allowed.seconds < math.inf:
-            plan, grown = _trees_in_time(plan, boosting, asked.folds, allowed)
+            plan, grown = _trees_in_time(plan, asked.boosting, asked.folds, allowed)
             left = max(allowed.seconds - (time.monotonic() - started) - grown, 0.0) * _IN_RESERVE
             epochs = left * machine.settings().jobs / max(opening.seconds, 1e-6)
             # What the first rung did is a part of the plan.

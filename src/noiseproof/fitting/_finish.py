@@ -14,7 +14,7 @@ from noiseproof.data import Unlabeled
 from noiseproof.errors import DataWarning, RunError
 from noiseproof.files import write_atomically
 from noiseproof.fitted import SUMMARY
-from noiseproof.fitting._boosting import STEP, Boosting
+from noiseproof.fitting._boosting import STEP
 from noiseproof.fitting._candidates import TREES
 from noiseproof.fitting._given import certain_errors
 from noiseproof.fitting._temperature import find_temperature
@@ -74,7 +74,7 @@ def finish(asked: Asked, choice: Choice) -> None:
     grown = None
     if average.trees is not None and average.share:
         asked.tell("trees, on all data", 1.0)
-        grown = Boosting(asked.given.dataset, asked.seed).final(average.trees.epoch)
+        grown = asked.boosting.final(average.trees.epoch)
     combine(
         asked.folder,
         [network.folder for network in networks],
@@ -134,8 +134,7 @@ def _trees(asked: Asked, race: Race) -> Standing | None:
     if not race.plan.trees:
         return None
     asked.tell("trees")
-    boosting = Boosting(asked.given.dataset, asked.seed)
-    return race.standing_of(TREES, boosting.stages(race.folds, race.plan.folds, race.plan.trees))
+    return race.standing_of(TREES, asked.boosting.stages(race.folds, race.plan.folds, race.plan.trees))
 
 
 def _share_of(race: Race, networks: NDArray[np.float64], trees: Standing) -> float:

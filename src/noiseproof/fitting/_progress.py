@@ -23,6 +23,11 @@ class FitProgress:
     what: str
     done: float
 
+    @property
+    def stage(self) -> str:
+        """What is done now, without where it stands within that."""
+        return self.what.partition(",")[0]
+
 
 class Teller:
     """Tells somebody where a fit stands.
