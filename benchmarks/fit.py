@@ -1,7 +1,7 @@
 """How good the models of `fit` are on data with wrong labels, beside an oracle and what else there is.
 
     python benchmarks/fit.py [--tables DIR] [--images DIR] [--work DIR] [--set NAME ...] [--noise NAME ...] [--all]
-        [--budget 30s] [--image-budget 5m] [--only fits|rivals] [--jobs N] [--out FILE.json]
+        [--budget 30s] [--image-budget 5m] [--no-features] [--only fits|rivals] [--jobs N] [--out FILE.json]
 
 The tables are real ones (from DIR/NAME.parquet) and scikit-learn's digits; noise is put on the training labels. Of
 the larger ones a quarter of the rows, stratified by clean label and drawn anew for each of two seeds, is the test; the
@@ -49,10 +49,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def fitted(data: Cut, budget: str) -> dict[str, Any]:
+def fitted(data: Cut, budget: str, features: bool | None) -> dict[str, Any]:
     """The accuracy of `fit`, and how its model came to be."""
     began = time.perf_counter()
-    model = fit(data.inputs, data.names, budget=budget)
+    model = fit(data.inputs, data.names, budget=budget, features=features)
     seconds = time.perf_counter() - began
     probabilities = model.predict_proba(data.tests)
     # A class that is wholly lost to noise is none of the model's.
@@ -74,7 +74,7 @@ def fitted(data: Cut, budget: str) -> dict[str, Any]:
 def the_fit(job: Job, options: argparse.Namespace) -> dict[str, Any]:
     """What there is to say of `fit` on a job."""
     budget = options.image_budget if job.name in IMAGES else options.budget
-    return fitted(cut(job, options.tables, options.images), budget)
+    return fitted(cut(job, options.tables, options.images), budget, options.features)
 
 
 def the_rivals(job: Job, options: argparse.Namespace) -> dict[str, Any]:
@@ -84,7 +84,8 @@ def the_rivals(job: Job, options: argparse.Namespace) -> dict[str, Any]:
     first = job.part == (0 if job.name in FOLDS else 1)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return rivals(cut(job, options.tables, options.images), with_cleanlab=first)
+        data = cut(job, options.tables, options.images)
+        return rivals(data, with_cleanlab=first, features=options.features)
 
 
 class Measurement:
@@ -135,6 +136,9 @@ def main() -> None:
     parser.add_argument("--all", action="store_true", help="further tables of the folder too")
     parser.add_argument("--budget", default="30s", help="of each fit of a table (default: 30s)")
     parser.add_argument("--image-budget", default="5m", help="of each fit of images (default: 5m)")
+    parser.add_argument(
+        "--no-features", dest="features", action="store_const", const=False, help="learn from the pixels of images"
+    )
     parser.add_argument("--only", choices=("fits", "rivals"), help="one of the two parts")
     parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="rivals at once (default: all cores)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write figures as JSON, and a table beside it")

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
@@ -14,6 +15,8 @@ from sklearn.model_selection import StratifiedKFold
 
 from fit_bars import NINE, bits
 from noiseproof.data import Dataset, Part, Table, from_table, in_memory
+from noiseproof.embeddings import embed
+from noiseproof.fitting import look
 from noiseproof.prediction import load
 from noiseproof.train import train
 
@@ -29,6 +32,7 @@ class Network:
 
     model: str
     epochs: int
+    lr: float = 1e-3
     augment: tuple[str, ...] = ()
 
     def recipe(self, loss: str, samples: int) -> dict[str, Any]:
@@ -40,7 +44,7 @@ class Network:
             "epochs": self.epochs,
             "batch_size": 128 if samples >= 500 else 64 if samples >= 250 else 32,
             "optimizer": "adamw",
-            "lr": 1e-3,
+            "lr": self.lr,
             "schedule": "constant",
             "clip_norm": 5.0,
             "augment": list(self.augment),
@@ -49,8 +53,9 @@ class Network:
 
 
 TABLES_NETWORK = Network("mlp(hidden=256, depth=2)", 50)
-IMAGES_NETWORK = Network("cnn8(width=0.25)", 12, ("crop", "flip"))
-"""Twelve epochs of 4,000 images are about a minute of one core."""
+HEADS = Network("mlp(hidden=256, depth=2)", 50, lr=1e-4)
+IMAGES_NETWORK = Network("cnn8(width=0.25)", 20, augment=("crop", "flip"))
+"""Twenty epochs of 4,000 images are about a minute of one core."""
 
 
 class Plain(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
@@ -90,19 +95,9 @@ def _dataset(inputs: NDArray[Any], labels: NDArray[np.int64], classes: int) -> D
     return Dataset("table", part, None, names, (0.0,) * width, (1.0,) * width)
 
 
-def rivals(data: Cut, *, with_cleanlab: bool) -> dict[str, Any]:
+def rivals(data: Cut, *, with_cleanlab: bool, features: bool | None) -> dict[str, Any]:
     """The accuracies of all rivals on a job: which test rows each gets right, and of the nine losses both halves."""
-    if isinstance(data.inputs, Table):
-        encoding = from_table(data.inputs, data.names).encoding
-        assert encoding is not None
-        assert isinstance(data.tests, Table)
-        inputs: NDArray[Any]
-        tests: NDArray[Any]
-        inputs, tests = encoding.encode(data.inputs), encoding.encode(data.tests)
-        network = TABLES_NETWORK
-    else:
-        assert not isinstance(data.tests, Table)
-        inputs, tests, network = data.inputs, data.tests, IMAGES_NETWORK
+    inputs, tests, network = _as_fit_has_them(data, features)
     result: dict[str, Any] = {"hits": {}, "nine": {}}
     _nine(inputs, tests, network, data, result)
     estimators: dict[str, tuple[Any, bool]] = {
@@ -137,6 +132,25 @@ def _cleanlab(network: Network) -> dict[str, tuple[Any, bool]]:
         "cleanlab, network": (CleanLearning(Plain(network), **options), False),
         "cleanlab, boosting": (CleanLearning(boosting, **options), True),
     }
+
+
+def _as_fit_has_them(data: Cut, features: bool | None) -> tuple[NDArray[Any], NDArray[Any], Network]:
+    """The inputs for training and testing as `fit` learns from them, and the network for those."""
+    if isinstance(data.inputs, Table):
+        encoding = from_table(data.inputs, data.names).encoding
+        assert encoding is not None
+        assert isinstance(data.tests, Table)
+        return encoding.encode(data.inputs), encoding.encode(data.tests), TABLES_NETWORK
+    assert not isinstance(data.tests, Table)
+    given = look(data.inputs, data.names, features=features)
+    frozen = given.features
+    if frozen is None:
+        return data.inputs, data.tests, IMAGES_NETWORK
+    images, device = frozen.embedding(given.dataset.preprocessing).images, torch.device("cpu")
+    vectors = [embed(frozen, part, images, device=device).features for part in (data.inputs, data.tests)]
+    mean, std = vectors[0].mean(0), vectors[0].std(0)
+    inputs, tests = ((part - mean) / np.where(std > 0, std, 1) for part in vectors)
+    return inputs, tests, HEADS
 
 
 def _flat(inputs: NDArray[Any]) -> NDArray[np.float32]:

@@ -43,7 +43,8 @@ LAYERS = {
     "methods": BASE | {"losses"},
     "testing": BASE | {"losses", "methods"},
     "loaders": BASE | {"data"},
-    "prediction": BASE | {"data", "loaders", "models"},
+    "embeddings": BASE | {"data", "loaders"},
+    "prediction": BASE | {"data", "embeddings", "loaders", "models"},
     "train": BASE | {"losses", "methods", "noise", "models", "literature", "data", "loaders", "prediction", "recipes"},
     "run": BASE | {"train", "data", "models", "noise"},
     "results": BASE | {"data", "literature", "train"},
@@ -52,7 +53,19 @@ LAYERS = {
     "auditing": BASE,
     "fitted": BASE | {"data", "prediction", "report"},
     "fitting": BASE
-    | {"auditing", "data", "fitted", "losses", "models", "prediction", "report", "run", "theory", "train"},
+    | {
+        "auditing",
+        "data",
+        "embeddings",
+        "fitted",
+        "losses",
+        "models",
+        "prediction",
+        "report",
+        "run",
+        "theory",
+        "train",
+    },
     "integrations": BASE | {"fitted", "fitting", "prediction"},
     "cli": BASE
     | {

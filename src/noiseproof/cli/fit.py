@@ -56,6 +56,26 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--model", metavar="NETWORK", help="the network, as in recipes (default: one that fits the data)"
     )
+    parser.add_argument(
+        "--initial-weights", metavar="FILE", help="what the network of --model starts from (.safetensors, .pth)"
+    )
+    frozen = parser.add_mutually_exclusive_group()
+    frozen.add_argument(
+        "--features",
+        action="store_const",
+        const=True,
+        help="learn from vectors that a network trained on photos makes of images (noiseproof[features]; the default "
+        "for fewer than 20,000 images in color)",
+    )
+    frozen.add_argument(
+        "--features-of",
+        dest="features",
+        metavar="NETWORK",
+        help="such vectors of another network: the dotted path of a function that returns it (with --import)",
+    )
+    frozen.add_argument(
+        "--no-features", dest="features", action="store_const", const=False, help="learn from the pixels of images"
+    )
     parser.add_argument("--plan", type=Path, metavar="FILE", help="repeat the plan.json of another model")
     parser.add_argument("--jobs", type=int, metavar="N", help="networks at once (default: all cores, where worth it)")
     parser.add_argument("--dry-run", action="store_true", help="say what was found and what will race, and end")
@@ -74,7 +94,10 @@ def run(options: argparse.Namespace) -> None:
         raise DataError(f"there is no {options.test}: what is to be scored at the end must be there from the start")
     out = options.out or Path(f"{options.data.resolve().stem}.model")
     columns = {"groups": options.group, "trusted": options.trusted, "sample_weight": options.weight}
-    given = look(options.data, label=options.label, keys=options.key, **columns)
+    features = False if options.features is None and options.model is not None else options.features
+    given = look(
+        options.data, label=options.label, keys=options.key, **columns, features=features, budget=options.budget
+    )
     for sentence in given.found:
         say(sentence)
     if options.dry_run:
@@ -89,6 +112,7 @@ def run(options: argparse.Namespace) -> None:
             metric=options.metric,
             seed=options.seed,
             network=options.model,
+            weights=options.initial_weights,
             plan=options.plan,
             jobs=options.jobs,
             device=options.device,

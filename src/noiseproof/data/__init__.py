@@ -9,7 +9,7 @@ from noiseproof.data._columns import CategoryColumn, DateColumn, LeftOut, Number
 from noiseproof.data._dataset import Dataset, Part
 from noiseproof.data._decode import Unreadable, arrays_on_a_canvas, decode_batch
 from noiseproof.data._digits import digits
-from noiseproof.data._duplicates import duplicates
+from noiseproof.data._duplicates import duplicates, row_hashes
 from noiseproof.data._encoding import TableEncoding
 from noiseproof.data._features import standardized
 from noiseproof.data._files import ImageFiles
@@ -18,7 +18,7 @@ from noiseproof.data._label_list import LabelList, label_list, read_label_list
 from noiseproof.data._listed import image_folder, image_lists
 from noiseproof.data._matching import match_labels
 from noiseproof.data._memory import from_table, in_memory
-from noiseproof.data._preprocessing import Preprocessing
+from noiseproof.data._preprocessing import Embedding, Preprocessing
 from noiseproof.data._scores import NormalScores
 from noiseproof.data._table import TABLES, Table, missing, read_table, table_of
 from noiseproof.data._unlabeled import Unlabeled, read_unlabeled, unlabeled_arrays
@@ -29,6 +29,7 @@ __all__ = [
     "CategoryColumn",
     "Dataset",
     "DateColumn",
+    "Embedding",
     "ImageFiles",
     "LabelList",
     "LeftOut",
@@ -59,6 +60,7 @@ __all__ = [
     "read_label_list",
     "read_table",
     "read_unlabeled",
+    "row_hashes",
     "standardized",
     "table_of",
     "unlabeled_arrays",

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from noiseproof.data._encoding import TableEncoding
+    from noiseproof.data._preprocessing import Embedding
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,6 +83,8 @@ class Dataset:
     """By how much the sides of the images were reduced; see :meth:`shrunk`."""
     encoding: TableEncoding | None = None
     """What made the features of a table, where :func:`from_table` did; it is a part of what is trained on them."""
+    embedding: Embedding | None = None
+    """What made the features of images, where a frozen network did."""
     held_out: NDArray[np.int64] | None = None
     sample_weight: NDArray[np.float32] | None = None
     trusted: NDArray[np.bool] | None = None
@@ -168,7 +171,9 @@ class Dataset:
             return Preprocessing("files", **common, resize=inputs.resize, square=inputs.square, depth=inputs.depth)
         if self.is_image:
             return Preprocessing("images", **common, shrink=self.shrink)
-        return Preprocessing("features", **common, names=self.feature_names, encoding=self.encoding)
+        return Preprocessing(
+            "features", **common, names=self.feature_names, encoding=self.encoding, embedding=self.embedding
+        )
 
     def first_per_class(self, size: int) -> Dataset:
         """The data set with the first ``size // classes`` training samples of each class, in their order.
@@ -236,9 +241,10 @@ class Dataset:
         if self.clean_labels is not None:
             digest.update(b"clean")
             digest.update(np.ascontiguousarray(self.clean_labels, "<i8").data)
-        if self.encoding is not None:
-            digest.update(b"encoding")
-            digest.update(json.dumps(asdict(self.encoding)).encode())
+        for what, maker in (("encoding", self.encoding), ("embedding", self.embedding)):
+            if maker is not None:
+                digest.update(what.encode())
+                digest.update(json.dumps(asdict(maker)).encode())
         for what in ("held_out", "sample_weight", "trusted"):
             array = getattr(self, what)
             if array is not None:

@@ -1,8 +1,9 @@
-"""Which inputs are equal."""
+"""Which inputs are equal, and by what a row is known again."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,10 +11,15 @@ import numpy as np
 from noiseproof.data._table import Table
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
 _BLOCK = 1024
 """Rows that are copied at a time."""
+
+_DIGEST = 16
+"""Bytes of a hash."""
 
 
 def duplicates(inputs: Table | NDArray[Any]) -> NDArray[np.int64]:
@@ -31,8 +37,40 @@ def duplicates(inputs: Table | NDArray[Any]) -> NDArray[np.int64]:
     groups = np.empty(len(inputs), np.int64)
     for start in range(0, len(inputs), _BLOCK):
         for place, row in enumerate(np.ascontiguousarray(_of_one_form(inputs[start : start + _BLOCK])), start):
-            groups[place] = known.setdefault(hashlib.blake2b(row, digest_size=16).digest(), len(known))
+            groups[place] = known.setdefault(hashlib.blake2b(row, digest_size=_DIGEST).digest(), len(known))
     return groups
+
+
+def row_hashes(inputs: Table | NDArray[Any]) -> NDArray[np.uint8]:
+    """``(N, 16)``: the BLAKE2b of each row, the same for equal rows of whatever table or array.
+
+    Of a table, the names of its columns, in order, are a part of each row, and so is whether a value is a number.
+
+    Args:
+        inputs: a table, or an array ``(N, ...)``.
+    """
+    found = np.empty((len(inputs), _DIGEST), np.uint8)
+    rows = _cells(inputs) if isinstance(inputs, Table) else _bytes(inputs)
+    for place, row in enumerate(rows):
+        found[place] = np.frombuffer(hashlib.blake2b(row, digest_size=_DIGEST).digest(), np.uint8)
+    return found
+
+
+def _bytes(inputs: NDArray[Any]) -> Iterator[bytes]:
+    for start in range(0, len(inputs), _BLOCK):
+        for row in np.ascontiguousarray(_of_one_form(inputs[start : start + _BLOCK])):
+            yield row.tobytes()
+
+
+def _cells(table: Table) -> Iterator[bytes]:
+    names = list(table.columns)
+    columns = [
+        [value.hex() for value in _of_one_form(column).tolist()] if column.dtype.kind == "f" else column.tolist()
+        for column in table.columns.values()
+    ]
+    is_number = [column.dtype.kind == "f" for column in table.columns.values()]
+    for row in zip(*columns, strict=True):
+        yield json.dumps([names, is_number, row]).encode()
 
 
 def _codes(column: NDArray[Any]) -> NDArray[np.int64]:

@@ -119,6 +119,7 @@ def read_prepared(folder: Path, fold: int | None = None) -> Dataset:
             feature_names=description.preprocessing.names,
             shrink=description.preprocessing.shrink,
             encoding=description.preprocessing.encoding,
+            embedding=description.preprocessing.embedding,
             sample_weight=arrays.get("sample_weight"),
             trusted=arrays.get("trusted"),
         )

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 _MOST_VALUES = 1 << 28
 """Of one input."""
 
+_LARGEST_SIDE = 4096
+"""Of an image that a frozen network gets."""
+
 
 @dataclass(frozen=True)
 class Preprocessing:
@@ -33,6 +36,7 @@ class Preprocessing:
         square: whether both sides get that length.
         depth: how many bits of gray images of 16 bits are used.
         encoding: what makes the features of a table, where they were made of one.
+        embedding: what makes the features of images, where they were made of such.
 
     Raises:
         DataError: these cannot be those of any data.
@@ -48,6 +52,7 @@ class Preprocessing:
     square: bool = False
     depth: int = 16
     encoding: TableEncoding | None = None
+    embedding: Embedding | None = None
 
     def __post_init__(self) -> None:
         last = self.shape[-1] if self.shape else 0
@@ -61,6 +66,7 @@ class Preprocessing:
             and min(self.std) > 0
             and self.shrink >= 1
             and (self.encoding is None or (self.kind == "features" and self.shape == (self.encoding.width,)))
+            and (self.embedding is None or (self.kind == "features" and self.encoding is None))
             and (self.kind != "files" or (self.shape[0] == self.shape[1] <= self.resize <= _MOST_VALUES))
         )
         if not fits:
@@ -82,6 +88,45 @@ class Preprocessing:
         if not self.is_image:
             return self.shape
         return self.shape[0] * self.shrink, self.shape[1] * self.shrink, self.shape[2]
+
+
+@dataclass(frozen=True)
+class Embedding:
+    """What makes features of images: a network that learns nothing.
+
+    Attributes:
+        network: what it is called, as :func:`noiseproof.embeddings.frozen_network` takes it; empty for one that has no
+            name.
+        sha256: of its weights.
+        packages: which packages it is of, with their versions.
+        images: what is done to an image before that: bytes of one shape.
+        size: the sides of the images that the network gets, in pixels.
+        mean: what is subtracted from red, green and blue between 0 and 1.
+        std: what they are divided by after that.
+
+    Raises:
+        DataError: these cannot be those of any network.
+    """
+
+    network: str
+    sha256: str
+    packages: dict[str, str]
+    images: Preprocessing
+    size: int
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+
+    def __post_init__(self) -> None:
+        scales = (*self.mean, *self.std)
+        channels = self.images.shape[-1]
+        if not (
+            self.images.is_image
+            and channels in (1, 3)
+            and 1 <= self.size <= _LARGEST_SIDE
+            and all(map(math.isfinite, scales))
+            and min(self.std) > 0
+        ):
+            raise DataError(f"no embedding of images: {self!r:.500}")
 
 
 def shrink_images(images: NDArray[Any], factor: int, what: str) -> NDArray[np.uint8]:

@@ -72,6 +72,8 @@ def read_unlabeled(
         DataError: there is no such file, or its inputs are not of this kind and shape.
     """
     path = Path(path)
+    if preprocessing.embedding is not None:
+        return read_unlabeled(path, preprocessing.embedding.images, key=key, root=root)
     ending = path.suffix.lower()
     if path.is_dir() or ending in IMAGE_ENDINGS:
         return _images_at(path, preprocessing, key)
@@ -101,11 +103,14 @@ def unlabeled_arrays(
 ) -> Unlabeled:
     """Inputs that are in memory: an array, a tensor, nested lists, a data frame, a table, or image files.
 
-    A network that learned from a table finds its columns by name. It takes an array only if it learned from one.
+    A network that learned from a table finds its columns by name. It takes an array only if it learned from one. Where
+    a frozen network makes the features, these are the images that it gets.
 
     Raises:
         DataError: they are not of this kind and shape, or hold a number that is not finite.
     """
+    if preprocessing.embedding is not None:
+        return unlabeled_arrays(inputs, preprocessing.embedding.images, where, keys)
     if preprocessing.encoding is not None and not isinstance(inputs, ImageFiles):
         table = table_of(inputs, where)
         return Unlabeled(preprocessing.encoding.encode(table), range(len(table)) if keys is None else keys, {})

@@ -39,11 +39,20 @@ class Model:
         folder: where it is kept; until :meth:`save` is called that may be a folder that goes with the object.
         predictor: what gives the predictions.
         summary: how it came to be, in plain values.
+        data: what it was fitted on, where that was in memory; ``None`` for a model from a folder.
     """
 
-    def __init__(self, folder: Path, *, device: str = "auto", is_temporary: bool = False) -> None:
-        self.folder = folder
-        self.predictor: Predictor = load_predictor(folder, device=device)
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        device: str = "auto",
+        features: Any = None,
+        data: Any = None,
+        is_temporary: bool = False,
+    ) -> None:
+        self.folder, self.data = folder, data
+        self.predictor: Predictor = load_predictor(folder, device=device, features=features)
         self.summary = read_summary(folder / SUMMARY, self.predictor.class_names)
         if is_temporary:
             weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
@@ -144,6 +153,7 @@ def load(
     epoch: str | None = None,
     device: str = "auto",
     network: nn.Module | Sequence[nn.Module] | None = None,
+    features: Any = None,
 ) -> Model | Predictor:
     """The classifier in a folder: a :class:`Model` that ``fit`` made, or what a run has trained.
 
@@ -152,11 +162,18 @@ def load(
         epoch: of a run: see :func:`noiseproof.prediction.load`.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         network: of a run: see :func:`noiseproof.prediction.load`.
+        features: the frozen network that makes the features of images, where it has no name.
 
     Raises:
         RunError: there is none, its files were changed, or it has no such epoch or network.
     """
     folder = Path(folder)
     if epoch is None and network is None and (folder / SUMMARY).exists() and (folder / PREDICTOR).exists():
-        return Model(folder, device=device)
-    return load_predictor(folder, epoch=epoch, device=device, network=network)  # type: ignore[arg-type]
+        return Model(folder, device=device, features=features)
+    return load_predictor(
+        folder,
+        epoch=epoch,  # type: ignore[arg-type]
+        device=device,
+        network=network,
+        features=features,
+    )

@@ -16,6 +16,7 @@ from noiseproof.errors import RecipeError, RunError
 from noiseproof.files import make_folder, write_atomically
 from noiseproof.fitted import PLAN, SUMMARY, TRAINING
 from noiseproof.fitting._boosting import Boosting
+from noiseproof.fitting._features import drop_blocks, embedded
 from noiseproof.fitting._folds import make_folds
 from noiseproof.fitting._plan import FOLDS, Budget, Plan, read_plan, write_plan
 
@@ -24,11 +25,15 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from noiseproof.data import Dataset
     from noiseproof.fitting._given import Given
     from noiseproof.fitting._progress import Teller
     from noiseproof.run import Machine
 
 BEGUN = "begun.json"
+
+_EMBEDDING = 0.3
+"""The share of a fit that the vectors of images are taken for."""
 
 _FEWEST_TRUSTED = 50
 """From so many on, labels that were checked say more about which candidate is better than the others do."""
@@ -45,6 +50,7 @@ class Asked:
         metric: what rules the choice.
         seed: of everything that is drawn.
         network: the network; ``None`` for one that fits the data.
+        weights: where it starts from, as in recipes; ``None`` for what is drawn.
         plan: the plan to repeat; ``None`` for one of its own.
         machine: where networks are trained.
         tell: who is told where it stands.
@@ -56,6 +62,7 @@ class Asked:
     metric: str
     seed: int
     network: str | None
+    weights: str | None
     plan: Plan | None
     machine: Machine
     tell: Teller
@@ -70,15 +77,25 @@ class Asked:
         """``(N,)``, the given ones."""
         return self.given.dataset.train.labels
 
+    @cached_property
+    def dataset(self) -> Dataset:
+        """What is learned from: the data as they were given, or vectors of their images."""
+        given, network = self.given.dataset, self.given.features
+        if network is None:
+            return given
+        tell = self.tell.of_images(_EMBEDDING, len(given.train))
+        return embedded(given, network, self.training, self.machine.device, tell)
+
     @property
-    def is_table(self) -> bool:
-        """Whether the data are features rather than images."""
-        return not self.given.dataset.is_image
+    def features(self) -> str:
+        """The frozen network by its name, or by its SHA-256 where it has none; empty for none."""
+        network = self.given.features
+        return "" if network is None else network.name or network.sha256
 
     @cached_property
     def boosting(self) -> Boosting:
         """What grows trees on the data."""
-        return Boosting(self.given.dataset, self.seed)
+        return Boosting(self.dataset, self.seed)
 
     @cached_property
     def id(self) -> str:
@@ -89,6 +106,8 @@ class Asked:
             self.metric,
             self.seed,
             self.network,
+            self.weights,
+            None if self.given.features is None else self.given.features.sha256,
             [*map(str, self.given.keys)],
         ]
         return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
@@ -96,13 +115,13 @@ class Asked:
     @cached_property
     def sample_weight(self) -> NDArray[np.float64]:
         """``(N,)``, how much each sample counts."""
-        weight = self.given.dataset.sample_weight
+        weight = self.dataset.sample_weight
         return np.ones(len(self.labels)) if weight is None else weight.astype(np.float64)
 
     @cached_property
     def score_weight(self) -> NDArray[np.float64]:
         """``(N,)``, how much each label counts in the score."""
-        dataset, weight = self.given.dataset, self.sample_weight
+        dataset, weight = self.dataset, self.sample_weight
         if self.metric == "balanced accuracy":
             totals = np.bincount(self.labels, weights=weight, minlength=dataset.num_classes)[self.labels]
             weight = np.divide(weight, totals, out=np.zeros_like(weight), where=totals > 0)
@@ -176,13 +195,17 @@ class Asked:
         Raises:
             RecipeError: a plan that is not for these data, or has another network.
         """
+        make_folder(self.training)
+        write_atomically(self.training / BEGUN, write_document("fit", {"id": self.id}).encode())
         folds = self.folds
         if self.plan is not None and self.plan.folds > folds.max() + 1:
             raise RecipeError(f"the plan has {self.plan.folds} folds, and these data have {folds.max() + 1}")
         if self.plan is not None and self.network not in (None, self.plan.model):
             raise RecipeError(f"the plan has the network {self.plan.model}, not {self.network}: leave one of them out")
-        make_folder(self.training)
-        write_atomically(self.training / BEGUN, write_document("fit", {"id": self.id}).encode())
-        write_prepared(self.training, self.given.dataset, folds)
+        if self.plan is not None and self.plan.features != self.features:
+            had, has = (name or "none" for name in (self.plan.features, self.features))
+            raise RecipeError(f"the plan has features of the frozen network {had}, and here it is {has}")
+        write_prepared(self.training, self.dataset, folds)
+        drop_blocks(self.training)
         if self.plan is not None:
             self.keep_plan(self.plan)

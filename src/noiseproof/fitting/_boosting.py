@@ -43,7 +43,8 @@ class Boosting:
     @property
     def most(self) -> int:
         """How many iterations are worth their time: a multiple of the step; 0 for images and very wide tables."""
-        if self.dataset.is_image or self.dataset.input_shape[0] > _MOST_FEATURES:
+        dataset = self.dataset
+        if dataset.is_image or dataset.embedding is not None or dataset.input_shape[0] > _MOST_FEATURES:
             return 0
         trees = 1 if self.dataset.num_classes == 2 else self.dataset.num_classes
         return STEP * max(2, min(_MOST_ITERATIONS, _MOST_TREES // trees) // STEP)

@@ -94,8 +94,14 @@ def choose(asked: Asked, started: float) -> Choice:
         RunError: no candidate learned.
     """
     sizes, allowed, known = Sizes.of(asked.folds), Budget.parse(asked.budget), asked.planned
+    is_image = asked.dataset.is_image
     plan = known or first_plan(
-        sizes, is_image=not asked.is_table, model=asked.network, budget=asked.budget, trees=asked.boosting.most
+        sizes,
+        is_image=is_image,
+        features=asked.features,
+        model=asked.network,
+        budget=asked.budget,
+        trees=asked.boosting.most,
     )
     if known is None:
         most = len(_fixed(plan)) + (0 if plan.is_short else _JAL)
@@ -108,7 +114,8 @@ def choose(asked: Asked, started: float) -> Choice:
         asked.labels,
         asked.folds,
         asked.score_weight,
-        _machine(asked, seconds=0.0 if asked.is_table else _IMAGES * _updates(plan, sizes)),
+        _machine(asked, seconds=_IMAGES * _updates(plan, sizes) if is_image else 0.0),
+        asked.weights,
     )
     if known is None:
         plan = _opening_in_time(race, sizes, allowed)

@@ -17,6 +17,7 @@ from noiseproof.fitted import SUMMARY
 from noiseproof.fitting._boosting import STEP
 from noiseproof.fitting._candidates import TREES
 from noiseproof.fitting._given import certain_errors
+from noiseproof.fitting._kept import write_samples
 from noiseproof.fitting._temperature import find_temperature
 from noiseproof.prediction import combine, load
 
@@ -83,6 +84,7 @@ def finish(asked: Asked, choice: Choice) -> None:
         trees=grown,
         share=average.share,
     )
+    write_samples(asked)
     summary = _summary(asked, choice, average, networks)
     write_atomically(asked.folder / SUMMARY, write_document("fit", dict(summary)).encode())
 
@@ -113,9 +115,10 @@ def _networks(asked: Asked, choice: Choice, average: _Average) -> list[_Network]
     """Networks of the best candidates, trained on all data up to their epochs."""
     race = choice.race
     wanted = [
-        (standing, number, race.recipe(standing.candidate, standing.epoch, None, number))
+        (standing, number, race.recipe(standing.candidate, standing.epoch, None, number, features=is_first))
         for number in range(race.plan.seeds)
         for standing in average.members
+        for is_first in [number == 0 and standing is average.members[0]]
     ]
     tell = asked.tell.of_runs("final networks, on all data", choice.done, 1.0)
     records = race.train([recipe for _, _, recipe in wanted], tell)
@@ -147,10 +150,10 @@ def _share_of(race: Race, networks: NDArray[np.float64], trees: Standing) -> flo
 
 def _held_out(asked: Asked, race: Race, standing: Standing) -> NDArray[np.float64]:
     """What a candidate's networks say of the samples that each has not learned from, in the order of the race."""
-    inputs: Any = asked.given.dataset.train.inputs
+    inputs: Any = asked.dataset.train.inputs
     found = []
     for folder, index in zip(standing.folders, race.parts, strict=True):
-        predictor = load(folder, epoch="selected", device=asked.machine.device)
+        predictor = load(folder, epoch="selected", device=asked.machine.device, features=asked.given.features)
         given = Unlabeled(inputs[index], range(len(index)), {})
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", DataWarning)  # training told of the images that cannot be read

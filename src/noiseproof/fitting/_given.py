@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -24,14 +25,19 @@ from noiseproof.data import (
     in_memory,
     missing,
     read_table,
+    row_hashes,
     table_of,
 )
 from noiseproof.errors import DataError, DataWarning, shorten
+from noiseproof.fitting._features import features_of
+from noiseproof.fitting._plan import Budget
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from noiseproof.embeddings import FrozenNetwork
 
 _IMAGE_SIZE, _RESIZE = 32, 36
 """Sides of photos as networks get them, cut out of somewhat larger ones."""
@@ -41,6 +47,19 @@ _IMBALANCED = 10
 
 _SHOWN = 12
 """Classes that are listed with their sizes."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where data are.
+
+    Attributes:
+        path: absolute.
+        sha256: of the file; of a folder of images, of its list of names, sizes and contents.
+    """
+
+    path: str
+    sha256: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,6 +72,9 @@ class Given:
         groups: ``(N,)``, equal numbers for samples that stay together.
         twins: ``(N,)``, equal numbers for equal inputs.
         found: what was found in the data, in sentences.
+        hashes: ``(N, 16)``, of each row as it was given, with the columns that are learned from or could be.
+        source: where the data are; ``None`` where they are in memory.
+        features: what makes the vectors of images that are learned from; ``None`` where inputs are taken as they are.
     """
 
     dataset: Dataset
@@ -60,6 +82,9 @@ class Given:
     groups: NDArray[np.int64]
     twins: NDArray[np.int64]
     found: tuple[str, ...]
+    hashes: NDArray[np.uint8]
+    source: Source | None
+    features: FrozenNetwork | None = None
 
 
 def look(
@@ -71,11 +96,14 @@ def look(
     trusted: Any = None,
     sample_weight: Any = None,
     keys: Any = None,
+    features: Any = None,
+    budget: str = "10m",
 ) -> Given:
     """Read data and look at them: what :func:`noiseproof.fit` does first, with the same arguments.
 
     Raises:
         DataError, LabelError: what cannot be learned from.
+        RecipeError, SpecError: a budget or a frozen network that there is not.
     """
     asked = {"groups": groups, "trusted": trusted, "sample_weight": sample_weight, "keys": keys}
     if label is not None and y is not None:
@@ -103,7 +131,18 @@ def look(
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
         elif "there before with another label" not in str(each.message):  # they are counted above
             told.append(str(each.message))
-    return Given(dataset, named, _together(twins, asked["groups"], count), twins, (*found, *told))
+    frozen, about = features_of(dataset, features, Budget.parse(budget))
+    found += [about] if about else []
+    return Given(
+        dataset,
+        named,
+        _together(twins, asked["groups"], count),
+        twins,
+        (*found, *told),
+        _hashes(dataset, table),
+        _source(X, dataset),
+        frozen,
+    )
 
 
 def _table(X: Any, label: str | None, asked: dict[str, Any]) -> Table | None:
@@ -231,7 +270,7 @@ def _keys(keys: Any, dataset: Dataset, rows: NDArray[np.int64] | None) -> Sequen
     """What samples are called: by their key, their path, or the number of their row."""
     count = len(dataset.train)
     if keys is not None:
-        named = list(keys)
+        named = [key if isinstance(key, int | str) else str(key) for key in np.asarray(keys, object).tolist()]
         if len(named) != count:
             raise DataError(f"keys: {len(named)} for {count} samples: expected one for each")
         return named
@@ -251,6 +290,31 @@ def _twins(dataset: Dataset, table: Table | None) -> NDArray[np.int64]:
     return duplicates(inputs)
 
 
+def _hashes(dataset: Dataset, table: Table | None) -> NDArray[np.uint8]:
+    inputs = dataset.train.inputs
+    if table is not None:
+        return row_hashes(table)
+    if not isinstance(inputs, ImageFiles):
+        return row_hashes(inputs)
+    # Of files that are too large to be read for this, the size stands for the content.
+    contents = inputs.sizes.astype(np.uint64) if inputs.hashes is None else inputs.hashes
+    return row_hashes(contents[:, None])
+
+
+def _source(X: Any, dataset: Dataset) -> Source | None:
+    if not isinstance(X, str | Path):
+        return None
+    path = Path(X).absolute()
+    if path.is_dir():
+        return Source(str(path), dataset.fingerprint)
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        for block in iter(lambda: file.read(_READ), b""):
+            digest.update(block)
+    return Source(str(path), digest.hexdigest())
+
+
+_READ = 1 << 20
 _GAPS = ("nan", "NaT", "<NA>")
 
 

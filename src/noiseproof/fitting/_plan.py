@@ -119,6 +119,7 @@ class Plan:
 
     Attributes:
         budget: what was allowed.
+        features: the frozen network whose vectors of images are learned from, by name or SHA-256; empty for none.
         model: the network.
         batch_size: samples per update.
         lr: of AdamW.
@@ -135,6 +136,7 @@ class Plan:
     """
 
     budget: str
+    features: str
     model: str
     batch_size: int
     lr: float
@@ -191,8 +193,16 @@ def steps_of(samples: int, batch_size: int) -> int:
     return max(1, math.ceil(samples / batch_size))
 
 
-def first_plan(sizes: Sizes, *, is_image: bool, model: str | None, budget: str, trees: int) -> Plan:
+_TABLES = ("mlp(hidden=256, depth=2)", 1e-3, ())
+_VECTORS = ("mlp(hidden=256, depth=2)", 1e-4, ())
+_IMAGES = ("cnn8(width=0.25)", 1e-3, ("crop", "flip"))
+"""Network, learning rate and augmentation. Heads on vectors of images are at their best after two or three epochs at
+the rate of tables, which is too coarse to choose from."""
+
+
+def first_plan(sizes: Sizes, *, is_image: bool, features: str, model: str | None, budget: str, trees: int) -> Plan:
     """The plan if time were no matter."""
+    network, lr, augment = _IMAGES if is_image else _VECTORS if features else _TABLES
     samples = sizes.samples
     batch_size = next(size for least, size in _BATCHES if samples >= least)
     steps = steps_of(sizes.training, batch_size)
@@ -201,10 +211,11 @@ def first_plan(sizes: Sizes, *, is_image: bool, model: str | None, budget: str, 
     epochs = dict.fromkeys(max(1, round(share * longest)) for share in lengths)
     return Plan(
         budget=budget,
-        model=model or ("cnn8(width=0.25)" if is_image else "mlp(hidden=256, depth=2)"),
+        features=features,
+        model=model or network,
         batch_size=batch_size,
-        lr=1e-3,
-        augment=("crop", "flip") if is_image else (),
+        lr=lr,
+        augment=augment,
         is_short=is_short(samples),
         folds=min(sizes.folds, 3 if samples < _SMALL and not is_short(samples) else 1),
         rungs=tuple(Rung(length, 0) for length in epochs),

@@ -38,12 +38,23 @@ class Teller:
 
     def __init__(self, watch: Callable[[FitProgress], None]) -> None:
         self._watch = watch
-        self._done = 0.0
+        self._done = self._before = 0.0
 
     def __call__(self, what: str, done: float = 0.0) -> None:
         """Say what is done now, and how much was; less than before does not count."""
-        self._done = max(self._done, min(done, 1.0))
+        done = self._before + (1 - self._before) * min(done, 1.0)
+        self._done = max(self._done, done)
         self._watch(FitProgress(what, self._done))
+
+    def of_images(self, share: float, count: int) -> Callable[[int], None]:
+        """What tells of images that are turned into vectors before all else, and take such a share of the fit."""
+        self._before = share
+
+        def tell(number: int) -> None:
+            self._done = max(self._done, share * number / count)
+            self._watch(FitProgress(f"vectors of images, {number:,} of {count:,}", self._done))
+
+        return tell
 
     def of_runs(self, what: str, begin: float, end: float) -> Callable[[GridProgress], None]:
         """What tells of runs that take the fit from one share of it to another."""

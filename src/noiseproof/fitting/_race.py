@@ -65,6 +65,7 @@ class Race:
         folds: ``(N,)``, in which fold each sample is held out; -1 for one that always trains.
         weight: ``(N,)``, how much each label counts in the score.
         machine: where runs are computed.
+        weights: where networks start from; ``None`` for what is drawn.
     """
 
     data: Path
@@ -75,6 +76,7 @@ class Race:
     folds: NDArray[np.int64]
     weight: NDArray[np.float64]
     machine: Machine
+    weights: str | None = None
 
     @property
     def parts(self) -> list[NDArray[np.int64]]:
@@ -121,8 +123,13 @@ class Race:
         """Run recipes on the prepared data; the records by the recipes' ids."""
         return run_recipes(recipes, self.runs, replace(self.machine, data_dir=self.data.absolute()), watch=watch)
 
-    def recipe(self, candidate: Candidate, epochs: int, fold: int | None, seed: int = 0) -> Recipe:
-        """The recipe of a candidate's run, on all data where no fold is held out."""
+    def recipe(
+        self, candidate: Candidate, epochs: int, fold: int | None, seed: int = 0, *, features: bool = False
+    ) -> Recipe:
+        """The recipe of a candidate's run, on all data where no fold is held out.
+
+        With ``features`` it keeps what the network makes of each sample before its classifier.
+        """
         return make_recipe(
             {
                 "data": {"name": "prepared", **({} if fold is None else {"fold": fold})},
@@ -135,7 +142,8 @@ class Race:
                 "schedule": "constant",
                 "clip_norm": 5.0,
                 "augment": list(self.plan.augment),
-                "samples": "scores",
+                "samples": "features" if features else "scores",
+                **({} if self.weights is None else {"weights": self.weights}),
                 "seed": self.seed + seed,
             }
         )

@@ -20,6 +20,7 @@ from noiseproof import models
 from noiseproof.classes import Classes, read_labels
 from noiseproof.container import ContainerError, read_document, write_document
 from noiseproof.data import ImageFiles, Preprocessing, Unlabeled, read_unlabeled, unlabeled_arrays
+from noiseproof.embeddings import embed, network_of
 from noiseproof.errors import DataError, DataWarning, RunError, SpecError, shorten
 from noiseproof.loaders import ArrayReader, Reader, default_workers, make_inputs
 from noiseproof.prediction._outputs import outputs_of
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from numpy.typing import NDArray
+
+    from noiseproof.embeddings import FrozenNetwork
 
 PREDICTOR = "predictor.json"
 
@@ -89,6 +92,9 @@ class Description:
     members: tuple[Member, ...]
 
 
+_EMBEDDED = 1 << 15
+"""So many images are turned into features at once."""
+
 _DESCRIPTIONS = TypeAdapter(Description)
 
 
@@ -114,11 +120,13 @@ class Predictor:
         preprocessing: Preprocessing,
         networks: Sequence[tuple[nn.Module, Member]],
         device: torch.device,
+        frozen: FrozenNetwork | None = None,
     ) -> None:
         self.class_names = tuple(class_names)
         self.classes = _values(self.class_names)
         self.preprocessing = preprocessing
         self._device = device
+        self._frozen = frozen
         self._networks = [
             _Tempered(network, member, device, is_image=preprocessing.is_image) for network, member in networks
         ]
@@ -163,16 +171,45 @@ class Predictor:
         return self.probabilities(given, workers=workers)
 
     def probabilities(self, given: Unlabeled, *, workers: int | None = None) -> NDArray[Any]:
-        """As :meth:`predict_proba`, of inputs that were read already."""
-        preprocessing, inputs = self.preprocessing, given.inputs
-        count = len(inputs)
+        """As :meth:`predict_proba`, of inputs that were read already.
+
+        Where a frozen network makes the features of images, they may be given in place of these.
+        """
+        count, inputs = len(given.inputs), given.inputs
+        found = np.full((count, len(self.classes)), np.nan, self._networks[0].numpy_dtype)
+        if self._frozen is None or inputs.ndim == 2:
+            unreadable = self._fill(found, self.preprocessing, inputs, workers)
+        else:
+            unreadable = {}
+            for start in range(0, count, _EMBEDDED):
+                rows = np.arange(start, min(start + _EMBEDDED, count))
+                part = found[start : start + _EMBEDDED]
+                unreadable |= self._fill_embedded(part, inputs[rows], workers)
+        unreadable = {**dict(given.unreadable.values()), **unreadable}
+        if unreadable:
+            found[list(given.unreadable)] = np.nan
+            texts = [f"{name}: {why}" for name, why in unreadable.items()]
+            warnings.warn(
+                f"{len(texts)} image{'s'[: len(texts) > 1]} cannot be read: no prediction ({shorten(texts)})",
+                DataWarning,
+                stacklevel=3,
+            )
+        return found
+
+    def _fill(
+        self,
+        found: NDArray[Any],
+        preprocessing: Preprocessing,
+        inputs: NDArray[Any] | ImageFiles,
+        workers: int | None,
+    ) -> dict[str, str]:
+        """Write probabilities into the rows of inputs that can be read; name and reason of the others."""
         reader: Reader | ArrayReader | None = None
         if isinstance(inputs, ImageFiles):
-            reader = Reader(min(default_workers() if workers is None else workers, count // 64), self._device)
+            reader = Reader(min(default_workers() if workers is None else workers, len(inputs) // 64), self._device)
         elif preprocessing.kind == "files":
             reader = ArrayReader(inputs)
             inputs = reader.files(preprocessing)
-        found = np.full((count, len(self.classes)), np.nan, self._networks[0].numpy_dtype)
         try:
             with models.tensor_cores(allowed=all(network.tensor_cores for network in self._networks)):
                 loaded = make_inputs(preprocessing, inputs, self._device, reader)
@@ -183,16 +220,25 @@ class Predictor:
         finally:
             if isinstance(reader, Reader):
                 reader.close()
-        unreadable = {**dict(given.unreadable.values()), **loaded.unreadable}
-        if unreadable:
-            found[list(given.unreadable)] = np.nan
-            texts = [f"{name}: {why}" for name, why in unreadable.items()]
-            warnings.warn(
-                f"{len(texts)} image{'s'[: len(texts) > 1]} cannot be read: no prediction ({shorten(texts)})",
-                DataWarning,
-                stacklevel=3,
+        return dict(loaded.unreadable)
+
+    def _fill_embedded(
+        self, found: NDArray[Any], images: NDArray[Any] | ImageFiles, workers: int | None
+    ) -> dict[str, str]:
+        """As :meth:`_fill`, of images that a frozen network makes features of."""
+        embedding = self.preprocessing.embedding
+        assert embedding is not None and self._frozen is not None  # noqa: S101, PT018 - whoever calls has seen to it
+        vectors = embed(self._frozen, images, embedding.images, device=self._device, workers=workers)
+        if not vectors.readable.any():
+            return vectors.unreadable
+        if vectors.features.shape[1:] != self.preprocessing.shape:
+            raise RunError(
+                f"the frozen network gives {vectors.features.shape[1]} features: the model has learned from "
+                f"{self.preprocessing.shape[0]}"
             )
-        return found
+        self._fill(found, self.preprocessing, vectors.features, workers)
+        found[~vectors.readable] = np.nan
+        return vectors.unreadable
 
 
 class _Tempered(nn.Module):
@@ -244,6 +290,7 @@ def load(
     epoch: Literal["selected", "last"] | None = None,
     device: str = "auto",
     network: nn.Module | Sequence[nn.Module] | None = None,
+    features: Any = None,
     precision: str | None = None,
 ) -> Predictor:
     """The classifier that a finished run left in its folder. Nothing in the folder is run or imported.
@@ -254,6 +301,8 @@ def load(
             by default the selected one where there is one.
         device: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
         network: the network (or one for each member) where it is none of noiseproof's, to put the weights into.
+        features: the frozen network that makes the features of images, where it has no name; see
+            :func:`noiseproof.embeddings.frozen_network`.
         precision: what is computed in, such as ``"64-true"``; by default what was trained in.
 
     Raises:
@@ -273,7 +322,9 @@ def load(
         )
         for member, own in zip(description.members, given, strict=True)
     ]
-    return Predictor(description.class_names, description.preprocessing, networks, models.find_device(device))
+    embedding = description.preprocessing.embedding
+    frozen = None if embedding is None else network_of(embedding, features)
+    return Predictor(description.class_names, description.preprocessing, networks, models.find_device(device), frozen)
 
 
 def _network_of(

@@ -11,7 +11,7 @@ from noiseproof.data.sources.digits import Digits
 from noiseproof.data.sources.folder import Folder
 from noiseproof.data.sources.lists import Lists
 from noiseproof.data.sources.memory import Memory
-from noiseproof.data.sources.prepared import Prepared, write_prepared
+from noiseproof.data.sources.prepared import Prepared, read_prepared, write_prepared
 from noiseproof.data.sources.web import Clothing1M, WebVision
 
 __all__ = [
@@ -28,6 +28,7 @@ __all__ = [
     "Memory",
     "Prepared",
     "WebVision",
+    "read_prepared",
     "read_source",
     "write_prepared",
 ]

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from noiseproof.data._dataset import Dataset
 
 
-__all__ = ["Prepared", "write_prepared"]
+__all__ = ["Prepared", "read_prepared", "write_prepared"]
 
 
 class Prepared(DataSource):
