@@ -32,11 +32,13 @@ slow: $(VENV)/.dev
 	$(INSTALL) 'ray[client]'
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ray_cluster.py --out results/ray.json
 ifdef TABLES
-	$(INSTALL) pyarrow
+	$(INSTALL) pyarrow cleanlab
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fit.py --tables $(TABLES) --images $(or $(NOISEPROOF_DATA),data) \
+		--out results/fit.json
 	$(BIN)/python benchmarks/defaults.py --tables $(TABLES) --data-dir $(or $(NOISEPROOF_DATA),data) \
 		--out results/defaults.json
 else
-	@echo "benchmarks/defaults.py is left out: it needs TABLES=FOLDER (see its --help)"
+	@echo "benchmarks/fit.py and defaults.py are left out: they need TABLES=FOLDER (see their --help)"
 endif
 
 check: $(VENV)/.dev

@@ -39,7 +39,7 @@ import torch
 
 from fit_bars import array, bars, bits, cells, markdown
 from fit_rivals import rivals
-from fit_sets import FOLDS, FURTHER, IMAGES, NOISES, TABLES, Cut, Job, cut
+from fit_sets import FOLDS, FURTHER, IMAGE_FOLDERS, IMAGES, NOISES, TABLES, Cut, Job, cut
 from noiseproof.files import write_atomically
 from noiseproof.fitting import fit
 from noiseproof.provenance import environment
@@ -147,7 +147,8 @@ def main() -> None:
     keep_freed_memory()
     options.work.mkdir(parents=True, exist_ok=True)
     tables = [*TABLES, *(FURTHER if options.all else ())] if options.tables else []
-    sets = options.set or [*tables, *(IMAGES if options.images else ())]
+    images = [name for name, folder in IMAGE_FOLDERS.items() if options.images and (options.images / folder).exists()]
+    sets = options.set or [*tables, *images]
     # The first seeds and folds of all come first, so that an unfinished measurement has every set and noise.
     jobs = [
         Job(name, kind, place if name in FOLDS else place + 1)

@@ -47,6 +47,7 @@ IMAGES = {
 }
 """Sets of images, and their noises."""
 
+IMAGE_FOLDERS = {"cifar10": "cifar-10-batches-py", "fashion": "fashion-mnist"}
 IMAGE_ROWS = 5000
 RARE = 0.05
 """Of one class in ten of the imbalanced set, so much is kept."""

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -211,3 +212,20 @@ def test_folders_of_images_are_named_by_their_paths(tmp_path: Path) -> None:
     assert len(given.keys) == 8
     with pytest.raises(DataError):
         look(tmp_path)
+
+
+def test_features_are_learned_from_alike_however_they_are_given(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    inputs, labels = random.normal(size=(60, 3)), random.integers(0, 3, 60)
+    np.savez(tmp_path / "data.npz", features=inputs, labels=labels)
+    pairs = torch.utils.data.TensorDataset(torch.from_numpy(inputs), torch.from_numpy(labels))
+    fingerprints = {
+        look(inputs, labels).dataset.fingerprint,
+        look(tmp_path / "data.npz").dataset.fingerprint,
+        look(pairs).dataset.fingerprint,
+    }
+    assert len(fingerprints) == 1
+    np.savez(tmp_path / "tested.npz", features=inputs, labels=labels, test_features=inputs[:9], test_labels=labels[:9])
+    tested = look(tmp_path / "tested.npz")
+    assert tested.dataset.test is None
+    assert "Left out: test (9 samples)" in "".join(tested.found)

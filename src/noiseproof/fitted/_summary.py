@@ -53,10 +53,11 @@ class BracketSummary(TypedDict):
 
 
 class HeldOutSummary(TypedDict):
-    """What the model says of held-out samples: agreement with the given labels, and that for each class."""
+    """What the model says of held-out samples: agreement with the given labels, by the metric and for each class."""
 
     samples: int
     accuracy: float
+    score: float
     recall: dict[str, float | None]
 
 

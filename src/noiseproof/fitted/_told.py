@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from noiseproof.fitted._summary import BracketSummary, Summary
 
 _POOR = 0.5
-"""A class of which less is found is named."""
+"""A class of which less than this share of the mean is found is named."""
 
 _WIDE = 0.1
 """A noise bracket wider than this says more about the model than about the labels."""
@@ -88,11 +88,15 @@ def noise_sentence(bracket: BracketSummary) -> str:
 
 
 def clean_range(summary: Summary) -> tuple[float, float]:
-    """Between what the accuracy on right labels lies if the noise lies in its bracket and is alike for all samples."""
-    accuracy = summary["held_out"]["accuracy"]
+    """Between what the metric on right labels lies if the noise lies in its bracket and is alike for all samples."""
+    score = summary["held_out"]["score"]
     rates = (summary["bracket"]["low"], summary["bracket"]["high"])
-    found = [min(1.0, accuracy / max(1 - rate, 1e-9)) for rate in rates]
-    return min(accuracy, *found), max(found)
+    found = [min(1.0, score / max(1 - rate, 1e-9)) for rate in rates]
+    return min(score, *found), max(found)
+
+
+def _as_counted(summary: Summary) -> str:
+    return "of a class, on average over the classes," if summary["metric"] == "balanced accuracy" else "in all"
 
 
 def _about_chance(summary: Summary) -> list[str]:
@@ -111,12 +115,13 @@ def _about_chance(summary: Summary) -> list[str]:
 def _about_classes(summary: Summary) -> list[str]:
     recall = {name: value for name, value in summary["held_out"]["recall"].items() if value is not None}
     never = [name for name, value in recall.items() if value == 0]
-    poor = [name for name, value in recall.items() if 0 < value < _POOR]
+    mean = sum(recall.values()) / max(1, len(recall))
+    poor = [name for name, value in recall.items() if 0 < value < _POOR * mean]
     told = []
     if never:
         told.append(f"Never predicted for a held-out sample: {', '.join(never)}")
     if poor:
-        told.append(f"Less than half of the held-out samples are recognized of: {', '.join(poor)}")
+        told.append(f"Recognized less than half as often as classes are on average: {', '.join(poor)}")
     return told
 
 
@@ -153,13 +158,14 @@ def page_content(summary: Summary) -> dict[str, Any]:
     """What the page shows."""
     low, high = clean_range(summary)
     sentences: Sequence[str] = summary_sentences(summary)
+    score = summary["held_out"]["score"]
     return {
         "title": f"A model of {len(summary['class_counts'])} classes from {summary['samples']:,} samples",
         "summary": [
             *sentences,
-            f"{summary['held_out']['accuracy']:.1%} of the held-out labels are predicted as given. If the noise is in "
-            f"the range above and alike for all samples, that is {low:.0%} to {high:.0%} of right labels; labels that "
-            "are wrong in a way that the networks learn make it less",
+            f"{score:.1%} of the held-out labels {_as_counted(summary)} are predicted as given. If the noise is in the "
+            f"range above and alike for all samples, that is {low:.0%} to {high:.0%} of right labels; labels that are "
+            "wrong in a way that the networks learn make it less",
         ],
         "found": summary["found"],
         "candidates": candidates_table(summary),

@@ -13,7 +13,7 @@ from noiseproof.container import write_document
 from noiseproof.data import Unlabeled
 from noiseproof.errors import DataWarning, RunError
 from noiseproof.files import write_atomically
-from noiseproof.fitted import SUMMARY
+from noiseproof.fitted import SUMMARY, metric_of
 from noiseproof.fitting._boosting import STEP
 from noiseproof.fitting._candidates import TREES
 from noiseproof.fitting._given import certain_errors
@@ -209,6 +209,7 @@ def _summary(asked: Asked, choice: Choice, average: _Average, networks: list[_Ne
         "held_out": {
             "samples": len(labels),
             "accuracy": float((predicted == labels).mean()),
+            "score": metric_of(average.probabilities[average.known], labels, asked.metric),
             "recall": {
                 name: float((predicted[labels == place] == place).mean()) if (labels == place).any() else None
                 for place, name in enumerate(names)

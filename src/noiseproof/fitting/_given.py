@@ -113,7 +113,11 @@ def look(
         table = _table(X, label, asked)
         if table is None:
             dataset, rows = _of_inputs(X, y, label), None
+            left_out = [f"{name} ({len(part):,} samples)" for name, part in dataset.test_parts.items()]
+            if not (dataset.is_image or dataset.feature_names or isinstance(X, Dataset)):
+                table, dataset = _as_table(dataset)
         else:
+            left_out = []
             table, y, asked, rows = _columns(table, y, label, asked)
             dataset = from_table(table, y, name=Path(table.source).name)
     _refuse_ids(dataset)
@@ -124,7 +128,12 @@ def look(
         dataset = replace(dataset, trusted=_yes_or_no(asked["trusted"], count))
     twins = _twins(dataset, table)
     named = _keys(asked["keys"], dataset, rows)
-    found = [*_about_classes(dataset), *_about_columns(dataset, table), *_about_twins(dataset, twins)]
+    found = [
+        *_about_classes(dataset),
+        *_about_tests(left_out),
+        *_about_columns(dataset, table),
+        *_about_twins(dataset, twins),
+    ]
     told = []
     for each in caught:
         if not issubclass(each.category, DataWarning):
@@ -199,6 +208,13 @@ def _columns(
             for what, each in given.items()
         }
     return rest, y, given, rows
+
+
+def _as_table(dataset: Dataset) -> tuple[Table, Dataset]:
+    """Features as the table that they are: what is learned from them does not depend on how they were given."""
+    table = table_of(dataset.train.inputs, dataset.name)
+    names = np.array(dataset.class_names, object)[dataset.train.labels].tolist()
+    return table, from_table(table, names, name=dataset.name, class_names=dataset.class_names)
 
 
 def _counts(values: Any) -> int | None:
@@ -348,6 +364,12 @@ def _about_classes(dataset: Dataset) -> list[str]:
             "little about small classes; the metric 'balanced accuracy' counts all classes alike"
         )
     return found
+
+
+def _about_tests(left_out: Sequence[str]) -> list[str]:
+    if not left_out:
+        return []
+    return [f"Left out: {', '.join(left_out)}. A test set chooses nothing; one of its own can be scored at the end"]
 
 
 def _about_columns(dataset: Dataset, table: Table | None) -> list[str]:
