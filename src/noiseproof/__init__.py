@@ -9,6 +9,7 @@ sub-packages are imported on first use, so that ``import noiseproof`` is instant
 * :mod:`noiseproof.losses` – noise-robust losses as an algebra of definitions and operators (torch)
 * :mod:`noiseproof.noise` – label-noise generators and their manifests (NumPy only)
 * :mod:`noiseproof.data` – data sets in the layouts that users have on disk
+* :mod:`noiseproof.embeddings` – networks that learn nothing and turn images into vectors
 * :mod:`noiseproof.models` – the networks of the published protocols
 * :mod:`noiseproof.literature` – published methods as data: loss, parameters, regularization, source
 * :mod:`noiseproof.methods` – what takes a training step: a loss, or more
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
         auditing,
         bench,
         data,
+        embeddings,
         fitted,
         fitting,
         literature,
@@ -58,6 +60,7 @@ __all__ = [
     "auditing",
     "bench",
     "data",
+    "embeddings",
     "fit",
     "fitted",
     "fitting",
