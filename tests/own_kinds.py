@@ -101,8 +101,3 @@ class Spots(DataSource):
             labels = np.arange(self.count, dtype=np.int64) % 3
             parts.append(Part(random.normal(size=(self.count, 2)) + 4 * labels[:, None], labels))
         return Dataset("spots", parts[0], parts[1], ("a", "b", "c"), (4.0, 4.0), (3.0, 3.0))
-
-
-def frozen() -> nn.Module:
-    """A frozen network: the mean color of four parts of an image."""
-    return nn.Sequential(nn.AdaptiveAvgPool2d(2), nn.Flatten())

@@ -111,5 +111,5 @@ def test_extras_are_those_of_the_project_file() -> None:
     for extra, packages in extras._EXTRAS.items():
         listed = re.search(rf"^{extra} = \[(.*)\]$", text, re.MULTILINE)
         assert listed is not None, extra
-        names = {re.split(r"[>\[]", name.strip(' "'))[0].lower() for name in listed[1].split(", ")} - {"noiseproof"}
+        names = {re.split(r"[>=\[]", name.strip(' "'))[0].lower() for name in listed[1].split(", ")} - {"noiseproof"}
         assert names == {extras._DISTRIBUTIONS.get(package, package).lower() for package in packages}

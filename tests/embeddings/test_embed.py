@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 import image_sets
-import own_kinds
+import own_frozen
 from noiseproof.data import Embedding, ImageFiles, Preprocessing, image_folder, in_memory
 from noiseproof.embeddings import DEFAULT, FrozenNetwork, _frozen, embed, frozen_network, is_installed, network_of
 from noiseproof.errors import DataError, MissingPackageError, RunError, SpecError
@@ -127,10 +127,10 @@ def test_no_image_that_can_be_read_is_no_vector(tmp_path: Path) -> None:
 
 
 def test_networks_are_found_by_names_and_paths() -> None:
-    found = frozen_network("own_kinds.frozen")
-    assert found.name == "own_kinds.frozen"
+    found = frozen_network("own_frozen.frozen")
+    assert found.name == "own_frozen.frozen"
     assert vectors(found, images()).shape == (20, 12)
-    module = own_kinds.frozen()
+    module = own_frozen.frozen()
     assert frozen_network(module).module is module
     with pytest.raises(
         SpecError, match="unknown frozen network 'eficientnet-lite0'; did you mean 'efficientnet-lite0'"
@@ -139,7 +139,7 @@ def test_networks_are_found_by_names_and_paths() -> None:
     with pytest.raises(SpecError, match="expected a name"):
         frozen_network(3)
     with pytest.raises(SpecError, match="no_such"):
-        frozen_network("own_kinds.no_such")
+        frozen_network("own_frozen.no_such")
     with pytest.raises(SpecError, match="torch.nn.Module, not str"):
         FrozenNetwork("resnet")  # type: ignore[arg-type]
     with pytest.raises(SpecError, match="size 0"):

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import image_sets
 import noiseproof
-import own_kinds
+import own_frozen
 from noiseproof import cli
 from noiseproof.container import read_document
 from noiseproof.data import row_hashes
@@ -128,15 +128,15 @@ def test_commands_with_a_network_of_ones_own(
     monkeypatch.chdir(tmp_path)
     photos = write_photos(tmp_path)
     (photos / "class0/04.jpg").write_bytes(b"no image")
-    arguments = ["--features-of", "own_kinds.frozen", "--import", "own_kinds", "--budget", "30 updates", "--jobs", "1"]
+    arguments = ["--features-of", "own_frozen.frozen", "--import", "own_frozen", "--budget", "30 updates", "--jobs", "1"]
     assert cli.main(["fit", str(photos), *arguments, "--device", "cpu"]) == 0
     said = capsys.readouterr().out
-    assert "the vectors that own_kinds.frozen, which learns nothing here, makes of each image" in said
+    assert "the vectors that own_frozen.frozen, which learns nothing here, makes of each image" in said
     model = noiseproof.load("photos.model")
     probabilities = model.predict_proba(photos)
     assert probabilities.shape == (60, 2)
     assert [*np.flatnonzero(np.isnan(probabilities).any(1))] == [2]
-    assert cli.main(["predict", "photos.model", str(photos), "--import", "own_kinds", "--out", "found.csv"]) == 0
+    assert cli.main(["predict", "photos.model", str(photos), "--import", "own_frozen", "--out", "found.csv"]) == 0
     assert len(Path("found.csv").read_text().splitlines()) == 61
     samples = read_document(Path("photos.model/training/samples.json"), "samples")
     assert samples["keys"][:2] == ["class0/00.jpg", "class0/02.jpg"]
@@ -148,7 +148,7 @@ def test_what_is_kept_for_an_audit(tmp_path: Path) -> None:
     images[1] = images[3]
     place = tmp_path / "model"
     keys = [f"k{number}" for number in range(40)]
-    model = fit(images, labels, keys=keys, features=own_kinds.frozen(), folder=place, **SMALL)
+    model = fit(images, labels, keys=keys, features=own_frozen.frozen(), folder=place, **SMALL)
     assert model.data is images
     samples = read_document(place / "training/samples.json", "samples")
     assert samples["keys"] == keys
@@ -162,12 +162,12 @@ def test_what_is_kept_for_an_audit(tmp_path: Path) -> None:
     assert [array.shape for array in features] == [(40, 256)]
     light = model.save(tmp_path / "light", training=False)
     assert not (light / "training").exists()
-    assert (noiseproof.load(light, features=own_kinds.frozen()).predict(images) == model.predict(images)).all()
+    assert (noiseproof.load(light, features=own_frozen.frozen()).predict(images) == model.predict(images)).all()
 
 
 def test_which_images_are_learned_from_by_vectors(monkeypatch: pytest.MonkeyPatch) -> None:
     images, labels = colors()
-    monkeypatch.setattr(_features, "frozen_network", lambda _: FrozenNetwork(own_kinds.frozen(), "packaged"))
+    monkeypatch.setattr(_features, "frozen_network", lambda _: FrozenNetwork(own_frozen.frozen(), "packaged"))
     monkeypatch.setattr(_features, "is_installed", lambda: True)
     assert look(images, labels).features is not None
     assert look(images, labels, features=False).features is None
@@ -198,7 +198,7 @@ def test_tables_have_no_images() -> None:
 
 def test_a_plan_holds_for_its_features(tmp_path: Path) -> None:
     images, labels = colors()
-    fit(images, labels, features=own_kinds.frozen(), folder=tmp_path / "model", **SMALL)
+    fit(images, labels, features=own_frozen.frozen(), folder=tmp_path / "model", **SMALL)
     with pytest.raises(RecipeError, match="features of the frozen network [0-9a-f]{64}, and here it is none"):
         fit(images, labels, features=False, plan=tmp_path / "model/plan.json", **SMALL)
 
