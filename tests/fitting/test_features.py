@@ -128,8 +128,8 @@ def test_commands_with_a_network_of_ones_own(
     monkeypatch.chdir(tmp_path)
     photos = write_photos(tmp_path)
     (photos / "class0/04.jpg").write_bytes(b"no image")
-    arguments = ["--features-of", "own_frozen.frozen", "--import", "own_frozen", "--budget", "30 updates", "--jobs", "1"]
-    assert cli.main(["fit", str(photos), *arguments, "--device", "cpu"]) == 0
+    own = ["--features-of", "own_frozen.frozen", "--import", "own_frozen"]
+    assert cli.main(["fit", str(photos), *own, "--budget", "30 updates", "--jobs", "1", "--device", "cpu"]) == 0
     said = capsys.readouterr().out
     assert "the vectors that own_frozen.frozen, which learns nothing here, makes of each image" in said
     model = noiseproof.load("photos.model")

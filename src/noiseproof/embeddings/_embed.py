@@ -34,7 +34,7 @@ class Vectors:
 
     Attributes:
         features: ``(N, features)``; zeros for an image that cannot be read, and ``(N, 0)`` where none can.
-        readable: ``(N,)``, which images could be read.
+        readable (NDArray): ``(N,)``, which images could be read.
         unreadable: of the others, the name and why.
     """
 
