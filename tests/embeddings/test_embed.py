@@ -80,7 +80,7 @@ def test_a_network_is_as_it_was_afterwards() -> None:
 @pytest.mark.parametrize(
     ("function", "message"),
     [
-        (lambda batch: batch.mean(), "gives \\(\\) for 16 images"),
+        (lambda batch: batch.mean(), "gives \\(\\) for 1 images"),
         (lambda batch: [batch], "gives list"),
         (lambda batch: batch[:1].flatten(1), "expected \\(16, features\\)"),
         (lambda batch: batch.flatten(1) / 0, "not finite"),
@@ -160,6 +160,24 @@ def test_weights_are_known_again() -> None:
         network_of(embedding, other)
     with pytest.raises(RunError, match="give it again"):
         network_of(embedding)
+
+
+def test_other_code_with_equal_weights_is_told_apart() -> None:
+    mean, largest = (
+        FrozenNetwork(nn.Sequential(pool(4), nn.Flatten())) for pool in (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+    )
+    assert mean.sha256 == largest.sha256
+    embedding = mean.embedding(in_memory(images(), np.arange(20) % 2).preprocessing)
+    network_of(embedding, mean)
+    with pytest.raises(RunError, match="its code has changed"):
+        network_of(embedding, largest)
+
+
+def test_a_network_that_fails_is_named() -> None:
+    with pytest.raises(DataError, match=r"the frozen network Linear fails on images of shape \(1, 3, 8, 8\)"):
+        vectors(FrozenNetwork(nn.Linear(3, 3), size=8), images())
+    with pytest.raises(SpecError, match=r"own_frozen.broken\(\) fails: ZeroDivisionError"):
+        frozen_network("own_frozen.broken")
 
 
 def test_an_embedding_is_of_images() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from safetensors.numpy import load_file
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -62,12 +63,13 @@ def test_heads_learn_from_vectors(tmp_path: Path) -> None:
     module, network = seen()
     place = tmp_path / "colors.model"
     model = fit(images, labels, features=network, folder=place, **{**SMALL, "budget": "600 updates"})
-    assert module.count == 40  # of all folds and networks together
+    looked_at = module.count
+    assert 41 <= looked_at < 60  # once for all folds and networks together, but for single probes
     plan = read_document(place / "plan.json", "plan")
     assert (plan["features"], plan["lr"], plan["trees"]) == (network.sha256, 1e-4, 0)
     assert model.predictor.preprocessing.shape == (3,)
     probabilities = model.predict_proba(images)
-    assert module.count == 80
+    assert module.count == looked_at + 40
     assert (probabilities.argmax(1) == labels).mean() > 0.9
     again = noiseproof.load(place, features=network)
     assert (again.predict_proba(images) == probabilities).all()
@@ -90,11 +92,13 @@ def test_a_fit_goes_on_with_the_vectors_that_it_has(tmp_path: Path, monkeypatch:
     module.stop_at = 20
     with pytest.raises(KeyboardInterrupt):
         fit(images, labels, features=network, folder=tmp_path / "later", **SMALL)
-    assert module.count == 32
+    assert module.count == 33  # and the probe
+    kept = sorted(path.name for path in (tmp_path / "later/training").glob("vectors-*"))
+    assert kept == ["vectors-00000.safetensors", "vectors-00001.safetensors"]
     module.stop_at = 10**9
     told = []
     fit(images, labels, features=network, folder=tmp_path / "later", watch=told.append, **SMALL)
-    assert module.count == 40
+    assert 41 <= module.count < 60  # none but probes is looked at twice
     assert [progress.done for progress in told] == sorted(progress.done for progress in told)
     assert told[0].what == "vectors of images, 40 of 40"
     for name in ("predictor.json", "fit.json", "training/data.safetensors", "training/samples.safetensors"):
@@ -111,7 +115,7 @@ def test_vectors_of_another_network_do_not_count(tmp_path: Path, monkeypatch: py
         fit(images, labels, features=network, folder=tmp_path / "model", **SMALL)
     other = Seen()
     nn.init.zeros_(other.weight)
-    with pytest.raises(RunError, match="other data or with other options"):
+    with pytest.raises(RunError, match="with other options"):
         fit(images, labels, features=FrozenNetwork(other, size=8), folder=tmp_path / "model", **SMALL)
 
 
@@ -181,6 +185,32 @@ def test_which_images_are_learned_from_by_vectors(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(_features, "_MOST_IMAGES", 40)
     assert look(images, labels).features is None
     assert not any("Learned from" in sentence for sentence in look(images, labels).found)
+
+
+def test_gray_photos_are_learned_from_by_pixels(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_features, "frozen_network", lambda _: FrozenNetwork(own_frozen.frozen(), "packaged"))
+    monkeypatch.setattr(_features, "is_installed", lambda: True)
+    photos = write_photos(tmp_path, 20)
+    assert look(photos).features is not None
+    for path in photos.rglob("*.jpg"):
+        Image.open(path).convert("L").save(path)
+    assert look(photos).features is None
+    images, labels = colors()
+    assert look(np.repeat(images[..., :1], 3, 3), labels).features is None
+
+
+def test_names_of_columns_are_for_tables(tmp_path: Path) -> None:
+    photos = write_photos(tmp_path, 20)
+    images, labels = colors()
+    for options, message in (
+        ({"keys": "name"}, r"keys \(--key\) 'name': photos has no columns"),
+        ({"groups": "name"}, r"groups \(--group\) 'name'"),
+        ({"label": "name"}, r"label \(--label\) 'name'"),
+    ):
+        with pytest.raises(DataError, match=message):
+            look(photos, **options)
+    with pytest.raises(DataError, match="the data has no columns|the data have no columns"):
+        look(images, labels, trusted="checked")
 
 
 def test_a_network_of_ones_own_learns_from_pixels(monkeypatch: pytest.MonkeyPatch) -> None:

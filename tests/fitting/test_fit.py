@@ -166,16 +166,16 @@ def test_a_time_is_kept_where_an_epoch_takes_long(monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"seed": 2}, "other data or with other options"),
-        ({"metric": "balanced accuracy"}, "other data or with other options"),
-        ({"network": "mlp(hidden=8)"}, "other data or with other options"),
-        ({"groups": np.arange(120) // 2}, "other data or with other options"),
-        ({"trusted": np.arange(120) < 3}, "other data or with other options"),
-        ({"sample_weight": np.arange(120) + 1}, "other data or with other options"),
-        ({"keys": [f"k{i}" for i in range(120)]}, "other data or with other options"),
+        ({"seed": 2}, "with other options"),
+        ({"metric": "balanced accuracy"}, "with other options"),
+        ({"network": "mlp(hidden=8)"}, "with other options"),
+        ({"groups": np.arange(120) // 2}, "of other data"),
+        ({"trusted": np.arange(120) < 3}, "of other data"),
+        ({"sample_weight": np.arange(120) + 1}, "of other data"),
+        ({"keys": [f"k{i}" for i in range(120)]}, "of other data"),
         ({"budget": "200 updates"}, "with a budget of 100 updates in place of 200 updates"),
-        ({"X": data(seed=1)[0]}, "other data or with other options"),
-        ({"y": 2 - data()[1]}, "other data or with other options"),
+        ({"X": data(seed=1)[0]}, "of other data"),
+        ({"y": 2 - data()[1]}, "of other data"),
     ],
 )
 def test_a_folder_of_another_fit_is_refused(
@@ -449,7 +449,7 @@ def test_fit_on_data_frames_with_gaps_and_text(library: str) -> None:
     model = fit(frame, label="label", budget="300 updates", jobs=1, device="cpu")
     assert model.classes.tolist() == ["bad", "good"]
     assert (model.predict(frame) == labels).mean() > 0.7
-    assert any("Values are missing in 2 columns" in text for text in model.summary["found"])
+    assert any("in 2 columns" in text for text in model.summary["found"])
 
 
 def test_fit_on_arrays_with_gaps_and_text() -> None:

@@ -87,6 +87,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 def run(options: argparse.Namespace) -> None:
     """Fit, and say what was found, what raced and what came out."""
     from noiseproof.cli._display import FitDisplay, show_table
+    from noiseproof.fitted import read_scored
     from noiseproof.fitting import candidates_table, fit, look
     from noiseproof.train import keep_freed_memory
 
@@ -100,6 +101,8 @@ def run(options: argparse.Namespace) -> None:
     )
     for sentence in given.found:
         say(sentence)
+    if options.test is not None:  # better now than after an hour
+        read_scored(options.test, options.label, given.dataset.class_names, given.dataset.preprocessing)
     if options.dry_run:
         show_table(candidates_table(len(given.dataset.train), is_table=not given.dataset.is_image))
         return
@@ -121,15 +124,18 @@ def run(options: argparse.Namespace) -> None:
     show_table(model.table())
     for sentence in model.sentences():
         say(sentence)
-    _score(model, options)
+    notes = _scored(model, options)
+    for sentence in notes:
+        say(sentence)
     if options.report is not None:
-        names = model.report(options.report)
+        names = model.report(options.report, notes=notes)
         say(f"report: {options.report / names[0]}")
     say(f"model: {out}", "Try next:", f"  noiseproof predict {out} new{options.data.suffix}")
 
 
-def _score(model: Model, options: argparse.Namespace) -> None:
-    """The accuracy on a test set that chose nothing."""
-    if options.test is not None:
-        score, count = model.score_file(options.test, label=options.label)
-        say(f"{options.test}: {options.metric} {score:.2%} on {count:,} labels that chose nothing")
+def _scored(model: Model, options: argparse.Namespace) -> list[str]:
+    """The accuracy on a test set that chose nothing, in words."""
+    if options.test is None:
+        return []
+    score, count = model.score_file(options.test, label=options.label)
+    return [f"{options.test}: {options.metric} {score:.2%} on {count:,} labels that chose nothing"]

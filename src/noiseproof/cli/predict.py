@@ -7,6 +7,7 @@ from pathlib import Path
 
 from noiseproof.cli._options import add_device, add_import, add_workers
 from noiseproof.cli._streams import say
+from noiseproof.errors import DataError
 
 _EXAMPLES = """\
 examples:
@@ -61,6 +62,8 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Write the predictions and say where they are."""
+    import numpy as np
+
     from noiseproof.data import read_unlabeled
     from noiseproof.prediction import check_output, default_output, load, write_predictions
 
@@ -69,6 +72,8 @@ def run(options: argparse.Namespace) -> None:
     check_output(out, force=options.force)
     given = read_unlabeled(options.input, predictor.preprocessing, key=options.key, root=options.root)
     probabilities = predictor.probabilities(given, workers=options.workers)
+    if len(probabilities) and np.isnan(probabilities).all():
+        raise DataError(f"{options.input}: none of {len(probabilities):,} images can be read: no predictions")
     answered = write_predictions(
         out, given.keys, probabilities, predictor, min_probability=options.min_probability, force=options.force
     )

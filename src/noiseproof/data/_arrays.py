@@ -30,7 +30,7 @@ _BLOCK = 1024
 """Images that are counted at a time."""
 
 
-def arrays(path: str | Path) -> Dataset:
+def arrays(path: str | Path, *, gaps: bool = False) -> Dataset:
     """A data set from an ``.npz`` file, such as ``numpy.savez(path, images=…, labels=…)`` writes.
 
     Arrays in the file: ``images`` (uint8, ``(N, height, width)`` or ``(N, height, width, channels)``) or ``features``
@@ -45,6 +45,10 @@ def arrays(path: str | Path) -> Dataset:
 
     Inputs are standardized by the training set's mean and deviation, per channel or feature, in float64.
 
+    Args:
+        path: the file.
+        gaps: whether features may be NaN, and are then left as they are, without a scale.
+
     Raises:
         DataError: the file is missing, damaged, holds Python objects, an array that is not known or another layout;
             labels that are missing, all alike, or so many different ones that they are no classes.
@@ -55,19 +59,24 @@ def arrays(path: str | Path) -> Dataset:
     path = Path(path)
     content = _read(path)
     kind = "images" if "images" in content else "features"
-    inputs = checked_inputs(content[kind], kind, f"{path}: {kind}")
+    inputs = checked_inputs(content[kind], kind, f"{path}: {kind}", gaps=gaps)
     if not len(inputs):
         raise DataError(f"{path}: there are no training samples")
     labels, names = _classes(content, path)
     clean = labels.get("clean_labels")
     if clean is not None and len(clean) != len(labels["labels"]):
         raise DataError(f"{path}: {len(clean)} clean_labels for {len(labels['labels'])} labels")
-    mean, std = image_moments(inputs) if kind == "images" else moments(inputs, f"{path}: {kind}")
+    if kind == "images":
+        mean, std = image_moments(inputs)
+    elif gaps and inputs.dtype.kind == "f" and np.isnan(inputs).any():
+        mean, std = np.zeros(inputs.shape[1]), np.ones(inputs.shape[1])
+    else:
+        mean, std = moments(inputs, f"{path}: {kind}")
     test = None
     if "test_labels" in labels:
         where = f"{path}: test_{kind}"
-        tested = checked_inputs(content[f"test_{kind}"], kind, where)
-        if kind == "features" and tested.shape[1:] == inputs.shape[1:]:
+        tested = checked_inputs(content[f"test_{kind}"], kind, where, gaps=gaps)
+        if kind == "features" and not gaps and tested.shape[1:] == inputs.shape[1:]:
             check_reach(tested, mean, std, where)
         test = Part(tested, labels["test_labels"])
     return check_classes(
@@ -116,8 +125,8 @@ def _check_names(names: Iterable[str], path: Path) -> None:
         raise DataError(f"{path}: 'test_{kind}' and 'test_labels' come together, or not at all")
 
 
-def checked_inputs(array: NDArray[Any], kind: str, where: str) -> NDArray[Any]:
-    """Images or features as data sets hold them.
+def checked_inputs(array: NDArray[Any], kind: str, where: str, *, gaps: bool = False) -> NDArray[Any]:
+    """Images or features as data sets hold them; features may be NaN where ``gaps`` are.
 
     Raises:
         DataError: another type or shape, or a number that is not finite.
@@ -135,7 +144,7 @@ def checked_inputs(array: NDArray[Any], kind: str, where: str) -> NDArray[Any]:
         raise DataError(f"{where} is {array.dtype} of shape {array.shape}: expected numbers of shape (N, features)")
     if array.dtype.kind == "b":
         array = array.astype(np.uint8)
-    check_features(array, where)
+    check_features(np.nan_to_num(array, posinf=np.inf, neginf=-np.inf) if gaps else array, where)
     return array
 
 

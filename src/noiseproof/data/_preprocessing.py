@@ -103,6 +103,7 @@ class Embedding:
         size: the sides of the images that the network gets, in pixels.
         mean: what is subtracted from red, green and blue between 0 and 1.
         std: what they are divided by after that.
+        probe: the first features of a certain image, by which a network is known that has other code and equal weights.
 
     Raises:
         DataError: these cannot be those of any network.
@@ -115,6 +116,7 @@ class Embedding:
     size: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
+    probe: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         scales = (*self.mean, *self.std)

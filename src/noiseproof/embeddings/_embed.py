@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from numpy.typing import NDArray
-    from torch import Tensor
+    from torch import Tensor, nn
 
     from noiseproof.data import Preprocessing
     from noiseproof.embeddings._frozen import FrozenNetwork
@@ -50,7 +50,7 @@ def embed(
     *,
     device: torch.device,
     workers: int | None = None,
-    watch: Callable[[int], None] = lambda _: None,
+    watch: Callable[[int, Vectors], None] = lambda *_: None,
 ) -> Vectors:
     """Turn images into the vectors of a frozen network.
 
@@ -62,7 +62,7 @@ def embed(
         preprocessing: of the images: how they come as bytes of one shape; see :class:`noiseproof.data.Embedding`.
         device: where the network runs.
         workers: processes that decode files; one per processor by default.
-        watch: called with the number of images that are done.
+        watch: called with the number of images that are done, and with what there is of them.
 
     Raises:
         DataError: what the network gives are no vectors of numbers, one for each image.
@@ -74,8 +74,7 @@ def embed(
     elif preprocessing.kind == "files":
         reader = ArrayReader(images)
         images = reader.files(preprocessing)
-    found: NDArray[np.float32] | None = None
-    readable = np.zeros(count, np.bool_)
+    found = Vectors(np.zeros((count, 0), np.float32), np.zeros(count, np.bool_), {})
     module = network.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     size = _BATCHES.get(device.type, _BATCH)
     was_training = module.training
@@ -85,18 +84,17 @@ def embed(
         with torch.inference_mode(), _all_cores(device):
             for index, (batch,) in inputs.batches(in_order(count, size)):
                 if len(index):
-                    vectors = _vectors(network, module(_scaled(batch, network)), len(index))
-                    if found is None:
-                        found = np.zeros((count, vectors.shape[1]), np.float32)
-                    found[index.cpu().numpy()] = vectors
-                    readable[index.cpu().numpy()] = True
-                watch(int(index.max()) + 1 if len(index) else 0)
+                    vectors = _vectors(network, module, _scaled(batch, network))
+                    if not found.readable.any():
+                        found = replace(found, features=np.zeros((count, vectors.shape[1]), np.float32))
+                    found.features[index.cpu().numpy()] = vectors
+                    found.readable[index.cpu().numpy()] = True
+                    watch(int(index.max()) + 1, found)
     finally:
         module.train(was_training)
         if isinstance(reader, Reader):
             reader.close()
-    none = np.zeros((count, 0), np.float32)
-    return Vectors(none if found is None else found, readable, dict(inputs.unreadable))
+    return replace(found, unreadable=dict(inputs.unreadable))
 
 
 def _scaled(batch: Tensor, network: FrozenNetwork) -> Tensor:
@@ -113,8 +111,12 @@ def _scaled(batch: Tensor, network: FrozenNetwork) -> Tensor:
     return ((batch - mean) / std).contiguous(memory_format=torch.channels_last)
 
 
-def _vectors(network: FrozenNetwork, outputs: Any, count: int) -> NDArray[np.float32]:
-    what = f"the frozen network {network.name or type(network.module).__name__}"
+def _vectors(network: FrozenNetwork, module: nn.Module, batch: Tensor) -> NDArray[np.float32]:
+    what, count = f"the frozen network {network.name or type(network.module).__name__}", len(batch)
+    try:
+        outputs = module(batch)
+    except Exception as error:  # it is the user's code
+        raise DataError(f"{what} fails on images of shape {tuple(batch.shape)}: {error}") from error
     if not isinstance(outputs, torch.Tensor) or outputs.ndim not in (2, 4) or len(outputs) != count:
         shape = tuple(outputs.shape) if isinstance(outputs, torch.Tensor) else type(outputs).__name__
         raise DataError(f"{what} gives {shape} for {count} images: expected ({count}, features), or maps of features")

@@ -10,19 +10,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from noiseproof.data import Embedding
-from noiseproof.errors import RunError, SpecError
+from noiseproof.data import Embedding, Preprocessing
+from noiseproof.embeddings._embed import embed
+from noiseproof.errors import NoiseproofError, RunError, SpecError
 from noiseproof.extras import need
 from noiseproof.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from noiseproof.data import Preprocessing
 
 DEFAULT = "efficientnet-lite0"
 """The network of the extra ``features``."""
@@ -34,6 +34,9 @@ _WEIGHTS_SHA256 = "579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf7
 _SIZE = 160
 """Pixels of a side. From the vectors of 5,000 images of CIFAR-10, logistic regression gets 66.7 % right at 64 pixels,
 73.6 % at 96, 76.0 % at 128 and 76.4 % at 160; with human labels of the kind "worst" 57.2, 63.0, 63.9 and 65.3 %."""
+
+_PROBED, _ALIKE = 64, 0.01
+"""Features that are compared, and by how much of the largest they may differ."""
 
 _COMMON_SIZE = 224
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -96,7 +99,22 @@ class FrozenNetwork:
             size=self.size,
             mean=self.mean,
             std=self.std,
+            probe=self.probe,
         )
+
+    @cached_property
+    def probe(self) -> tuple[float, ...]:
+        """Its first features of an image that is the same everywhere.
+
+        Raises:
+            DataError: it gives no features.
+        """
+        side = np.arange(64)
+        colors = [side[:, None] * 3 + side, side[:, None] * side // 8, (side[:, None] ^ side) * 4]
+        image = np.stack([np.broadcast_to(color, (64, 64)) % 256 for color in colors], -1).astype(np.uint8)
+        shape = Preprocessing("images", image.shape, (0.0,) * 3, (1.0,) * 3)
+        vectors = embed(self, image[None], shape, device=torch.device("cpu")).features
+        return tuple(vectors[0, :_PROBED].tolist())
 
 
 def _adopt(name: str, found: Any) -> Callable[[], Any] | None:  # noqa: ARG001 - a registry gives the name
@@ -127,7 +145,13 @@ def frozen_network(features: Any) -> FrozenNetwork:
         raise SpecError(
             f"features {features!r:.60}: expected a name ({', '.join(NETWORKS)}), a torch.nn.Module, or a FrozenNetwork"
         )
-    made = NETWORKS.find(features)()
+    make = NETWORKS.find(features)
+    try:
+        made = make()
+    except NoiseproofError:
+        raise
+    except Exception as error:  # it is the user's code
+        raise SpecError(f"{features}() fails: {type(error).__name__}: {error}") from error
     return replace(frozen_network(made), name=features)
 
 
@@ -161,7 +185,15 @@ def network_of(embedding: Embedding, given: Any = None) -> FrozenNetwork:
             f"the frozen network has other weights (SHA-256 {network.sha256[:12]}…) than the one that made the "
             f"features ({embedding.sha256[:12]}…{f', of {of}' if of else ''}): install that, or give that network"
         )
-    return replace(network, size=embedding.size, mean=embedding.mean, std=embedding.std)
+    network = replace(network, size=embedding.size, mean=embedding.mean, std=embedding.std)
+    expected = np.array(embedding.probe)
+    found = np.array(network.probe)
+    if found.shape != expected.shape or np.abs(found - expected).max() > _ALIKE * max(np.abs(expected).max(), 1e-6):
+        raise RunError(
+            "the frozen network has the weights of the one that made the features of this model, and gives others: its "
+            "code has changed; give the network as it was"
+        )
+    return network
 
 
 _CONVOLUTIONS = {"_conv_stem": "_bn0", "_conv_head": "_bn1"}

@@ -95,11 +95,12 @@ class Model:
         """
         return score_file(self.predictor, path, label, self.summary["metric"])
 
-    def report(self, folder: str | Path) -> list[str]:
+    def report(self, folder: str | Path, *, notes: Sequence[str] = ()) -> list[str]:
         """Write a page that tells what was found, what raced and what came out.
 
         Args:
             folder: where; ``index.html`` and ``candidates.csv`` are written into it.
+            notes: sentences that stand first, such as the accuracy on labels that chose nothing.
 
         Returns:
             The names of the files.
@@ -113,7 +114,7 @@ class Model:
 
         folder = Path(folder)
         make_folder(folder)
-        write_text(folder / "index.html", render_page("fit.html.j2", **page_content(self.summary)))
+        write_text(folder / "index.html", render_page("fit.html.j2", **page_content(self.summary, notes)))
         rows = [[*self.candidates[0]], *([*each.values()] for each in self.candidates)]
         write_text(folder / "candidates.csv", csv_text(rows))
         return ["index.html", "candidates.csv"]
@@ -144,7 +145,8 @@ class Model:
 
     def __repr__(self) -> str:
         chosen = self.summary["chosen"]
-        return f"<Model of {len(self.classes)} classes, {chosen} and {len(self.summary['members']) - 1} more networks>"
+        count = len(self.summary["members"])
+        return f"<Model of {len(self.classes)} classes: {chosen}, {count} network{'s'[: count > 1]}>"
 
 
 def load(

@@ -70,6 +70,7 @@ class Summary(TypedDict):
     samples: int
     found: list[str]
     certain_errors: int
+    unreadable: int
     class_counts: dict[str, int]
     bracket: BracketSummary
     candidates: Annotated[list[CandidateSummary], Field(min_length=1)]

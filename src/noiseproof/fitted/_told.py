@@ -65,9 +65,15 @@ def summary_sentences(summary: Summary) -> list[str]:
     beside = ""
     if trees is not None:
         beside = f", and boosted trees, which count {100 * trees['share']:.0f} % of what all networks do"
+    if len(members) == 1:
+        made = f"The model is a network of {names[0]}"
+    else:
+        made = f"The model averages {len(members)} networks of {', '.join(names)}"
     return [
-        f"{choice}. The model averages {len(members)} networks of {', '.join(names)}, trained on all data{beside}",
+        f"{choice}. {made}, trained on all data{beside}",
+        *_about_unreadable(summary),
         noise_sentence(summary["bracket"]),
+        _about_accuracy(summary),
         *_about_chance(summary),
         *_about_classes(summary),
     ]
@@ -93,6 +99,23 @@ def clean_range(summary: Summary) -> tuple[float, float]:
     rates = (summary["bracket"]["low"], summary["bracket"]["high"])
     found = [min(1.0, score / max(1 - rate, 1e-9)) for rate in rates]
     return min(score, *found), max(found)
+
+
+def _about_unreadable(summary: Summary) -> list[str]:
+    count = summary["unreadable"]
+    if not count:
+        return []
+    return [f"{count} image{'s'[: count > 1]} cannot be read: nothing is learned from {'them' if count > 1 else 'it'}"]
+
+
+def _about_accuracy(summary: Summary) -> str:
+    low, high = clean_range(summary)
+    score = summary["held_out"]["score"]
+    return (
+        f"{score:.1%} of the held-out labels {_as_counted(summary)} are predicted as given. If the noise is in the "
+        f"range above and alike for all samples, that is {low:.0%} to {high:.0%} of right labels; labels that are "
+        "wrong in a way that the networks learn make it less"
+    )
 
 
 def _as_counted(summary: Summary) -> str:
@@ -137,7 +160,8 @@ def advice(summary: Summary) -> list[str]:
     if small:
         told.append(f"More samples of {', '.join(small)}: fewer than {_FEW} are hard to learn from")
     if bracket["high"] > _WIDE and recall:
-        worst = sorted(recall, key=lambda name: recall[name])[:3]
+        # Of few classes, naming most would say nothing.
+        worst = sorted(recall, key=lambda name: recall[name])[: max(1, min(3, len(recall) // 3))]
         told.append(f"Check labels of {', '.join(worst)} first: there labels and predictions differ most")
     if not told:
         told.append("Labels and predictions agree well: more data of the kinds that will be met is what would help")
@@ -154,19 +178,11 @@ def recall_rows(summary: Summary) -> list[tuple[str, str, float, str]]:
     return rows
 
 
-def page_content(summary: Summary) -> dict[str, Any]:
-    """What the page shows."""
-    low, high = clean_range(summary)
-    sentences: Sequence[str] = summary_sentences(summary)
-    score = summary["held_out"]["score"]
+def page_content(summary: Summary, notes: Sequence[str]) -> dict[str, Any]:
+    """What the page shows; ``notes`` are further sentences of the account."""
     return {
         "title": f"A model of {len(summary['class_counts'])} classes from {summary['samples']:,} samples",
-        "summary": [
-            *sentences,
-            f"{score:.1%} of the held-out labels {_as_counted(summary)} are predicted as given. If the noise is in the "
-            f"range above and alike for all samples, that is {low:.0%} to {high:.0%} of right labels; labels that are "
-            "wrong in a way that the networks learn make it less",
-        ],
+        "summary": [*notes, *summary_sentences(summary)],
         "found": summary["found"],
         "candidates": candidates_table(summary),
         "recall": recall_rows(summary),

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+import filelock
 import numpy as np
 
 from noiseproof.container import ContainerError, read_document, write_document
 from noiseproof.data.sources import write_prepared
-from noiseproof.errors import RecipeError, RunError
+from noiseproof.errors import FolderInUseError, RecipeError, RunError
 from noiseproof.files import make_folder, write_atomically
 from noiseproof.fitted import PLAN, SUMMARY, TRAINING
 from noiseproof.fitting._boosting import Boosting
@@ -21,6 +23,7 @@ from noiseproof.fitting._folds import make_folds
 from noiseproof.fitting._plan import FOLDS, Budget, Plan, read_plan, write_plan
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from numpy.typing import NDArray
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
     from noiseproof.run import Machine
 
 BEGUN = "begun.json"
+
+_HALF = 32
+"""Hexadecimal digits for the data, and as many for the options."""
 
 _EMBEDDING = 0.3
 """The share of a fit that the vectors of images are taken for."""
@@ -99,18 +105,12 @@ class Asked:
 
     @cached_property
     def id(self) -> str:
-        """What the result is known by: data and options, but for the plan."""
-        contents = [
-            self.given.dataset.fingerprint,
-            self.given.groups.tolist(),
-            self.metric,
-            self.seed,
-            self.network,
-            self.weights,
-            None if self.given.features is None else self.given.features.sha256,
-            [*map(str, self.given.keys)],
-        ]
-        return hashlib.sha256(json.dumps(contents).encode()).hexdigest()
+        """What the result is known by: half of it stands for the data, half for the options, but for the plan."""
+        given = self.given
+        data = [given.dataset.fingerprint, given.groups.tolist(), [*map(str, given.keys)]]
+        frozen = None if given.features is None else given.features.sha256
+        options = [self.metric, self.seed, self.network, self.weights, frozen]
+        return "".join(hashlib.sha256(json.dumps(each).encode()).hexdigest()[:_HALF] for each in (data, options))
 
     @cached_property
     def sample_weight(self) -> NDArray[np.float64]:
@@ -145,6 +145,28 @@ class Asked:
             )
         return folds
 
+    @contextlib.contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keep other processes out of the folder.
+
+        Raises:
+            FolderInUseError: another one is at it.
+        """
+        make_folder(self.training)
+        path = self.training / ".lock"
+        lock = filelock.FileLock(path)
+        try:
+            lock.acquire(timeout=0)
+        except filelock.Timeout as error:
+            raise FolderInUseError(
+                f"{self.folder} is in use: another process fits into it. Wait for its end, or choose another folder"
+            ) from error
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            lock.release()
+
     def is_finished(self) -> bool:
         """Whether the folder holds the result of this very fit.
 
@@ -159,7 +181,12 @@ class Asked:
             except (OSError, ContainerError, KeyError) as error:
                 raise RunError(f"cannot read {path}: {error}. Remove {self.folder}, and fit again") from error
             if found != self.id:
-                raise self._differs("of other data or with other options")
+                is_data = str(found)[:_HALF] != self.id[:_HALF]
+                raise self._differs(
+                    "of other data: inputs, labels, groups, weights, keys or trusted labels differ"
+                    if is_data
+                    else "with other options: metric, seed, network, weights to start from or features"
+                )
             self._check_plan()
             return path.name == SUMMARY
         if self.folder.exists() and not (self.folder.is_dir() and not any(self.folder.iterdir())):

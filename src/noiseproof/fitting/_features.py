@@ -13,9 +13,9 @@ import numpy as np
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
-from noiseproof.data import Dataset, ImageFiles, Part
+from noiseproof.data import Dataset, ImageFiles, Part, decode_batch
 from noiseproof.data.sources import read_prepared
-from noiseproof.embeddings import DEFAULT, FrozenNetwork, embed, frozen_network, is_installed
+from noiseproof.embeddings import DEFAULT, FrozenNetwork, Vectors, embed, frozen_network, is_installed
 from noiseproof.errors import DataError, DataWarning, shorten
 from noiseproof.files import write_atomically
 from noiseproof.models import find_device
@@ -37,8 +37,12 @@ _SECONDS, _MOST_TIME = 0.02, 0.5
 _CROPPED = 8 / 9
 """Of the short side of a photo, what the network sees."""
 
-_BLOCK = 1024
-"""Images whose vectors are kept together while others are still to come."""
+_BLOCK = 256
+"""Images whose vectors are kept together while others are still to come: a multiple of those that go through a network
+at once."""
+
+_LOOKED_AT = 16
+"""Images that are looked at for color."""
 
 
 def features_of(dataset: Dataset, features: Any, budget: Budget) -> tuple[FrozenNetwork | None, str]:
@@ -73,7 +77,7 @@ def features_of(dataset: Dataset, features: Any, budget: Budget) -> tuple[Frozen
 
 def _why_none(dataset: Dataset, count: int, budget: Budget) -> str | None:
     """Why nobody's choice is none; ``None`` where it is the packaged network."""
-    if not dataset.is_image or count >= _MOST_IMAGES or dataset.train.inputs.shape[3] != 3:
+    if not dataset.is_image or count >= _MOST_IMAGES or not _has_color(dataset):
         return ""  # gray images are learned better from scratch: see docs/fit.md
     cores = 1 if find_device("auto").type == "cpu" else 64
     cores *= os.cpu_count() or 1
@@ -88,6 +92,20 @@ def _why_none(dataset: Dataset, count: int, budget: Budget) -> str | None:
             "in place of 62 % right of CIFAR-10, from 5,000 images): pip install 'noiseproof[features]'"
         )
     return None
+
+
+def _has_color(dataset: Dataset) -> bool:
+    """Whether any of some images has colors that differ."""
+    inputs = dataset.train.inputs
+    if inputs.shape[3] != 3:
+        return False
+    index = np.unique(np.linspace(0, len(inputs) - 1, _LOOKED_AT).astype(np.int64))
+    if isinstance(inputs, ImageFiles):
+        loaded = decode_batch(inputs.root, inputs.names(index), inputs.resize, square=inputs.square, depth=inputs.depth)
+        images = loaded[1]
+    else:
+        images = inputs[index]
+    return bool((images != images[..., :1]).any())
 
 
 def embedded(
@@ -124,23 +142,24 @@ def embedded(
         return done
     made_by = hashlib.sha256(json.dumps(asdict(embedding)).encode()).hexdigest()
     blocks: list[dict[str, NDArray[Any]]] = []
-    unreadable: dict[str, str] = {}
-    for start in range(0, len(images), _BLOCK):
-        path = folder / f"vectors-{start // _BLOCK:05d}.safetensors"
-        block = _read_block(path, made_by)
-        if block is None:
-            rows = np.arange(start, min(start + _BLOCK, len(images)))
-            vectors = embed(
-                network,
-                images[rows],
-                embedding.images,
-                device=find_device(device),
-                watch=lambda number, start=start: watch(start + number),  # type: ignore[misc]
-            )
-            block = {"features": vectors.features, "readable": vectors.readable}
-            unreadable |= vectors.unreadable
-            write_atomically(path, save(block, {"made by": made_by}))
+    while (block := _read_block(_block_path(folder, len(blocks)), made_by)) is not None:
         blocks.append(block)
+    start = len(blocks) * _BLOCK
+    unreadable: dict[str, str] = {}
+    if start < len(images):
+
+        def keep(done: int, found: Vectors) -> None:
+            watch(start + done)
+            while (len(blocks) + 1) * _BLOCK <= start + done:
+                rows = slice(len(blocks) * _BLOCK - start, (len(blocks) + 1) * _BLOCK - start)
+                blocks.append({"features": found.features[rows].copy(), "readable": found.readable[rows].copy()})
+                write_atomically(_block_path(folder, len(blocks) - 1), save(blocks[-1], {"made by": made_by}))
+
+        rest = np.arange(start, len(images))
+        vectors = embed(network, images[rest], embedding.images, device=find_device(device), watch=keep)
+        rows = slice(len(blocks) * _BLOCK - start, None)
+        blocks.append({"features": vectors.features[rows], "readable": vectors.readable[rows]})
+        unreadable = vectors.unreadable
     known = np.concatenate([block["readable"] for block in blocks])
     if not known.any():
         raise DataError(f"{dataset.name}: none of {len(known)} images can be read")
@@ -152,7 +171,7 @@ def embedded(
     if unreadable:
         texts = [f"{name}: {why}" for name, why in unreadable.items()]
         warnings.warn(
-            f"{len(texts)} images cannot be read: nothing is learned from them ({shorten(texts)})",
+            f"{len(texts)} image{'s'[: len(texts) > 1]} cannot be read: they teach nothing ({shorten(texts)})",
             DataWarning,
             stacklevel=2,
         )
@@ -169,6 +188,10 @@ def embedded(
         embedding=embedding,
         sample_weight=weight,
     )
+
+
+def _block_path(folder: Path, number: int) -> Path:
+    return folder / f"vectors-{number:05d}.safetensors"
 
 
 def drop_blocks(folder: Path) -> None:

@@ -62,6 +62,7 @@ class _Network:
     epoch: int
     seed: int
     folder: Path
+    unreadable: int
 
 
 def finish(asked: Asked, choice: Choice) -> None:
@@ -123,7 +124,13 @@ def _networks(asked: Asked, choice: Choice, average: _Average) -> list[_Network]
     tell = asked.tell.of_runs("final networks, on all data", choice.done, 1.0)
     records = race.train([recipe for _, _, recipe in wanted], tell)
     found = [
-        _Network(standing.candidate.name, standing.epoch, recipe.seed, Path(str(records[recipe.id].folder)))
+        _Network(
+            standing.candidate.name,
+            standing.epoch,
+            recipe.seed,
+            Path(str(records[recipe.id].folder)),
+            records[recipe.id].unreadable.get("train", 0),
+        )
         for standing, _, recipe in wanted
         if records[recipe.id].status == "finished"
     ]
@@ -161,6 +168,12 @@ def _held_out(asked: Asked, race: Race, standing: Standing) -> NDArray[np.float6
     return np.concatenate(found)
 
 
+def _lost(asked: Asked) -> int:
+    """How many images a frozen network could not read: they have lost their weight."""
+    given = asked.given.dataset.sample_weight
+    return int(((asked.sample_weight == 0) & (given is None or given > 0)).sum())
+
+
 def _summary(asked: Asked, choice: Choice, average: _Average, networks: list[_Network]) -> Summary:
     """How the model came to be, in plain values. No times: the same fit gives the same bytes."""
     race, names = choice.race, asked.given.dataset.class_names
@@ -196,6 +209,7 @@ def _summary(asked: Asked, choice: Choice, average: _Average, networks: list[_Ne
         "seed": asked.seed,
         "samples": len(asked.labels),
         "found": list(asked.given.found),
+        "unreadable": max([_lost(asked), *(network.unreadable for network in networks)]),
         "certain_errors": certain_errors(asked.given.twins, asked.labels, len(names)),
         "class_counts": dict(zip(names, np.bincount(asked.labels, minlength=len(names)).tolist(), strict=True)),
         "bracket": {"low": choice.bracket.low, "high": choice.bracket.high},

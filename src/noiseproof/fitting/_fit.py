@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from noiseproof.errors import RecipeError, RunWarning
+from noiseproof.errors import DataWarning, RecipeError, RunWarning
 from noiseproof.files import unforced
 from noiseproof.fitted import Model
 from noiseproof.fitting._asked import Asked
@@ -124,9 +124,11 @@ def fit(
         with unforced() if is_temporary else contextlib.nullcontext(), _one_thread(), warnings.catch_warnings():
             # Of single candidates: what they mean for the model is in its summary.
             warnings.simplefilter("ignore", RunWarning)
+            warnings.filterwarnings("ignore", ".*unreadable.csv", DataWarning)
             if not asked.is_finished():
-                asked.begin()
-                finish(asked, choose(asked, started))
+                with asked.alone():
+                    asked.begin()
+                    finish(asked, choose(asked, started))
         data = X if given.source is None and given is not X else None
         return Model(place, device=device, features=given.features, data=data, is_temporary=is_temporary)
     except BaseException:

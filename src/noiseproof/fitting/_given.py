@@ -112,6 +112,7 @@ def look(
         warnings.simplefilter("always", DataWarning)
         table = _table(X, label, asked)
         if table is None:
+            _refuse_columns(X, label, asked)
             dataset, rows = _of_inputs(X, y, label), None
             left_out = [f"{name} ({len(part):,} samples)" for name, part in dataset.test_parts.items()]
             if not (dataset.is_image or dataset.feature_names or isinstance(X, Dataset)):
@@ -138,7 +139,7 @@ def look(
     for each in caught:
         if not issubclass(each.category, DataWarning):
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
-        elif "there before with another label" not in str(each.message):  # they are counted above
+        elif not any(text in str(each.message) for text in _TOLD):
             told.append(str(each.message))
     frozen, about = features_of(dataset, features, Budget.parse(budget))
     found += [about] if about else []
@@ -210,6 +211,19 @@ def _columns(
     return rest, y, given, rows
 
 
+_OPTIONS = {"groups": "--group", "sample_weight": "--weight", "trusted": "--trusted", "keys": "--key"}
+
+
+def _refuse_columns(X: Any, label: str | None, asked: dict[str, Any]) -> None:
+    """Refuse names of columns where there are none."""
+    named = {f"{what} ({_OPTIONS[what]})": name for what, name in asked.items() if isinstance(name, str)}
+    if label is not None:
+        named["label (--label)"] = label
+    for what, name in named.items():
+        where = Path(X).name if isinstance(X, str | Path) else "the data"
+        raise DataError(f"{what} {name!r}: {where} has no columns: expected a table, or one value for each sample")
+
+
 def _as_table(dataset: Dataset) -> tuple[Table, Dataset]:
     """Features as the table that they are: what is learned from them does not depend on how they were given."""
     table = table_of(dataset.train.inputs, dataset.name)
@@ -239,7 +253,7 @@ def _of_inputs(X: Any, y: Any, label: str | None) -> Dataset:
     if path.is_dir():
         return image_folder(path, image_size=_IMAGE_SIZE, resize=_RESIZE)
     if path.suffix.lower() == ".npz":
-        return arrays(path)
+        return arrays(path, gaps=True)
     if not path.exists():
         raise DataError(f"there is no {path}")
     raise DataError(
@@ -263,6 +277,9 @@ def _weights(values: Any, count: int) -> NDArray[np.float32]:
         raise DataError(f"sample_weight is {array.dtype} of shape {array.shape}: expected numbers, ({count},)")
     return array.astype(np.float32)
 
+
+_TOLD = ("there before with another label", "nothing is learned from free text")
+"""Warnings about what is said already in other words."""
 
 _TRUTH = {
     **dict.fromkeys(("true", "yes", "y", "1", "1.0"), True),
@@ -388,7 +405,10 @@ def _about_columns(dataset: Dataset, table: Table | None) -> list[str]:
     if gaps:
         worst = sorted(gaps, key=lambda name: -gaps[name])
         shown = shorten([f"{name}: {gaps[name]:,}" for name in worst])
-        found.append(f"Values are missing in {len(gaps)} columns ({shown}); that they are is kept as information")
+        found.append(
+            f"Values are missing (empty, NA, none and the like) in {len(gaps)} columns ({shown}): that is kept as "
+            "information"
+        )
     return found
 
 

@@ -72,7 +72,8 @@ class Budget:
         """``"10m"``, ``"30s"``, ``"1.5h"`` or ``"2000 updates"``."""
         match = _TEXT.fullmatch(text) if isinstance(text, str) else None
         if match is None or not float(match[1]):
-            raise RecipeError(f"budget {text!r}: expected a time such as '10m', '30s', '1h', or '2000 updates'")
+            above = " above 0" if match is not None else ""
+            raise RecipeError(f"budget {text!r}: expected a time{above} such as '10m', '30s', '1h', or '2000 updates'")
         value = float(match[1])
         if match[2] == "updates" and value != int(value):
             raise RecipeError(f"budget {text!r}: expected a whole number of updates")
