@@ -8,15 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import minimize_scalar
+from sklearn.linear_model import LogisticRegression
 
 from noiseproof.auditing import NoiseBracket
 from noiseproof.container import write_document
+from noiseproof.data import Dataset, Part
 from noiseproof.errors import RecipeError, RunError
 from noiseproof.fitting._candidates import FIXED, Candidate, candidates_table, jal_candidates
 from noiseproof.fitting._folds import make_folds
+from noiseproof.fitting._logistic import Logistic
 from noiseproof.fitting._plan import (
     Budget,
     Plan,
@@ -30,6 +34,7 @@ from noiseproof.fitting._plan import (
 )
 from noiseproof.fitting._race import Race, Standing, _smoothed
 from noiseproof.fitting._temperature import find_temperature
+from noiseproof.models import make_model
 from noiseproof.run import Machine
 
 
@@ -109,7 +114,7 @@ def test_the_first_rung_alone_may_exceed_what_is_left() -> None:
 
 
 def test_stages_of_a_plan() -> None:
-    plan = Plan("1m", "", "mlp(hidden=4)", 10, 1e-3, (), False, 2, (Rung(2, 5), Rung(6, 3)), 2, 3, 0)
+    plan = Plan("1m", "", "mlp(hidden=4)", 10, 1e-3, (), False, 2, (Rung(2, 5), Rung(6, 3)), 2, 3, 0, False)
     sizes = Sizes(100, 75, 4)
     # 8 updates an epoch in the race, 10 on all data.
     assert plan.stages(sizes, 5) == [5 * 2 * 8 * 2, 3 * 4 * 8 * 2, 2 * 3 * 6 * 10]
@@ -145,9 +150,13 @@ def test_a_plan_that_is_none_is_refused(change: dict[str, object], tmp_path: Pat
 
 
 def test_what_will_race_is_said() -> None:
-    rows = [row[0] for row in candidates_table(5000, is_table=True).rows]
+    rows = [row[0] for row in candidates_table(5000, is_table=True, is_small=False).rows]
     assert rows == [*(candidate.name for candidate in FIXED), "JAL-CE (a=…)", "Boosted trees"]
-    assert [row[0] for row in candidates_table(100, is_table=False).rows] == ["CE", "GCE (0.7)", "NCE+RCE"]
+    assert [row[0] for row in candidates_table(100, is_table=False, is_small=False).rows] == [
+        "CE",
+        "GCE (0.7)",
+        "NCE+RCE",
+    ]
 
 
 def test_jal_is_there_for_both_ends_of_the_noise() -> None:
@@ -280,3 +289,24 @@ def test_the_temperature_is_that_of_a_search_by_scipy(seed: int, count: int, sha
     best = minimize_scalar(risk, bounds=(-2, 4), method="bounded").x
     assert abs(found - best) < 0.06 or risk(found) - risk(best) < 1e-6
     assert risk(found) <= risk(0.0) + 1e-12, "the temperature makes the likelihood worse"
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_logistic_regression_is_kept_as_a_network(classes: int) -> None:
+    random = np.random.default_rng(0)
+    inputs = random.normal(size=(90, 4)).astype(np.float32)
+    labels = np.digitize(inputs[:, 0] + random.normal(size=90), np.linspace(-1, 1, classes + 1)[1:-1])
+    names = tuple(map(str, range(classes + 1)))  # the last class has no samples
+    weight = random.uniform(0.5, 2, 90).astype(np.float32)
+    data = Dataset("t", Part(inputs, labels), None, names, (0.0,) * 4, (1.0,) * 4, sample_weight=weight)
+    network = make_model("linear", input_shape=(4,), num_classes=classes + 1)
+    network.load_state_dict(Logistic(data, inputs).final())
+    found = network(torch.from_numpy(inputs)).softmax(1).detach().numpy()
+    expected = LogisticRegression(max_iter=2000).fit(inputs, labels, weight).predict_proba(inputs)
+    assert found[:, :-1] == pytest.approx(expected, abs=1e-5)
+    assert found[:, -1].max() < 1e-20
+    held_out = Logistic(data, inputs).held_out(np.arange(90) % 3, 2)
+    rest = np.arange(90) % 3 != 0
+    first = LogisticRegression(max_iter=2000).fit(inputs[rest], labels[rest], weight[rest])
+    assert held_out.shape == (60, classes + 1)
+    assert held_out[:30, :-1] == pytest.approx(first.predict_proba(inputs[~rest]), abs=1e-5)

@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
     """Fit, and say what was found, what raced and what came out."""
     from noiseproof.cli._display import FitDisplay, show_table
     from noiseproof.fitted import read_scored
-    from noiseproof.fitting import candidates_table, fit, look
+    from noiseproof.fitting import candidates_table, fit, is_small, look
     from noiseproof.train import keep_freed_memory
 
     if options.test is not None and not options.test.exists():
@@ -104,7 +104,8 @@ def run(options: argparse.Namespace) -> None:
     if options.test is not None:  # better now than after an hour
         read_scored(options.test, options.label, given.dataset.class_names, given.dataset.preprocessing)
     if options.dry_run:
-        show_table(candidates_table(len(given.dataset.train), is_table=not given.dataset.is_image))
+        count = len(given.dataset.train)
+        show_table(candidates_table(count, is_table=not given.dataset.is_image, is_small=is_small(count)))
         return
     keep_freed_memory()
     with FitDisplay() as display:

@@ -45,6 +45,12 @@ class TreesSummary(TypedDict):
     share: float
 
 
+class LinearSummary(TypedDict):
+    """The logistic regression of the model: how much it counts beside all networks together."""
+
+    share: float
+
+
 class BracketSummary(TypedDict):
     """Between what the share of wrong labels may lie."""
 
@@ -77,6 +83,7 @@ class Summary(TypedDict):
     chosen: str
     members: Annotated[list[MemberSummary], Field(min_length=1)]
     trees: TreesSummary | None
+    linear: LinearSummary | None
     temperature: float
     held_out: HeldOutSummary
 

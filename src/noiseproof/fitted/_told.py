@@ -61,10 +61,11 @@ def summary_sentences(summary: Summary) -> list[str]:
         choice = f"{chosen} agrees best with the held-out labels"
     else:
         choice = f"{chosen} is as good as {best}, which agrees best with the held-out labels, and simpler"
-    trees = summary["trees"]
-    beside = ""
-    if trees is not None:
-        beside = f", and boosted trees, which count {100 * trees['share']:.0f} % of what all networks do"
+    others = {"boosted trees": summary["trees"], "logistic regression": summary["linear"]}
+    shares = [
+        f"{name} ({100 * each['share']:.0f} % of what all networks count)" for name, each in others.items() if each
+    ]
+    beside = f", and {' and '.join(shares)}" if shares else ""
     if len(members) == 1:
         made = f"The model is a network of {names[0]}"
     else:

@@ -13,6 +13,7 @@ import filelock
 import numpy as np
 
 from noiseproof.container import ContainerError, read_document, write_document
+from noiseproof.data import standardized
 from noiseproof.data.sources import write_prepared
 from noiseproof.errors import FolderInUseError, RecipeError, RunError
 from noiseproof.files import make_folder, write_atomically
@@ -20,6 +21,7 @@ from noiseproof.fitted import PLAN, SUMMARY, TRAINING
 from noiseproof.fitting._boosting import Boosting
 from noiseproof.fitting._features import drop_blocks, embedded
 from noiseproof.fitting._folds import make_folds
+from noiseproof.fitting._logistic import Logistic
 from noiseproof.fitting._plan import FOLDS, Budget, Plan, read_plan, write_plan
 
 if TYPE_CHECKING:
@@ -101,7 +103,20 @@ class Asked:
     @cached_property
     def boosting(self) -> Boosting:
         """What grows trees on the data."""
-        return Boosting(self.dataset, self.seed)
+        return Boosting(self.dataset, self._inputs, self.seed)
+
+    @cached_property
+    def logistic(self) -> Logistic:
+        """What fits logistic regression to the data."""
+        return Logistic(self.dataset, self._inputs)
+
+    @cached_property
+    def _inputs(self) -> NDArray[np.float32]:
+        """``(N, features)``, as networks get them; none of images."""
+        dataset = self.dataset
+        if dataset.is_image:
+            return np.zeros((0, 0), np.float32)
+        return standardized(dataset.train.inputs, np.array(dataset.mean), np.array(dataset.std))  # type: ignore[arg-type]
 
     @cached_property
     def id(self) -> str:

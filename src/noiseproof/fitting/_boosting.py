@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
 
-from noiseproof.data import standardized
 from noiseproof.models import Trees
 from noiseproof.seeding import derive
 
@@ -34,10 +32,12 @@ class Boosting:
 
     Args:
         dataset: of features.
+        inputs: ``(N, features)``, as networks get them.
         seed: of what is drawn.
     """
 
     dataset: Dataset
+    inputs: NDArray[np.float32]
     seed: int
 
     @property
@@ -48,12 +48,6 @@ class Boosting:
             return 0
         trees = 1 if self.dataset.num_classes == 2 else self.dataset.num_classes
         return STEP * max(2, min(_MOST_ITERATIONS, _MOST_TREES // trees) // STEP)
-
-    @cached_property
-    def inputs(self) -> NDArray[np.float32]:
-        """``(N, features)``, as networks get them."""
-        dataset = self.dataset
-        return standardized(dataset.train.inputs, np.array(dataset.mean), np.array(dataset.std))  # type: ignore[arg-type]
 
     def grow(self, index: NDArray[np.int64], iterations: int) -> Any:
         """Trees from some of the samples."""

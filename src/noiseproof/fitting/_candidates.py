@@ -54,6 +54,10 @@ TREES = Candidate("Boosted trees", "ce", "gradient boosting on tables, part of t
 """What is grown beside the race."""
 
 
+LINEAR = Candidate("Logistic regression", "ce", "few samples teach a network too little: part of the average")
+"""What is fitted beside the race, on small tables."""
+
+
 def jal_candidates(bracket: NoiseBracket, num_classes: int) -> tuple[Candidate, ...]:
     """JAL with the least ``a`` that theory asks for at both ends of the noise bracket.
 
@@ -70,7 +74,7 @@ def _needed(rate: float, num_classes: int) -> float:
     return min(max(symmetric, pair), _LARGEST_A)
 
 
-def candidates_table(samples: int, *, is_table: bool) -> TextTable:
+def candidates_table(samples: int, *, is_table: bool, is_small: bool) -> TextTable:
     """What will race on so many samples, and what is grown beside it."""
     few = is_short(samples)
     listed = [(candidate.name, candidate.loss, candidate.why) for candidate in (NEEDED if few else FIXED)]
@@ -78,6 +82,8 @@ def candidates_table(samples: int, *, is_table: bool) -> TextTable:
         listed.append(("JAL-CE (a=…)", "jal-ce(a=…)", "asymmetric at the noise found: a from both ends of its bracket"))
     if is_table:
         listed.append((TREES.name, "log loss", TREES.why))
+    if is_table and is_small:
+        listed.append((LINEAR.name, "log loss", LINEAR.why))
     return TextTable("What will race", ("candidate", "loss", "why"), tuple(listed))
 
 

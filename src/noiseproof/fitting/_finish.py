@@ -15,13 +15,17 @@ from noiseproof.errors import DataWarning, RunError
 from noiseproof.files import write_atomically
 from noiseproof.fitted import SUMMARY, metric_of
 from noiseproof.fitting._boosting import STEP
-from noiseproof.fitting._candidates import TREES
+from noiseproof.fitting._candidates import LINEAR, TREES
 from noiseproof.fitting._given import certain_errors
 from noiseproof.fitting._kept import write_samples
+from noiseproof.fitting._logistic import MODEL
 from noiseproof.fitting._temperature import find_temperature
-from noiseproof.prediction import combine, load
+from noiseproof.prediction import TREES as TREES_MODEL
+from noiseproof.prediction import Beside, combine, load
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from numpy.typing import NDArray
 
     from noiseproof.fitted import Summary
@@ -30,7 +34,20 @@ if TYPE_CHECKING:
     from noiseproof.fitting._race import Race, Standing
 
 _SHARES = (0.5, 0.0, 0.25, 1.0, 2.0)
-"""How much trees may count beside all networks together; the first one unless another is clearly better."""
+"""How much each of the others may count beside all networks together; the first one unless another is much better."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Beside:
+    """What is no network of the race.
+
+    Attributes:
+        standing: where it stands.
+        share: how much it counts beside all networks together.
+    """
+
+    standing: Standing
+    share: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,16 +56,14 @@ class _Average:
 
     Attributes:
         members: the candidates of the networks, the best first.
-        trees: where trees stand; ``None`` where none are grown.
-        share: how much trees count beside all networks together.
+        beside: trees and logistic regression, as far as they are a part of it or were tried.
         temperature: what all logits are divided by.
         probabilities: ``(N, classes)``, of the held-out samples, without the temperature.
         known: ``(N,)``, which of them have a prediction: images that cannot be read have none.
     """
 
     members: list[Standing]
-    trees: Standing | None
-    share: float
+    beside: list[_Beside]
     temperature: float
     probabilities: NDArray[np.float64]
     known: NDArray[np.bool_]
@@ -73,17 +88,13 @@ def finish(asked: Asked, choice: Choice) -> None:
     """
     average = _average(asked, choice)
     networks = _networks(asked, choice, average)
-    grown = None
-    if average.trees is not None and average.share:
-        asked.tell("trees, on all data", 1.0)
-        grown = asked.boosting.final(average.trees.epoch)
+    asked.tell("what is beside the networks, on all data", 1.0)
     combine(
         asked.folder,
         [network.folder for network in networks],
         name=asked.id[:12],
         temperature=average.temperature,
-        trees=grown,
-        share=average.share,
+        beside=[_final(asked, each) for each in average.beside if each.share],
     )
     write_samples(asked)
     summary = _summary(asked, choice, average, networks)
@@ -97,19 +108,20 @@ def _average(asked: Asked, choice: Choice) -> _Average:
     held_out = [_held_out(asked, race, standing) for standing in members]
     probabilities = np.mean(held_out, 0)
     known = ~np.isnan(probabilities).any(1)
-    trees, share = _trees(asked, race), 0.0
     parts, shares = held_out, [1 / len(held_out)] * len(held_out)
-    if trees is not None:
-        share = _share_of(race, probabilities, trees)
-        probabilities = (probabilities + share * trees.sums) / (1 + share)
-        parts, shares = [*held_out, trees.sums], [*shares, share]
+    beside: list[_Beside] = []
+    for standing in _others(asked, race):
+        share = _share_of(race, probabilities, standing)
+        probabilities = probabilities + share * standing.sums
+        parts, shares, beside = [*parts, standing.sums], [*shares, share], [*beside, _Beside(standing, share)]
+    probabilities = probabilities / sum(shares)
     temperature = find_temperature(
         [part[known] for part in parts],
         np.array(shares),
         asked.labels[race.index][known],
         asked.sample_weight[race.index][known],
     )
-    return _Average(members, trees, share, temperature, probabilities, known)
+    return _Average(members, beside, temperature, probabilities, known)
 
 
 def _networks(asked: Asked, choice: Choice, average: _Average) -> list[_Network]:
@@ -139,17 +151,26 @@ def _networks(asked: Asked, choice: Choice, average: _Average) -> list[_Network]
     return found
 
 
-def _trees(asked: Asked, race: Race) -> Standing | None:
-    """Where boosted trees stand, on a table."""
-    if not race.plan.trees:
-        return None
-    asked.tell("trees")
-    return race.standing_of(TREES, asked.boosting.stages(race.folds, race.plan.folds, race.plan.trees))
+def _others(asked: Asked, race: Race) -> Iterator[Standing]:
+    """Where boosted trees and logistic regression stand, as far as the plan has them."""
+    plan = race.plan
+    if plan.trees:
+        asked.tell("trees")
+        yield race.standing_of(TREES, asked.boosting.stages(race.folds, plan.folds, plan.trees))
+    if plan.linear:
+        yield race.standing_of(LINEAR, asked.logistic.held_out(race.folds, plan.folds)[None])
 
 
-def _share_of(race: Race, networks: NDArray[np.float64], trees: Standing) -> float:
-    """How much trees count beside all networks together: half, unless the held-out labels say otherwise."""
-    scores = {share: race.score(networks + share * trees.sums) for share in _SHARES}
+def _final(asked: Asked, each: _Beside) -> Beside:
+    """What is no network of the race, from all samples."""
+    if each.standing.candidate is TREES:
+        return Beside(TREES_MODEL, asked.boosting.final(each.standing.epoch).state_dict(), each.share)
+    return Beside(MODEL, asked.logistic.final(), each.share)
+
+
+def _share_of(race: Race, others: NDArray[np.float64], standing: Standing) -> float:
+    """How much one counts beside all networks together: half, unless the held-out labels say otherwise."""
+    scores = {share: race.score(others + share * standing.sums) for share in _SHARES}
     best = max(_SHARES, key=lambda share: scores[share][0])
     ahead, error = race.lead(scores[best][1], scores[_SHARES[0]][1])
     return best if ahead > error else _SHARES[0]
@@ -180,12 +201,17 @@ def _summary(asked: Asked, choice: Choice, average: _Average, networks: list[_Ne
     labels = asked.labels[race.index][average.known]
     predicted = average.probabilities[average.known].argmax(1)
     best = choice.standings[0]
-    trees = [] if average.trees is None else [average.trees]
+    beside = {each.standing.candidate: each for each in average.beside}
+    trees, linear = beside.get(TREES), beside.get(LINEAR)
     candidates: list[Any] = []
-    for status, standings in (("stayed", choice.standings), ("dropped", choice.dropped), ("beside", trees)):
+    for status, standings in (
+        ("stayed", choice.standings),
+        ("dropped", choice.dropped),
+        ("beside", [each.standing for each in average.beside]),
+    ):
         for standing in sorted(standings, key=lambda one: (-one.epochs, -one.score)):
             behind, error = race.lead(best.hits, standing.hits)
-            unit = STEP if standing is average.trees else 1
+            unit = STEP if standing.candidate is TREES else 1
             candidates.append(
                 {
                     "name": standing.candidate.name,
@@ -216,9 +242,10 @@ def _summary(asked: Asked, choice: Choice, average: _Average, networks: list[_Ne
         "candidates": candidates,
         "chosen": choice.simplest.candidate.name,
         "members": [{"name": each.name, "epoch": each.epoch, "seed": each.seed} for each in networks],
-        "trees": {"iterations": average.trees.epoch * STEP, "share": average.share}
-        if average.trees is not None and average.share
-        else None,
+        "trees": None
+        if trees is None or not trees.share
+        else {"iterations": trees.standing.epoch * STEP, "share": trees.share},
+        "linear": None if linear is None or not linear.share else {"share": linear.share},
         "temperature": average.temperature,
         "held_out": {
             "samples": len(labels),

@@ -131,6 +131,7 @@ class Plan:
         members: of how many candidates the final networks are.
         seeds: how many final networks there are of each.
         trees: for how many iterations trees are grown at most; 0 for none.
+        linear: whether logistic regression is fitted.
 
     Raises:
         ValueError: numbers that are no plan.
@@ -148,6 +149,7 @@ class Plan:
     members: int
     seeds: int
     trees: int
+    linear: bool
 
     def __post_init__(self) -> None:
         Budget.parse(self.budget)
@@ -218,12 +220,18 @@ def first_plan(sizes: Sizes, *, is_image: bool, features: str, model: str | None
         lr=lr,
         augment=augment,
         is_short=is_short(samples),
-        folds=min(sizes.folds, 3 if samples < _SMALL and not is_short(samples) else 1),
+        folds=min(sizes.folds, 3 if is_small(samples) and not is_short(samples) else 1),
         rungs=tuple(Rung(length, 0) for length in epochs),
         members=MEMBERS,
         seeds=1 if is_short(samples) else SEEDS,
         trees=trees,
+        linear=trees > 0 and is_small(samples),
     )
+
+
+def is_small(samples: int) -> bool:
+    """Whether there are so few samples that several folds are held out, and logistic regression helps."""
+    return samples < _SMALL
 
 
 def opening_within(plan: Plan, sizes: Sizes, candidates: int, updates: float) -> Plan:

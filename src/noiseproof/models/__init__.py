@@ -129,6 +129,7 @@ def _in_memory(input_shape: tuple[int, ...], num_classes: int) -> nn.Module:  # 
 
 _PACKAGED = {
     "memory": ModelKind(_in_memory, {}, smallest_image=None),
+    "linear": ModelKind(_networks.linear, {}, smallest_image=None),
     "mlp": ModelKind(
         _networks.mlp,
         {"hidden": Parameter(256, Domain("[1, 65536]")), "depth": Parameter(2, Domain("[1, 64]"))},

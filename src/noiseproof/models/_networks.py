@@ -60,6 +60,11 @@ class _Sequential(Network):
                 nn.init.xavier_uniform_(module.weight)
 
 
+def linear(input_shape: tuple[int, ...], num_classes: int) -> Network:
+    """A linear classifier of flattened inputs."""
+    return _Sequential(nn.Flatten(), nn.Linear(math.prod(input_shape), num_classes))
+
+
 def mlp(input_shape: tuple[int, ...], num_classes: int, *, hidden: int, depth: int) -> Network:
     """``depth`` hidden layers of ``hidden`` units with ReLU, over flattened inputs."""
     sizes = [math.prod(input_shape), *[hidden] * depth]

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from noiseproof.prediction import _extra  # noqa: F401 - the first of them
-from noiseproof.prediction._combine import combine
+from noiseproof.prediction._combine import Beside, combine
 from noiseproof.prediction._outputs import mean_logits, outputs_of
 from noiseproof.prediction._predictor import (
     PREDICTOR,
+    TREES,
     Description,
     Member,
     Predictor,
@@ -18,6 +19,8 @@ from noiseproof.prediction._write import check_output, default_output, write_pre
 
 __all__ = [
     "PREDICTOR",
+    "TREES",
+    "Beside",
     "Description",
     "Member",
     "Predictor",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from safetensors.torch import save
@@ -13,7 +13,6 @@ from noiseproof.files import write_atomically
 from noiseproof.prediction._predictor import (
     MOST_BYTES,
     PREDICTOR,
-    TREES,
     Description,
     Member,
     WeightsFile,
@@ -23,10 +22,25 @@ from noiseproof.prediction._predictor import (
 from noiseproof.untrusted import read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from noiseproof.models import Trees
+    from torch import Tensor
+
+
+@dataclass(frozen=True, eq=False)
+class Beside:
+    """A member that no run has trained.
+
+    Attributes:
+        model: the network, or ``"trees"``.
+        state: its weights.
+        share: how much it counts, where all networks of runs together count 1.
+    """
+
+    model: str
+    state: Mapping[str, Tensor]
+    share: float
 
 
 def combine(
@@ -35,8 +49,7 @@ def combine(
     *,
     name: str,
     temperature: float = 1.0,
-    trees: Trees | None = None,
-    share: float = 0.0,
+    beside: Sequence[Beside] = (),
 ) -> None:
     """Write a predictor whose members are the networks of some finished runs, at their last epoch, all alike.
 
@@ -45,8 +58,7 @@ def combine(
         runs: their folders.
         name: what the predictor is known by.
         temperature: what the logits of every member are divided by.
-        trees: a further member.
-        share: how much it counts, where all networks together count 1.
+        beside: further members.
 
     Raises:
         RunError: a run is not finished, was changed, or is of other classes or inputs than the first.
@@ -67,10 +79,11 @@ def combine(
             )
     if first is None:
         raise RunError("no runs to make a predictor of")
-    if trees is not None:
-        content = save(trees.state_dict())
-        weights = WeightsFile("trees.safetensors", hashlib.sha256(content).hexdigest())
+    networks = len(members)
+    for each in beside:
+        content = save(dict(each.state))
+        weights = WeightsFile(f"{each.model}.safetensors", hashlib.sha256(content).hexdigest())
         write_atomically(folder / weights.file, content)
-        members.append(Member(TREES, {"last": weights}, weight=share * len(members), temperature=temperature))
+        members.append(Member(each.model, {"last": weights}, weight=each.share * networks, temperature=temperature))
     text = description_text(replace(first, run=name, members=tuple(members)))
     write_atomically(folder / PREDICTOR, text.encode())
