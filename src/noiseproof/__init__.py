@@ -1,6 +1,7 @@
 """Train classifiers on wrong labels.
 
-:func:`fit` makes a good model of labels that are partly wrong, and :func:`load` reads what it has saved. The
+:func:`fit` makes a good model of labels that are partly wrong, :func:`load` reads what it has saved, and
+:func:`audit` says which labels are suspicious. The
 sub-packages are imported on first use, so that ``import noiseproof`` is instant:
 
 * :mod:`noiseproof.fitting` – from such data to a model: what :func:`fit` does
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
         theory,
         train,
     )
+    from noiseproof.auditing import audit
     from noiseproof.fitted import load
     from noiseproof.fitting import fit
     from noiseproof.losses import make_loss
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 __version__ = version("noiseproof")
 __all__ = [
     "__version__",
+    "audit",
     "auditing",
     "bench",
     "data",
@@ -81,7 +84,7 @@ __all__ = [
 ]
 
 
-_FUNCTIONS = {"fit": "fitting", "load": "fitted", "make_loss": "losses"}
+_FUNCTIONS = {"audit": "auditing", "fit": "fitting", "load": "fitted", "make_loss": "losses"}
 
 
 def __getattr__(name: str) -> Any:

@@ -245,6 +245,10 @@ class Classes:
         """Whether all names are numbers: then a number is a name. Otherwise it is a position, counted from 0."""
         return all(_number(name) is not None for name in self.names)
 
+    def has(self, text: str) -> bool:
+        """Whether a text is the name of a class, in whatever spelling."""
+        return _key(text) in self._positions
+
     def encode(self, labels: Labels, what: str = "label") -> NDArray[np.int64]:
         """``(N,)``: the position of each label's class, by name.
 

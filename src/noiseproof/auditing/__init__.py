@@ -1,7 +1,9 @@
-"""What predictions say of the labels that they were made for: arrays in, arrays out."""
+"""Which labels are wrong, as far as predictions can tell: arrays in, a table out."""
 
 from __future__ import annotations
 
-from noiseproof.auditing.rates import NoiseBracket, confident_joint, noise_bracket
+from noiseproof.auditing._audit import Audit, audit
+from noiseproof.auditing.rates import NoiseBracket, confident_joint, noise_bracket, transition_matrix
+from noiseproof.auditing.scores import SCORES
 
-__all__ = ["NoiseBracket", "confident_joint", "noise_bracket"]
+__all__ = ["SCORES", "Audit", "NoiseBracket", "audit", "confident_joint", "noise_bracket", "transition_matrix"]

@@ -29,6 +29,60 @@ class NoiseBracket:
     high: float
 
 
+class JointCounts:
+    """The confident joint, from one block of samples after another.
+
+    First :meth:`look` at all blocks, which finds how far each class is believed on average; then :meth:`count` them.
+
+    Args:
+        num_classes: how many classes there are.
+    """
+
+    def __init__(self, num_classes: int) -> None:
+        self.totals = np.zeros(num_classes)
+        self._believed = np.zeros(num_classes)
+        self._differ = 0
+        self._joint = np.zeros(num_classes**2)
+
+    def look(self, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> None:
+        """Note the probabilities ``(n, classes)`` of the given labels ``(n,)``, and which of these are predicted."""
+        classes = len(self.totals)
+        own = probabilities[np.arange(len(labels)), labels]
+        self.totals += np.bincount(labels, minlength=classes)
+        self._believed += np.bincount(labels, weights=own, minlength=classes)
+        self._differ += int((probabilities.argmax(1) != labels).sum())
+
+    @property
+    def means(self) -> NDArray[np.float64]:
+        """``(classes,)``: the mean probability of each class over the samples with its label; 0 without any."""
+        return self._believed / np.maximum(self.totals, 1)
+
+    def count(self, probabilities: NDArray[Any], labels: NDArray[np.int64]) -> None:
+        """Count samples by their given label and the likeliest class that is believed at least as far as on average."""
+        classes = len(self.totals)
+        bounds = np.where(self.totals > 0, self.means, np.inf).astype(probabilities.dtype)
+        above = np.where(probabilities >= bounds, probabilities, -1)
+        suggested = above.argmax(1)
+        counted = above[np.arange(len(labels)), suggested] >= 0
+        self._joint += np.bincount(labels[counted] * classes + suggested[counted], minlength=classes**2)
+
+    @property
+    def joint(self) -> NDArray[np.float64]:
+        """``(classes, classes)``, ``C[given, suggested]``: each row sums to the number of samples with its label."""
+        classes = len(self.totals)
+        joint = self._joint.reshape(classes, classes).copy()
+        empty = joint.sum(1) == 0
+        joint[empty, empty] = 1.0  # nothing is known of them, and so nothing speaks against them
+        scaled: NDArray[np.float64] = joint * (self.totals / joint.sum(1))[:, None]
+        return scaled
+
+    @property
+    def bracket(self) -> NoiseBracket:
+        """Between what the share of wrong labels may lie."""
+        joint, high = self.joint, self._differ / self.totals.sum()
+        return NoiseBracket(min(1 - float(np.trace(joint) / joint.sum()), float(high)), float(high))
+
+
 def confident_joint(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NDArray[np.float64]:
     r"""How many samples with a given label are, as far as predictions can tell, of each class.
 
@@ -49,20 +103,7 @@ def confident_joint(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> N
     Source:
         Northcutt, Jiang, Chuang: Confident Learning. JAIR 2021.
     """
-    p, labels = _checked(probabilities, labels)
-    count, classes = p.shape
-    totals = np.bincount(labels, minlength=classes)
-    own = np.bincount(labels, weights=p[np.arange(count), labels], minlength=classes)
-    threshold = np.where(totals > 0, own / np.maximum(totals, 1), np.inf)
-    above = p >= threshold
-    suggested = np.where(above, p, -1.0).argmax(1)
-    counted = above.any(1)
-    joint = np.zeros((classes, classes))
-    np.add.at(joint, (labels[counted], suggested[counted]), 1.0)
-    empty = joint.sum(1) == 0
-    joint[empty, empty] = 1.0  # nothing is known of them, and so nothing speaks against them
-    scaled: NDArray[np.float64] = joint * (totals / joint.sum(1))[:, None]
-    return scaled
+    return _counted(probabilities, labels).joint
 
 
 def noise_bracket(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> NoiseBracket:
@@ -75,10 +116,25 @@ def noise_bracket(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> Noi
     Raises:
         LabelError: labels that are no classes, or other shapes.
     """
+    return _counted(probabilities, labels).bracket
+
+
+def transition_matrix(joint: NDArray[np.float64]) -> NDArray[np.float64]:
+    """``T[true, noisy]``, the share of each given label among the samples of a class, from a joint ``C[given, true]``.
+
+    A class of which there is no sample keeps its label.
+    """
+    counts = joint.T
+    totals = counts.sum(1, keepdims=True)
+    return np.where(totals > 0, counts / np.where(totals > 0, totals, 1), np.eye(len(joint)))
+
+
+def _counted(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> JointCounts:
     p, labels = _checked(probabilities, labels)
-    joint = confident_joint(p, labels)
-    high = float((p.argmax(1) != labels).mean())
-    return NoiseBracket(min(1 - float(np.trace(joint) / joint.sum()), high), high)
+    counts = JointCounts(p.shape[1])
+    counts.look(p, labels)
+    counts.count(p, labels)
+    return counts
 
 
 def _checked(probabilities: NDArray[Any], labels: NDArray[np.int64]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:

@@ -1,0 +1,156 @@
+"""Labels and probabilities as somebody has them, brought together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from noiseproof.classes import Classes, read_labels
+from noiseproof.errors import LabelError, shorten
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from numpy.typing import NDArray
+
+PREFIX = "p:"
+"""Before the name of a class in the columns that ``noiseproof predict`` writes."""
+
+_CLOSE = 1e-4
+"""Sums that are so near to 1 are left as they are."""
+
+
+@dataclass(frozen=True, eq=False)
+class Opinions:
+    """What somebody's model says of samples, and what their labels say.
+
+    Attributes:
+        labels: ``(N,)``, the given ones, as positions in ``classes``.
+        probabilities: ``(N, columns)``, of the first classes; the others have no column, and are never predicted.
+        classes: ``(classes,)``: whole numbers, or text as objects.
+    """
+
+    labels: NDArray[np.int64]
+    probabilities: NDArray[Any]
+    classes: NDArray[Any]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    @property
+    def num_classes(self) -> int:
+        """How many classes there are, with those that no column has."""
+        return len(self.classes)
+
+    def blocks(self, values: int) -> Iterator[tuple[slice, NDArray[np.floating[Any]], NDArray[np.int64]]]:
+        """Some rows after others, with about so many values each: where they are, probabilities and labels.
+
+        Raises:
+            LabelError: what is no probability.
+        """
+        step = max(1, values // self.num_classes)
+        more = self.num_classes - self.probabilities.shape[1]
+        for start in range(0, len(self), step):
+            part = slice(start, min(start + step, len(self)))
+            p = np.asarray(self.probabilities[part])
+            if p.dtype not in (np.float32, np.float64):
+                p = p.astype(np.float32)
+            sums = p.sum(1)
+            if not (np.isfinite(sums).all() and p.min() >= 0 and sums.min() > 0):
+                raise _no_probabilities(p, start)
+            if np.abs(sums - 1).max() > _CLOSE:
+                p = p / sums[:, None]
+            if more:
+                p = np.concatenate([p, np.zeros((len(p), more), p.dtype)], 1)
+            yield part, p, self.labels[part]
+
+
+def _no_probabilities(p: NDArray[Any], start: int) -> LabelError:
+    with np.errstate(invalid="ignore"):
+        wrong = ~np.isfinite(p) | (p < 0)
+    if not wrong.any():
+        return LabelError(
+            f"the probabilities of row {start + int(p.sum(1).argmin())} are all 0: expected some above it"
+        )
+    row, column = (int(place[0]) for place in np.nonzero(wrong))
+    hint = "; are these logits? Give their softmax" if p[row, column] < 0 else ""
+    return LabelError(
+        f"probability {p[row, column]} in row {start + row}, column {column}: expected finite numbers from 0 on{hint}"
+    )
+
+
+def read_opinions(labels: Any, probabilities: Any, classes: Sequence[Any] | None) -> Opinions:
+    """Labels and probabilities, by the names of the classes; see :func:`noiseproof.auditing.audit`.
+
+    Raises:
+        LabelError: they do not fit together.
+    """
+    array, names = _columns(probabilities)
+    if array.ndim != 2 or array.shape[1] < 2 or array.dtype.kind not in "fiub" or not len(array):
+        raise LabelError(
+            f"probabilities are {array.dtype} of shape {array.shape}: expected numbers, (N, classes), of at least two "
+            "classes"
+        )
+    read = read_labels(_plain(labels))
+    if len(read) != len(array):
+        raise LabelError(f"{len(read)} labels for {len(array)} rows of probabilities: expected one for each")
+    count = array.shape[1]
+    if classes is not None:
+        names = list(classes)
+        if len(names) != count:
+            raise LabelError(f"{len(names)} classes for {count} columns of probabilities: expected one for each")
+    if names is not None:
+        known = Classes.named(names)
+        others = [text for text in dict.fromkeys(read.texts) if not known.has(text)]
+        every = Classes((*known.names, *others))
+        return Opinions(every.encode(read), array, _values(every))
+    if read.values.dtype.kind == "i" and read.kind == "number":
+        positions = read.values.astype(np.int64)
+        wrong = np.flatnonzero((positions < 0) | (positions >= count))
+        if len(wrong):
+            raise LabelError(
+                f"label {positions[wrong[0]]} at {wrong[0]}: without names of classes, labels are numbers of columns, "
+                f"0 to {count - 1}; give classes="
+            )
+        return Opinions(positions, array, np.arange(count))
+    found = Classes.of(read)
+    if len(found) != count:
+        raise LabelError(
+            f"{len(found)} different labels ({shorten(list(found.names))}) and {count} columns of probabilities: say "
+            "which columns they are (classes=, or a data frame whose columns have their names)"
+        )
+    return Opinions(found.encode(read), array, _values(found))
+
+
+def _columns(probabilities: Any) -> tuple[NDArray[Any], list[str] | None]:
+    """An array, and the names of its columns where it is a data frame."""
+    if hasattr(probabilities, "detach"):
+        probabilities = probabilities.detach().cpu().numpy()
+    listed = getattr(probabilities, "column_names", getattr(probabilities, "columns", None))
+    if listed is None:
+        return np.asarray(probabilities), None
+    names = [str(name) for name in listed]
+    chosen = [name for name in names if name.startswith(PREFIX)] or names
+    columns = [np.asarray(probabilities[list(listed)[names.index(name)]]) for name in chosen]
+    kinds = {column.dtype.kind for column in columns}
+    if not kinds <= set("fiub"):
+        text = next(name for name, column in zip(chosen, columns, strict=True) if column.dtype.kind not in "fiub")
+        raise LabelError(
+            f"the column {text!r} holds no numbers: expected a column of probabilities for each class, called {PREFIX}"
+            "CLASS where there are others"
+        )
+    return np.column_stack(columns), [name.removeprefix(PREFIX) for name in chosen]
+
+
+def _plain(labels: Any) -> Any:
+    if hasattr(labels, "detach"):
+        return labels.detach().cpu().numpy()
+    return labels.to_numpy() if hasattr(labels, "to_numpy") else labels
+
+
+def _values(classes: Classes) -> NDArray[Any]:
+    """Class names as what they stand for: whole numbers where all are, text otherwise."""
+    values = read_labels(list(classes.names)).values
+    return values if classes.are_numbers and values.dtype.kind == "i" else np.array(classes.names, object)
