@@ -2,9 +2,9 @@
 
     python benchmarks/audit_speed.py [--rows 1000000] [--classes 100] [--out FILE.json]
 
-Each side runs in a process of its own with one thread, imports and data ready: `noiseproof.audit` with its table, joint
-and figures for each class; cleanlab's three scores, its confident joint and `find_label_issues(n_jobs=1)`. Memory is the
-most that was resident above what there was before a call; for cleanlab of the call that took most.
+Each side runs in a process of its own with one thread, imports and data ready: `noiseproof.audit` with its table,
+joint and figures for each class; cleanlab's three scores, its confident joint and `find_label_issues(n_jobs=1)`. Memory
+is the most that was resident above what there was before a call; for cleanlab of the call that took most.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def data(rows: int, classes: int) -> tuple[NDArray[np.int64], NDArray[np.float32
 
 
 def _resident() -> int:
-    return int(Path("/proc/self/statm").read_text().split()[1]) * _PAGE
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * _PAGE
 
 
 def measured(function: Callable[[], Any]) -> tuple[float, int]:

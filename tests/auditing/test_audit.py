@@ -181,7 +181,7 @@ def test_kinds_of_numbers(kind: Any) -> None:
         ([0, 1], [[0.5, 0.5]], {}, "2 labels for 1 rows"),
         ([0, 2], [[0.5, 0.5], [0.5, 0.5]], {}, "label 2 at 1: .* 0 to 1; give classes="),
         ([0, -1], [[0.5, 0.5], [0.5, 0.5]], {}, "label -1 at 1"),
-        (["a", "b"], [[0.2, 0.3, 0.5]] * 2, {}, "2 different labels .*'a', 'b'.* 3 columns"),
+        (["a", "b"], [[0.2, 0.3, 0.5]] * 2, {}, "2 different labels .a, b. and 3 columns"),
         ([0, 1], [[0.5, 0.5], [0.5, np.nan]], {}, "probability nan in row 1, column 1"),
         ([0, 1], [[0.5, 0.5], [2.0, -1.0]], {}, "row 1, column 1: .*logits"),
         ([0, 1], [[0.5, 0.5], [0.0, 0.0]], {}, "row 1 are all 0"),
