@@ -113,14 +113,14 @@ def _about_accuracy(summary: Summary) -> str:
     low, high = clean_range(summary)
     score = summary["held_out"]["score"]
     return (
-        f"{score:.1%} of the held-out labels {_as_counted(summary)} are predicted as given. If the noise is in the "
+        f"{score:.1%} of the held-out labels{_as_counted(summary)} are predicted as given. If the noise is in the "
         f"range above and alike for all samples, that is {low:.0%} to {high:.0%} of right labels; labels that are "
         "wrong in a way that the networks learn make it less"
     )
 
 
 def _as_counted(summary: Summary) -> str:
-    return "of a class, on average over the classes," if summary["metric"] == "balanced accuracy" else "in all"
+    return " of a class, on average over the classes," if summary["metric"] == "balanced accuracy" else ""
 
 
 def _about_chance(summary: Summary) -> list[str]:
