@@ -231,6 +231,9 @@ def test_a_plan_holds_for_its_features(tmp_path: Path) -> None:
     fit(images, labels, features=own_frozen.frozen(), folder=tmp_path / "model", **SMALL)
     with pytest.raises(RecipeError, match="features of the frozen network [0-9a-f]{64}, and here it is none"):
         fit(images, labels, features=False, plan=tmp_path / "model/plan.json", **SMALL)
+    np.savez(tmp_path / "colors.npz", images=images, labels=labels)
+    plan = ["--plan", str(tmp_path / "model/plan.json"), "--no-features", "--dry-run"]
+    assert cli.main(["fit", str(tmp_path / "colors.npz"), *plan]) == 2
 
 
 def test_networks_start_from_given_weights(tmp_path: Path) -> None:

@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> None:
     """Fit, and say what was found, what raced and what came out."""
     from noiseproof.cli._display import FitDisplay, show_table
     from noiseproof.fitted import read_scored
-    from noiseproof.fitting import candidates_table, fit, is_small, look
+    from noiseproof.fitting import candidates_table, check_plan, fit, is_small, look, read_plan
     from noiseproof.train import keep_freed_memory
 
     if options.test is not None and not options.test.exists():
@@ -103,6 +103,8 @@ def run(options: argparse.Namespace) -> None:
         say(sentence)
     if options.test is not None:  # better now than after an hour
         read_scored(options.test, options.label, given.dataset.class_names, given.dataset.preprocessing)
+    if options.plan is not None:
+        check_plan(read_plan(options.plan), given, options.model)
     if options.dry_run:
         count = len(given.dataset.train)
         show_table(candidates_table(count, is_table=not given.dataset.is_image, is_small=is_small(count)))

@@ -96,9 +96,8 @@ class Asked:
 
     @property
     def features(self) -> str:
-        """The frozen network by its name, or by its SHA-256 where it has none; empty for none."""
-        network = self.given.features
-        return "" if network is None else network.name or network.sha256
+        """See :func:`frozen_name`."""
+        return frozen_name(self.given)
 
     @cached_property
     def boosting(self) -> Boosting:
@@ -242,12 +241,29 @@ class Asked:
         folds = self.folds
         if self.plan is not None and self.plan.folds > folds.max() + 1:
             raise RecipeError(f"the plan has {self.plan.folds} folds, and these data have {folds.max() + 1}")
-        if self.plan is not None and self.network not in (None, self.plan.model):
-            raise RecipeError(f"the plan has the network {self.plan.model}, not {self.network}: leave one of them out")
-        if self.plan is not None and self.plan.features != self.features:
-            had, has = (name or "none" for name in (self.plan.features, self.features))
-            raise RecipeError(f"the plan has features of the frozen network {had}, and here it is {has}")
+        if self.plan is not None:
+            check_plan(self.plan, self.given, self.network)
         write_prepared(self.training, self.dataset, folds)
         drop_blocks(self.training)
         if self.plan is not None:
             self.keep_plan(self.plan)
+
+
+def frozen_name(given: Given) -> str:
+    """The frozen network by its name, or by its SHA-256 where it has none; empty for none."""
+    network = given.features
+    return "" if network is None else network.name or network.sha256
+
+
+def check_plan(plan: Plan, given: Given, network: str | None) -> None:
+    """See that a plan is one for these data.
+
+    Raises:
+        RecipeError: it has another network, or other features.
+    """
+    if network not in (None, plan.model):
+        raise RecipeError(f"the plan has the network {plan.model}, not {network}: leave one of them out")
+    features = frozen_name(given)
+    if plan.features != features:
+        had, has = (name or "none" for name in (plan.features, features))
+        raise RecipeError(f"the plan has features of the frozen network {had}, and here it is {has}")
