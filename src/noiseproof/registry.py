@@ -62,6 +62,21 @@ class Registry(dict[str, _K], Generic[_K]):
         registry: Registry[Any] = cls(what, group, adopt)
         return registry
 
+    @classmethod
+    def of_functions(cls, what: str, group: str) -> Registry[Callable[..., Any]]:
+        """A registry of functions: whatever can be called is one.
+
+        Args:
+            what: what one is called in errors.
+            group: the group of entry points.
+        """
+
+        def adopt(name: str, found: Any) -> Callable[..., Any] | None:  # noqa: ARG001 - a registry gives the name
+            return found if callable(found) else None
+
+        registry: Registry[Callable[..., Any]] = cls(what, group, adopt)  # type: ignore[assignment,arg-type]
+        return registry
+
     def add(self, name: str, kind: _K, definition: Any = None) -> None:
         """Know a kind by a name from now on; a module that is imported again brings its own again.
 

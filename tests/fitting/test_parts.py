@@ -150,9 +150,9 @@ def test_a_plan_that_is_none_is_refused(change: dict[str, object], tmp_path: Pat
 
 
 def test_what_will_race_is_said() -> None:
-    rows = [row[0] for row in candidates_table(5000, is_table=True, is_small=False).rows]
+    rows = [row[0] for row in candidates_table(5000, is_table=True).rows]
     assert rows == [*(candidate.name for candidate in FIXED), "JAL-CE (a=…)", "Boosted trees"]
-    assert [row[0] for row in candidates_table(100, is_table=False, is_small=False).rows] == [
+    assert [row[0] for row in candidates_table(100, is_table=False).rows] == [
         "CE",
         "GCE (0.7)",
         "NCE+RCE",

@@ -14,8 +14,6 @@ import numpy as np
 from noiseproof.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from numpy.typing import NDArray
 
     Floats = NDArray[np.floating[Any]]
@@ -27,11 +25,7 @@ BOUND = 0.01
 """What is added to a probability so that no single epoch decides: of the bounded score."""
 
 
-def _adopt(name: str, found: Any) -> Callable[..., Any] | None:  # noqa: ARG001 - a registry gives the name
-    return found if callable(found) else None
-
-
-SCORES: Registry[Callable[..., Any]] = Registry("score", "scores", _adopt)
+SCORES = Registry.of_functions("score", "scores")
 """Scores of probabilities ``(N, classes)`` and labels ``(N,)``, by name; the user's own included."""
 
 

@@ -88,16 +88,21 @@ def run(options: argparse.Namespace) -> None:
     """Fit, and say what was found, what raced and what came out."""
     from noiseproof.cli._display import FitDisplay, show_table
     from noiseproof.fitted import read_scored
-    from noiseproof.fitting import candidates_table, check_plan, fit, is_small, look, read_plan
+    from noiseproof.fitting import candidates_table, check_plan, fit, look, read_plan
     from noiseproof.train import keep_freed_memory
 
     if options.test is not None and not options.test.exists():
         raise DataError(f"there is no {options.test}: what is to be scored at the end must be there from the start")
     out = options.out or Path(f"{options.data.resolve().stem}.model")
     columns = {"groups": options.group, "trusted": options.trusted, "sample_weight": options.weight}
-    features = False if options.features is None and options.model is not None else options.features
     given = look(
-        options.data, label=options.label, keys=options.key, **columns, features=features, budget=options.budget
+        options.data,
+        label=options.label,
+        keys=options.key,
+        **columns,
+        features=options.features,
+        network=options.model,
+        budget=options.budget,
     )
     for sentence in given.found:
         say(sentence)
@@ -106,8 +111,7 @@ def run(options: argparse.Namespace) -> None:
     if options.plan is not None:
         check_plan(read_plan(options.plan), given, options.model)
     if options.dry_run:
-        count = len(given.dataset.train)
-        show_table(candidates_table(count, is_table=not given.dataset.is_image, is_small=is_small(count)))
+        show_table(candidates_table(len(given.dataset.train), is_table=not given.dataset.is_image))
         return
     keep_freed_memory()
     with FitDisplay() as display:

@@ -11,7 +11,7 @@ import numpy as np
 from noiseproof.data._table import Table
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from numpy.typing import NDArray
 
@@ -35,9 +35,8 @@ def duplicates(inputs: Table | NDArray[Any]) -> NDArray[np.int64]:
         inputs = np.column_stack([_codes(column) for column in inputs.columns.values()])
     known: dict[bytes, int] = {}
     groups = np.empty(len(inputs), np.int64)
-    for start in range(0, len(inputs), _BLOCK):
-        for place, row in enumerate(np.ascontiguousarray(_of_one_form(inputs[start : start + _BLOCK])), start):
-            groups[place] = known.setdefault(hashlib.blake2b(row, digest_size=_DIGEST).digest(), len(known))
+    for place, row in enumerate(_rows(inputs)):
+        groups[place] = known.setdefault(_digest(row), len(known))
     return groups
 
 
@@ -50,16 +49,19 @@ def row_hashes(inputs: Table | NDArray[Any]) -> NDArray[np.uint8]:
         inputs: a table, or an array ``(N, ...)``.
     """
     found = np.empty((len(inputs), _DIGEST), np.uint8)
-    rows = _cells(inputs) if isinstance(inputs, Table) else _bytes(inputs)
+    rows: Iterable[Any] = _cells(inputs) if isinstance(inputs, Table) else _rows(inputs)
     for place, row in enumerate(rows):
-        found[place] = np.frombuffer(hashlib.blake2b(row, digest_size=_DIGEST).digest(), np.uint8)
+        found[place] = np.frombuffer(_digest(row), np.uint8)
     return found
 
 
-def _bytes(inputs: NDArray[Any]) -> Iterator[bytes]:
+def _digest(row: Any) -> bytes:
+    return hashlib.blake2b(row, digest_size=_DIGEST).digest()
+
+
+def _rows(inputs: NDArray[Any]) -> Iterator[NDArray[Any]]:
     for start in range(0, len(inputs), _BLOCK):
-        for row in np.ascontiguousarray(_of_one_form(inputs[start : start + _BLOCK])):
-            yield row.tobytes()
+        yield from np.ascontiguousarray(_of_one_form(inputs[start : start + _BLOCK]))
 
 
 def _cells(table: Table) -> Iterator[bytes]:

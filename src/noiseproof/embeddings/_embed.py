@@ -23,8 +23,7 @@ if TYPE_CHECKING:
     from noiseproof.data import Preprocessing
     from noiseproof.embeddings._frozen import FrozenNetwork
 
-_BATCHES = {"cpu": 16}
-_BATCH = 256
+_BATCH, _BATCH_ON_CPU = 256, 16
 """Images at once: on a CPU so few that what is between two layers stays in its caches."""
 
 
@@ -76,7 +75,7 @@ def embed(
         images = reader.files(preprocessing)
     found = Vectors(np.zeros((count, 0), np.float32), np.zeros(count, np.bool_), {})
     module = network.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    size = _BATCHES.get(device.type, _BATCH)
+    size = _BATCH_ON_CPU if device.type == "cpu" else _BATCH
     was_training = module.training
     try:
         module.eval()

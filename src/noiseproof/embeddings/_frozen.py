@@ -22,7 +22,7 @@ from noiseproof.extras import need
 from noiseproof.registry import Registry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
 DEFAULT = "efficientnet-lite0"
 """The network of the extra ``features``."""
@@ -117,11 +117,7 @@ class FrozenNetwork:
         return tuple(vectors[0, :_PROBED].tolist())
 
 
-def _adopt(name: str, found: Any) -> Callable[[], Any] | None:  # noqa: ARG001 - a registry gives the name
-    return found if callable(found) else None
-
-
-NETWORKS: Registry[Callable[[], Any]] = Registry("frozen network", "embeddings", _adopt)
+NETWORKS = Registry.of_functions("frozen network", "embeddings")
 """What makes each frozen network, by name: functions without arguments, the user's own included."""
 
 
@@ -185,7 +181,8 @@ def network_of(embedding: Embedding, given: Any = None) -> FrozenNetwork:
             f"the frozen network has other weights (SHA-256 {network.sha256[:12]}…) than the one that made the "
             f"features ({embedding.sha256[:12]}…{f', of {of}' if of else ''}): install that, or give that network"
         )
-    network = replace(network, size=embedding.size, mean=embedding.mean, std=embedding.std)
+    if (network.size, network.mean, network.std) != (embedding.size, embedding.mean, embedding.std):
+        network = replace(network, size=embedding.size, mean=embedding.mean, std=embedding.std)
     expected = np.array(embedding.probe)
     found = np.array(network.probe)
     if found.shape != expected.shape or np.abs(found - expected).max() > _ALIKE * max(np.abs(expected).max(), 1e-6):

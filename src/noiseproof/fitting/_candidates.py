@@ -18,6 +18,10 @@ _LARGEST_A = 30.0
 _FEW = 400
 """With fewer samples only some candidates can be told apart."""
 
+_SMALL = 1000
+"""With fewer samples, but enough for all candidates, three folds are held out, one after another: a single one would
+say little."""
+
 
 @dataclass(frozen=True)
 class Candidate:
@@ -74,7 +78,7 @@ def _needed(rate: float, num_classes: int) -> float:
     return min(max(symmetric, pair), _LARGEST_A)
 
 
-def candidates_table(samples: int, *, is_table: bool, is_small: bool) -> TextTable:
+def candidates_table(samples: int, *, is_table: bool) -> TextTable:
     """What will race on so many samples, and what is grown beside it."""
     few = is_short(samples)
     listed = [(candidate.name, candidate.loss, candidate.why) for candidate in (NEEDED if few else FIXED)]
@@ -82,7 +86,7 @@ def candidates_table(samples: int, *, is_table: bool, is_small: bool) -> TextTab
         listed.append(("JAL-CE (a=…)", "jal-ce(a=…)", "asymmetric at the noise found: a from both ends of its bracket"))
     if is_table:
         listed.append((TREES.name, "log loss", TREES.why))
-    if is_table and is_small:
+    if is_table and is_small(samples):
         listed.append((LINEAR.name, "log loss", LINEAR.why))
     return TextTable("What will race", ("candidate", "loss", "why"), tuple(listed))
 
@@ -90,3 +94,8 @@ def candidates_table(samples: int, *, is_table: bool, is_small: bool) -> TextTab
 def is_short(samples: int) -> bool:
     """Whether only the candidates race that are needed most, since so few labels tell no more apart."""
     return samples < _FEW
+
+
+def is_small(samples: int) -> bool:
+    """Whether there are so few samples that several folds are held out, and logistic regression helps."""
+    return samples < _SMALL

@@ -88,13 +88,15 @@ def finish(asked: Asked, choice: Choice) -> None:
     """
     average = _average(asked, choice)
     networks = _networks(asked, choice, average)
-    asked.tell("what is beside the networks, on all data", 1.0)
+    beside = [each for each in average.beside if each.share]
+    if beside:
+        asked.tell("what is beside the networks, on all data", 1.0)
     combine(
         asked.folder,
         [network.folder for network in networks],
         name=asked.id[:12],
         temperature=average.temperature,
-        beside=[_final(asked, each) for each in average.beside if each.share],
+        beside=[_final(asked, each) for each in beside],
     )
     write_samples(asked)
     summary = _summary(asked, choice, average, networks)

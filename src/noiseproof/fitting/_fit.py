@@ -111,7 +111,8 @@ def fit(
             trusted=trusted,
             sample_weight=sample_weight,
             keys=keys,
-            features=False if features is None and network is not None else features,
+            features=features,
+            network=network,
             budget=budget,
         )
     is_temporary = folder is None

@@ -97,6 +97,7 @@ def look(
     sample_weight: Any = None,
     keys: Any = None,
     features: Any = None,
+    network: str | None = None,
     budget: str = "10m",
 ) -> Given:
     """Read data and look at them: what :func:`noiseproof.fit` does first, with the same arguments.
@@ -141,6 +142,8 @@ def look(
             warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
         elif not any(text in str(each.message) for text in _TOLD):
             told.append(str(each.message))
+    if features is None and network is not None:
+        features = False  # a network that is asked for gets the inputs
     frozen, about = features_of(dataset, features, Budget.parse(budget))
     found += [about] if about else []
     return Given(

@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 from noiseproof.container import read_document, write_document
 from noiseproof.errors import RecipeError, RunError
 from noiseproof.files import write_atomically
-from noiseproof.fitting._candidates import is_short
+from noiseproof.fitting._candidates import is_short, is_small
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,10 +47,6 @@ _MOST_UPDATES = 20_000
 
 _SHORT = 400
 """Up to so many updates of a network, starting it takes as long as training it: there is one rung."""
-
-_SMALL = 1000
-"""With fewer samples, but enough for all candidates, three folds are held out, one after another: a single one would
-say little."""
 
 _BATCHES = ((100_000, 512), (20_000, 256), (500, 128), (250, 64), (100, 32), (0, 16))
 """From so many samples on, the size of a mini-batch."""
@@ -227,11 +223,6 @@ def first_plan(sizes: Sizes, *, is_image: bool, features: str, model: str | None
         trees=trees,
         linear=trees > 0 and is_small(samples),
     )
-
-
-def is_small(samples: int) -> bool:
-    """Whether there are so few samples that several folds are held out, and logistic regression helps."""
-    return samples < _SMALL
 
 
 def opening_within(plan: Plan, sizes: Sizes, candidates: int, updates: float) -> Plan:
