@@ -813,7 +813,7 @@ function curve(row) {
   if (seen.length < 2) return null;
   const width = 240, height = 72, x = epoch => 4 + (epoch / (all.length - 1)) * (width - 8), y = p => 4 + (1 - p) * (height - 8);
   const [, begin] = seen[0], [lastEpoch, end] = seen[seen.length - 1];
-  return el("section", { class: "curve" }, el("h3", {}, "Probability of the given label in training"),
+  return el("section", { class: "curve" }, el("h3", {}, "The label’s probability, by epoch"),
     svg("svg", { viewBox: `0 0 ${width} ${height}`, role: "img",
       "aria-label": `From ${percent(begin)} in the first of ${all.length} epochs to ${percent(end)} in the last; at most ${percent(Math.max(...seen.map(each => each[1])))}` },
     ...[0, 0.5, 1].map(p => svg("line", { x1: 0, x2: width, y1: y(p), y2: y(p) })),
@@ -837,6 +837,7 @@ function table(row, label) {
 const ENOUGH_CHECKS = 50;        // before them no interval is narrow enough to be believed
 const NARROW = 0.025;            // half of an interval that is
 const LAST = 50;                 // decisions that say what the next ones will be
+const ENOUGH_LAST = 20;
 const FEW = 5;                   // wrong labels among 100 that are no longer worth it
 
 const isWrong = decision => decision.action === "relabel" || decision.action === "drop";
@@ -881,20 +882,20 @@ function renderRate(drawn) {
     : [meta.draws ? "No estimate yet: it comes from the calibrate queue alone." : "This audit drew no labels for an estimate."]));
   renderScale(rate);
   byId("bracket").textContent = meta.bracket
-    ? `Counts from the predictions alone: ${points(meta.bracket[0])} to ${points(meta.bracket[1])} %. That is no estimate: a weak model makes both too high, and the truth may lie outside.` : "";
+    ? `The predictions alone say ${points(meta.bracket[0])} to ${points(meta.bracket[1])} %. That is no estimate: a weak model makes both too high, and the truth may lie outside.` : "";
 
   const last = [...decisions.values()].filter(each => each.queue === "suspicious" && each.action !== "unsure").slice(-LAST);
   const bad = last.filter(isWrong).length, expected = last.length ? Math.round((100 * bad) / last.length) : null;
   byId("next-hundred").replaceChildren(...(expected === null ? ["Check some of the most suspicious labels first."] : [
-    el("strong", {}, `about ${expected}`), ` of the most suspicious: ${number(bad)} of the last ${number(last.length)} checked there were wrong (unsure ones left out). It falls as you go on.`]));
+    el("strong", {}, `about ${expected}`), ` of the most suspicious: ${number(bad)} of the last ${number(last.length)} checked there were wrong (unsure left out).`]));
 
-  const left = queues.suspicious.length > 0 && last.length < 20 ? "Check at least 20 of the most suspicious labels before you judge whether to go on."
-    : expected < FEW ? `Most suspicious: you can stop. Fewer than ${FEW} of the next 100 are likely to be wrong.`
-      : `Most suspicious: go on while about ${expected} wrong labels in 100 are worth your time; stop below ${FEW}.`;
-  const calibrate = !total ? "" : drawn === total ? " Calibrate: all draws are checked."
-    : enough ? ` Calibrate: you can stop, the estimate is within ± ${points(NARROW)} points.`
-      : ` Calibrate: check all ${total}, or until the estimate is within ± ${points(NARROW)} points (after at least ${ENOUGH_CHECKS}).`;
-  byId("stop").textContent = left + calibrate;
+  const worth = last.length < ENOUGH_LAST ? `check at least ${ENOUGH_LAST} before you judge.`
+    : expected < FEW ? `you can stop: fewer than ${FEW} of the next 100 are likely to be wrong.`
+      : `go on; stop when fewer than ${FEW} of the next 100 are expected wrong.`;
+  const sure = drawn === total ? "you can stop: all of it is checked."
+    : enough ? `you can stop: the interval is within ± ${points(NARROW)} points.`
+      : `check all ${total}, or stop when the interval is within ± ${points(NARROW)} points.`;
+  byId("stop").replaceChildren(el("span", {}, `Most suspicious: ${worth}`), ...(total ? [el("span", {}, `Calibrate: ${sure}`)] : []));
 }
 
 function renderScale(rate) {
