@@ -7,14 +7,14 @@ import warnings
 from typing import NoReturn
 
 from noiseproof import __version__
-from noiseproof.cli import bench, fit, methods, noise, predict, recipes, reproduce, theory, train
+from noiseproof.cli import bench, fit, methods, noise, predict, recipes, reproduce, review, theory, train
 from noiseproof.cli._options import import_named, what_was_meant
 from noiseproof.cli._streams import complain, standard_streams
 from noiseproof.errors import NoiseproofError
 from noiseproof.extras import extra_of, missing
 from noiseproof.formats import printable
 
-_COMMANDS = (fit, train, bench, predict, reproduce, methods, noise, theory, recipes)
+_COMMANDS = (fit, review, train, bench, predict, reproduce, methods, noise, theory, recipes)
 
 _EXAMPLES = """\
 examples:

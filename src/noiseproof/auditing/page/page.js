@@ -778,7 +778,7 @@ function renderCard() {
   const image = picture(row, `The input ${label.key}`), text = evidenceOf(row, "texts");
   byId("media").replaceChildren(...[image, text === null ? null : el("div", { class: "text", dir: "auto", tabindex: "0" }, text)].filter(Boolean));
   byId("body").classList.toggle("pictured", image !== null);
-  byId("why").replaceChildren(...[curve(row), neighbors(row, label), twins(row), table(row, label)].filter(Boolean));
+  byId("why").replaceChildren(...[table(row, label), curve(row), neighbors(row, label), twins(row)].filter(Boolean));
 }
 
 function neighbors(row, label) {
