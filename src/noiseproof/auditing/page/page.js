@@ -325,10 +325,13 @@ function goOn() {
   const next = nextUnchecked(at);
   select(null);
   if (byId("unchecked").checked) {
-    let gone = 0;
-    for (let place = 0; place < next; place++) gone += mark[list[place]] !== UNCHECKED;
-    list = list.filter(row => mark[row] === UNCHECKED);
-    at = Math.max(0, next - gone);
+    let kept = 0;    // `list` is the filter's own array here, not that of the queue
+    at = 0;
+    for (let place = 0; place < list.length; place++) {
+      if (place === next) at = kept;
+      if (mark[list[place]] === UNCHECKED) list[kept++] = list[place];
+    }
+    list = list.subarray(0, kept);
   } else if (next >= 0) at = next;
   render();
 }
@@ -715,7 +718,9 @@ function renderRows() {
     seen.set(row, old && old.look === look ? old : { look, node: rowNode(row, place) });
   }
   for (const [row, { node }] of nodes) if (!seen.has(row) || seen.get(row).node !== node) node.remove();
-  for (const { node } of seen.values()) if (!node.isConnected) space.append(node);
+  let next = space.firstChild;
+  for (const { node } of seen.values())
+    if (node === next) next = next.nextSibling; else space.insertBefore(node, next);
   nodes = seen;
   if (list.length && nodes.has(list[at])) rows.setAttribute("aria-activedescendant", `row-${list[at]}`);
   else rows.removeAttribute("aria-activedescendant");
@@ -991,7 +996,7 @@ document.addEventListener("keydown", event => {
     if (event.key === "Enter" && target.id === "text") byId("rows").focus();
     return;
   }
-  const isPressed = (event.key === "Enter" || event.key === " ") && target.closest("button, a, input");
+  const isPressed = (event.key === "Enter" || event.key === " ") && target.closest("button, a");
   const name = KEYS[event.key.toLowerCase()];
   if (isPressed) return;
   if (MOVES[event.key] && !target.closest(".scroll, .text")) move(MOVES[event.key], event.shiftKey);
@@ -1005,17 +1010,21 @@ document.addEventListener("keydown", event => {
 });
 
 document.addEventListener("click", event => {
-  const button = event.target.closest("button[data-act]");
+  const button = event.target.closest("button");
   if (!button) return;
-  act(button.dataset.act);
-  // After a click of a pointer keys are for the card again, and Enter does not press the same button once more.
-  if (event.detail && !document.querySelector("dialog[open]")) byId("rows").focus({ preventScroll: true });
+  if (button.dataset.act) act(button.dataset.act);
+  if (button.dataset.queue && columns) chooseQueue(button.dataset.queue);
+  leaveControl();
 });
 
-byId("queues").addEventListener("click", event => {
-  const button = event.target.closest("button");
-  if (button && columns) chooseQueue(button.dataset.queue);
-});
+// After a pointer was used keys are for the card again: Enter does not press the same button once more.
+let byPointer = false;
+addEventListener("pointerdown", () => { byPointer = true; }, true);
+addEventListener("keydown", () => { byPointer = false; }, true);
+
+function leaveControl() {
+  if (byPointer && !document.querySelector("dialog[open]")) byId("rows").focus({ preventScroll: true });
+}
 
 byId("rows").addEventListener("scroll", scrolled, { passive: true });
 byId("rows").addEventListener("click", event => {
@@ -1039,7 +1048,11 @@ byId("text").addEventListener("input", () => {
   clearTimeout(typing);
   typing = setTimeout(() => columns && refilter(), 60);
 });
-for (const id of ["by-given", "by-suggested", "unchecked", "pair"]) byId(id).addEventListener("change", () => columns && refilter());
+for (const id of ["by-given", "by-suggested", "unchecked", "pair"])
+  byId(id).addEventListener("change", () => {
+    if (columns) refilter();
+    leaveControl();
+  });
 byId("filter").addEventListener("submit", event => event.preventDefault());
 byId("open-help").addEventListener("click", () => byId("help").showModal());
 byId("save-csv").addEventListener("click", saveCsv);
