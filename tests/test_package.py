@@ -217,6 +217,10 @@ def test_wheel_and_sdist_run_outside_the_checkout(tmp_path: Path) -> None:
         "literature/methods.toml",
         "literature/disagreements.toml",
         "report/page.html.j2",
+        "auditing/page/page.html",
+        "auditing/page/page.css",
+        "auditing/page/page.js",
+        "auditing/page/rate.js",
     ):
         assert (target / "noiseproof" / needed).is_file(), needed
     (tmp_path / "empty").mkdir()
