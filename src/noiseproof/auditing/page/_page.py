@@ -298,8 +298,8 @@ def _drawn(draws: Drawn, checked: Checked | None) -> dict[str, Any]:
     sizes = len(draws.sizes), len(counts), len(draws.stratum), len(draws.probability)
     if sizes != (strata, strata, len(draws.rows), len(draws.rows)):
         raise LabelError(
-            f"{len(draws.rows)} draws of {strata} strata have {sizes[2]} strata and {sizes[3]} probabilities, and there "
-            f"are {sizes[0]} sizes and {sizes[1]} counts of strata"
+            f"{len(draws.rows)} draws of {strata} strata have {sizes[2]} strata and {sizes[3]} probabilities, and "
+            f"there are {sizes[0]} sizes and {sizes[1]} counts of strata"
         )
     if len(np.unique(draws.rows)) < len(draws.rows):
         raise LabelError("a row was drawn twice: expected each at most once, as it is checked once")

@@ -290,7 +290,7 @@ function decide(rows, choose) {
     const place = isDraw ? drawnIn(row)
       : old && old.probability !== null ? { queue: old.queue, probability: old.probability } : { queue, probability: null };
     change.before.push([row, old]);
-    put(row, { ...chosen, ...place, time, who: byId("reviewer").value });
+    put(row, { ...chosen, ...place, time, who: byId("reviewer").value.trim() || null });
     unsaved.add(row);
     if (isDraw) last = Math.max(last, drawOf.get(row));
     first = first || { label, chosen };
@@ -390,7 +390,8 @@ function move(by, extends_) {
   } else select(null);
   render();
   if (extends_) say(`${number(picked.size)} selected`);
-  else say(sentence(list[at]));
+  // In the list the current option is read out anyway.
+  else say(document.activeElement === byId("rows") ? "" : sentence(list[at]));
 }
 
 // ---------------------------------------------------------------- what is kept in the browser
@@ -506,7 +507,7 @@ function hashOf(row) {
 function corrections() {
   const reviewer = byId("reviewer").value.trim();
   return [...decisions].map(([row, each]) => [keyOf(row), hashOf(row), className(columns.given[row]), className(each.class),
-    each.action, each.queue, each.probability, printable(each.who.trim() || reviewer), new Date(each.time).toISOString(),
+    each.action, each.queue, each.probability, printable(each.who ?? reviewer), new Date(each.time).toISOString(),
     meta.sha, meta.version]);
 }
 
@@ -882,12 +883,12 @@ function renderRate(drawn) {
   const rate = meta.draws ? estimateRate(strata()) : null, total = queues.calibrate.length;
   const enough = rate && rate.checks >= ENOUGH_CHECKS && (rate.high - rate.low) / 2 <= ENOUGH_WIDTH;
   byId("rate").replaceChildren(...(rate ? [
-    el("strong", {}, `${points(rate.rate)} %`), ` between ${points(rate.low)} and ${points(rate.high)} % (95 % interval), from ${count(rate.checks, "check")} of the calibrate queue`,
+    el("strong", {}, `${points(rate.rate)}\u00a0%`), ` between ${points(rate.low)} and ${points(rate.high)}\u00a0% (95\u00a0% interval), from ${count(rate.checks, "check")} of the calibrate queue`,
     rate.unsure ? `; ${number(rate.unsure)} unsure make it wider` : "", "."]
     : [meta.draws ? "No estimate yet: it comes from the calibrate queue alone." : "This audit drew no labels for an estimate."]));
   renderScale(rate);
   byId("bracket").textContent = meta.bracket
-    ? `The predictions alone say ${points(meta.bracket[0])} to ${points(meta.bracket[1])} %. That is no estimate: a weak model makes both too high, and the truth may lie outside.` : "";
+    ? `The predictions alone say ${points(meta.bracket[0])} to ${points(meta.bracket[1])}\u00a0%. That is no estimate: a weak model makes both too high, and the truth may lie outside.` : "";
 
   const last = [...decisions.values()].filter(each => each.queue === "suspicious" && each.action !== "unsure").slice(-LAST);
   const bad = last.filter(isWrong).length, expected = last.length ? Math.round((100 * bad) / last.length) : null;
@@ -898,8 +899,8 @@ function renderRate(drawn) {
     : expected < FEW ? `you can stop: fewer than ${FEW} of the next 100 are likely to be wrong.`
       : `go on; stop when fewer than ${FEW} of the next 100 are expected wrong.`;
   const sure = drawn === total ? "you can stop: all of it is checked."
-    : enough ? `you can stop: the interval is within ± ${100 * ENOUGH_WIDTH} points.`
-      : `check all ${total}, or stop when the interval is within ± ${100 * ENOUGH_WIDTH} points.`;
+    : enough ? `you can stop: the interval is within ±\u00a0${100 * ENOUGH_WIDTH}\u00a0points.`
+      : `check all ${total}, or stop when the interval is within ±\u00a0${100 * ENOUGH_WIDTH}\u00a0points.`;
   byId("stop").replaceChildren(el("span", {}, `Most suspicious: ${worth}`), ...(total ? [el("span", {}, `Calibrate: ${sure}`)] : []));
 }
 
@@ -1001,7 +1002,7 @@ document.addEventListener("keydown", event => {
   if (isPressed) return;
   if (MOVES[event.key] && !target.closest(".scroll, .text")) move(MOVES[event.key], event.shiftKey);
   else if (event.key === "/") byId("text").focus();
-  else if (event.key === "?") byId("help").showModal();
+  else if (event.key === "?") openHelp();
   else if (name) {
     // A key that is held down answers once.
     if (!event.repeat) act(name);
@@ -1021,6 +1022,12 @@ document.addEventListener("click", event => {
 let byPointer = false;
 addEventListener("pointerdown", () => { byPointer = true; }, true);
 addEventListener("keydown", () => { byPointer = false; }, true);
+
+// Its beginning is read first, not its button to close it, which is below what a phone shows.
+function openHelp() {
+  byId("help").showModal();
+  byId("help-head").focus();
+}
 
 function leaveControl() {
   if (byPointer && !document.querySelector("dialog[open]")) byId("rows").focus({ preventScroll: true });
@@ -1054,7 +1061,7 @@ for (const id of ["by-given", "by-suggested", "unchecked", "pair"])
     leaveControl();
   });
 byId("filter").addEventListener("submit", event => event.preventDefault());
-byId("open-help").addEventListener("click", () => byId("help").showModal());
+byId("open-help").addEventListener("click", openHelp);
 byId("save-csv").addEventListener("click", saveCsv);
 byId("save-jsonl").addEventListener("click", saveJsonl);
 byId("load").addEventListener("click", () => byId("file").click());
