@@ -238,7 +238,7 @@ def test_wheel_and_sdist_run_outside_the_checkout(tmp_path: Path) -> None:
 
 
 TEXT_OR_BYTES = {"open", "fdopen", "read_text", "write_text"}
-BYTES_ONLY = {"os", "tarfile", "zipfile", "archive", "_archive", "Image"}
+BYTES_ONLY = {"os", "tarfile", "zipfile", "archive", "_archive", "Image", "webbrowser"}
 
 
 def texts_without_encoding(path: Path) -> list[int]:

@@ -667,7 +667,7 @@ function sentence(row) {
 function imagePath(key) {
   const parts = key.split("/");
   if (parts.includes("..") || !parts.every(Boolean)) return null;
-  return [...meta.images.split("/"), ...parts].map(part => (part === ".." ? part : encodeURIComponent(part))).join("/");
+  return [...meta.images.split("/").filter(Boolean), ...parts].map(part => (part === ".." ? part : encodeURIComponent(part))).join("/");
 }
 
 function picture(row, alt) {
@@ -849,8 +849,8 @@ const FEW = 5;                   // wrong labels among 100 that are no longer wo
 const isWrong = decision => decision.action === "relabel" || decision.action === "drop";
 
 function strata() {
-  const { sizes, counts } = meta.draws, total = sizes.reduce((sum, size) => sum + size, 0);
-  const found = sizes.map((size, place) => ({ weight: size / total, size, checked: counts[place][0], wrong: counts[place][1], unsure: counts[place][2] }));
+  const { sizes, counts } = meta.draws;
+  const found = sizes.map((size, place) => ({ size, checked: counts[place][0], wrong: counts[place][1], unsure: counts[place][2] }));
   for (const decision of decisions.values()) {
     const stratum = decision.probability === null ? -1 : stratumOf(decision.queue);
     if (stratum < 0) continue;
