@@ -380,6 +380,25 @@ def test_the_estimate_is_of_the_draws_and_counts_earlier_rounds(page: Page) -> N
     assert "you can stop: all of it is checked" in page.text("#stop")
 
 
+def test_draws_of_another_audit_of_the_same_labels_are_not_counted(page: Page) -> None:
+    page.show(**audited(seed=35, draws=drawn([9, 1, 5, 10], 12)))
+    page.queue("calibrate")
+    page.keys(Keys.ENTER, "k", "k")
+    page.run("keep()")
+    checks = "return strata().map(each => [each.checked, each.wrong])"
+    assert page.run(checks) == [[2, 0], [1, 1]]
+    page.show(**audited(seed=35, draws=drawn([8, 9, 3], 12, strata=3)))
+    assert len(page.answers) == 3
+    assert page.run(checks) == [[0, 0]] * 3
+    page.queue("calibrate")
+    assert page.key == "k8"
+    page.keys("k")
+    assert page.run(checks) == [[0, 0], [0, 0], [1, 0]], "the queue has not yet come to k9"
+    assert page.key == "k3"
+    page.keys("k")
+    assert page.run(checks) == [[1, 0], [0, 0], [2, 1]]
+
+
 def test_what_is_expected_of_the_next_hundred(page: Page) -> None:
     page.show(**audited(seed=9, count=200))
     assert "Check some" in page.text("#next-hundred")

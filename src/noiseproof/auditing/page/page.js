@@ -263,11 +263,6 @@ const unsaved = new Set();       // rows whose decision no file has
 const undos = [];
 const recent = [];               // classes that were chosen by name
 
-function stratumOf(queueName) {
-  const found = /^calibrate (\d+) of (\d+)$/.exec(queueName);
-  return found && meta.draws && Number(found[2]) === meta.draws.sizes.length ? Number(found[1]) - 1 : -1;
-}
-
 function put(row, decision) {
   decisions.delete(row);
   if (decision) decisions.set(row, decision);
@@ -277,6 +272,13 @@ function put(row, decision) {
 function drawnIn(row) {
   const place = drawOf.get(row), { stratum, sizes, probability } = meta.draws;
   return { queue: `calibrate ${stratum[place] + 1} of ${sizes.length}`, probability: probability[place] };
+}
+
+// Another audit of the same labels has drawn others, from other strata: what was decided there says nothing of these.
+function isOfThisDraw(row, decision) {
+  if (decision.probability === null || !drawOf.has(row)) return false;
+  const here = drawnIn(row);
+  return decision.queue === here.queue && Math.abs(decision.probability / here.probability - 1) < 1e-6;
 }
 
 function decide(rows, choose) {
@@ -314,7 +316,7 @@ function countDraws(last, change) {
   const all = rows.every(row => mark[row] !== UNCHECKED);
   for (let place = 0; place < (all ? rows.length : last); place++) {
     const decision = decisions.get(rows[place]);
-    if (!decision || decision.probability !== null) continue;
+    if (!decision || isOfThisDraw(rows[place], decision)) continue;
     if (!changed.has(rows[place])) change.before.push([rows[place], { ...decision }]);
     Object.assign(decision, drawnIn(rows[place]));
     unsaved.add(rows[place]);
@@ -452,7 +454,7 @@ function takeKept(kept) {
     if (mark[row] !== BEFORE)
       put(row, { action: ACTIONS[action], class: number, queue: kept.texts[queueName], probability, time, who: kept.texts[who] });
   }
-  for (const row of kept.unsaved) unsaved.add(row);
+  for (const row of kept.unsaved) if (mark[row] !== BEFORE) unsaved.add(row);
   byId("reviewer").value = kept.reviewer;
 }
 
@@ -851,9 +853,9 @@ const isWrong = decision => decision.action === "relabel" || decision.action ===
 function strata() {
   const { sizes, counts } = meta.draws;
   const found = sizes.map((size, place) => ({ size, checked: counts[place][0], wrong: counts[place][1], unsure: counts[place][2] }));
-  for (const decision of decisions.values()) {
-    const stratum = decision.probability === null ? -1 : stratumOf(decision.queue);
-    if (stratum < 0) continue;
+  for (const [row, decision] of decisions) {
+    if (!isOfThisDraw(row, decision)) continue;
+    const stratum = meta.draws.stratum[drawOf.get(row)];
     found[stratum].checked++;
     if (decision.action === "unsure") found[stratum].unsure++;
     else if (isWrong(decision)) found[stratum].wrong++;
