@@ -213,12 +213,12 @@ def assemble(
     if held_out is not None:
         counts = held_out.joint_counts(_BLOCK_VALUES)
     names = opinions.classes
-    named = np.arange(len(opinions)) if keys is None else np.asarray(keys)
+    called = np.arange(len(opinions)) if keys is None else np.asarray(keys)
     codes = found.codes(opinions.labels, len(names))
-    table = {"key": named, "given": names[opinions.labels], **found.columns(names, codes), **columns}
+    table = {"key": called, "given": names[opinions.labels], **found.columns(names, codes), **columns}
     if neighbors is not None:
         for place in range(neighbors.shape[1]):
-            table[f"neighbor_{place + 1}"] = _named(named, neighbors[:, place])
+            table[f"neighbor_{place + 1}"] = named(called, neighbors[:, place])
     if twins is not None:
         table["duplicates"] = np.where(np.bincount(twins)[twins] > 1, twins, -1)
     joint = counts.joint
@@ -246,10 +246,12 @@ def _columns_of(dynamics: Any) -> Any:
     return np.full(array.shape[1:], 1 / array.shape[2], np.float32)
 
 
-def _named(names: NDArray[Any], rows: NDArray[np.int64]) -> NDArray[Any]:
-    """Names of rows as objects, ``None`` for -1."""
-    found = names.astype(object)[rows]
-    found[rows < 0] = None
+def named(names: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
+    """Names by their positions, as objects with ``None`` where one is -1."""
+    if not len(codes) or codes.min() >= 0:
+        return names[codes]
+    found = names.astype(object)[codes]
+    found[codes < 0] = None
     return found
 
 
@@ -285,7 +287,7 @@ class _Columns:
         second, p_second = codes["second"], np.maximum(self.likely[1], 0)
         return {
             "suggested": names[codes["suggested"]],
-            "second": names[second] if len(names) > 2 else np.full(len(order), None, object),
+            "second": named(names, second),
             "score": self.score,
             "rank": rank,
             "p_given": self.own,

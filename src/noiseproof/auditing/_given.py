@@ -68,7 +68,6 @@ class Opinions:
                 p = np.concatenate([p, np.zeros((len(p), more), p.dtype)], 1)
             yield part, p, self.labels[part]
 
-
     def normalized(self) -> NDArray[Any]:
         """``(N, classes)``, the probabilities divided by their sums; 0 for classes without a column.
 
