@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from noiseproof.auditing._audit import Audit, audit
-from noiseproof.auditing._folder import load_audit
+from noiseproof.auditing._audit import Audit, assemble, audit
+from noiseproof.auditing._folder import check_audit, load_audit
+from noiseproof.auditing._given import Opinions, class_values, read_opinions
 from noiseproof.auditing.rates import NoiseBracket, confident_joint, noise_bracket, transition_matrix
 from noiseproof.auditing.scores import SCORES
 from noiseproof.auditing.views import Dynamics
@@ -13,9 +14,14 @@ __all__ = [
     "Audit",
     "Dynamics",
     "NoiseBracket",
+    "Opinions",
+    "assemble",
     "audit",
+    "check_audit",
+    "class_values",
     "confident_joint",
     "load_audit",
     "noise_bracket",
+    "read_opinions",
     "transition_matrix",
 ]

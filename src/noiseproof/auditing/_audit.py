@@ -19,11 +19,13 @@ from noiseproof.auditing.views import Dynamics, nearest, ridge_view, standardize
 from noiseproof.errors import LabelError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
     from noiseproof.auditing._given import Opinions
+    from noiseproof.auditing.page import Evidence
     from noiseproof.auditing.rates import NoiseBracket
 
 DEFAULT = "log-margin"
@@ -57,6 +59,7 @@ class Audit:
         neighbors: ``(N, 3)``, the nearest samples with other labels, as rows; -1 for none. ``None`` without features.
         twins: ``(N,)``, equal numbers for equal inputs; ``None`` where inputs are not known.
         hashes: ``(N, 16)``, what each row is known again by; ``None`` where inputs are not known.
+        evidence: what samples are like, for the page: a function of rows, :attr:`codes` and the folder of the page.
     """
 
     table: dict[str, NDArray[Any]]
@@ -68,6 +71,7 @@ class Audit:
     neighbors: NDArray[np.int64] | None = None
     twins: NDArray[np.int64] | None = None
     hashes: NDArray[np.uint8] | None = None
+    evidence: Callable[[NDArray[np.int64], dict[str, NDArray[np.int32]], Path], Evidence] | None = None
 
     def __len__(self) -> int:
         return len(self.table["score"])
@@ -179,6 +183,7 @@ def assemble(
     neighbors: NDArray[np.int64] | None = None,
     twins: NDArray[np.int64] | None = None,
     hashes: NDArray[np.uint8] | None = None,
+    evidence: Any = None,
 ) -> Audit:
     """The audit that follows from labels and probabilities.
 
@@ -193,6 +198,7 @@ def assemble(
         neighbors: see :class:`Audit`.
         twins: see :class:`Audit`.
         hashes: see :class:`Audit`.
+        evidence: see :class:`Audit`.
 
     Raises:
         LabelError: what is no probability, or another number of keys.
@@ -233,6 +239,7 @@ def assemble(
         neighbors,
         twins,
         hashes,
+        evidence,
     )
 
 

@@ -105,7 +105,7 @@ def labels_alone(labels: Any, classes: Sequence[Any] | None) -> Opinions:
     if len(found) < 2:
         raise LabelError(f"all {len(read)} labels are {found.names[0]!r}: expected at least two classes")
     alike = np.full((len(read), len(found)), 1 / len(found), np.float32)
-    return Opinions(found.encode(read), alike, _values(found))
+    return Opinions(found.encode(read), alike, class_values(found.names))
 
 
 def _no_probabilities(p: NDArray[Any], start: int) -> LabelError:
@@ -146,7 +146,7 @@ def read_opinions(labels: Any, probabilities: Any, classes: Sequence[Any] | None
         known = Classes.named(names)
         others = [text for text in dict.fromkeys(read.texts) if not known.has(text)]
         every = Classes((*known.names, *others))
-        return Opinions(every.encode(read), array, _values(every))
+        return Opinions(every.encode(read), array, class_values(every.names))
     if read.values.dtype.kind == "i" and read.kind == "number":
         positions = read.values.astype(np.int64)
         wrong = np.flatnonzero((positions < 0) | (positions >= count))
@@ -162,7 +162,7 @@ def read_opinions(labels: Any, probabilities: Any, classes: Sequence[Any] | None
             f"{len(found)} different labels ({shorten(list(found.names))}) and {count} columns of probabilities: say "
             "which columns they are (classes=, or a data frame whose columns have their names)"
         )
-    return Opinions(found.encode(read), array, _values(found))
+    return Opinions(found.encode(read), array, class_values(found.names))
 
 
 def _columns(probabilities: Any) -> tuple[NDArray[Any], list[str] | None]:
@@ -191,7 +191,7 @@ def _plain(labels: Any) -> Any:
     return labels.to_numpy() if hasattr(labels, "to_numpy") else labels
 
 
-def _values(classes: Classes) -> NDArray[Any]:
+def class_values(names: Sequence[str]) -> NDArray[Any]:
     """Class names as what they stand for: whole numbers where all are, text otherwise."""
-    values = read_labels(list(classes.names)).values
-    return values if classes.are_numbers and values.dtype.kind == "i" else np.array(classes.names, object)
+    values = read_labels(list(names)).values
+    return values if Classes(tuple(names)).are_numbers and values.dtype.kind == "i" else np.array(names, object)
