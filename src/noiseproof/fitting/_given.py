@@ -72,7 +72,7 @@ class Given:
         groups: ``(N,)``, equal numbers for samples that stay together.
         twins: ``(N,)``, equal numbers for equal inputs.
         found: what was found in the data, in sentences.
-        hashes: ``(N, 16)``, of each row as it was given, with the columns that are learned from or could be.
+        hashes: ``(N, 16)``, of each row as it was given, with all of its columns but the label.
         source: where the data are; ``None`` where they are in memory.
         features: what makes the vectors of images that are learned from; ``None`` where inputs are taken as they are.
     """
@@ -115,12 +115,15 @@ def look(
         if table is None:
             _refuse_columns(X, label, asked)
             dataset, rows = _of_inputs(X, y, label), None
+            hashes = row_hashes(dataset.train.inputs)
             left_out = [f"{name} ({len(part):,} samples)" for name, part in dataset.test_parts.items()]
             if not (dataset.is_image or dataset.feature_names or isinstance(X, Dataset)):
                 table, dataset = _as_table(dataset)
         else:
             left_out = []
+            whole = _without_label(X, table, label, asked)
             table, y, asked, rows = _columns(table, y, label, asked)
+            hashes = row_hashes(whole.take(rows))
             dataset = from_table(table, y, name=Path(table.source).name)
     _refuse_ids(dataset)
     count = len(dataset.train)
@@ -152,7 +155,7 @@ def look(
         _together(twins, asked["groups"], count),
         twins,
         (*found, *told),
-        _hashes(dataset, table),
+        hashes,
         _source(X, dataset),
         frozen,
     )
@@ -170,6 +173,14 @@ def _table(X: Any, label: str | None, asked: dict[str, Any]) -> Table | None:
     if not isinstance(X, str | Path | Dataset) and _dimensions(X) == 2:
         return table_of(X)
     return None
+
+
+def _without_label(X: Any, table: Table, label: str | None, asked: dict[str, Any]) -> Table:
+    """All columns but the label, each as it is read if nothing is asked of it: what a row is known by later."""
+    as_text = [] if label is None else [label]
+    if any(isinstance(asked[what], str) for what in ("keys", "groups")):
+        table = read_table(X, as_text=as_text) if isinstance(X, str | Path) else table_of(X, as_text=as_text)
+    return table if label is None else table.without(as_text)
 
 
 def _dimensions(X: Any) -> int:
@@ -324,17 +335,6 @@ def _twins(dataset: Dataset, table: Table | None) -> NDArray[np.int64]:
         keys = inputs.paths if inputs.hashes is None else inputs.hashes
         return np.unique(keys, return_inverse=True)[1].astype(np.int64)
     return duplicates(inputs)
-
-
-def _hashes(dataset: Dataset, table: Table | None) -> NDArray[np.uint8]:
-    inputs = dataset.train.inputs
-    if table is not None:
-        return row_hashes(table)
-    if not isinstance(inputs, ImageFiles):
-        return row_hashes(inputs)
-    # Of files that are too large to be read for this, the size stands for the content.
-    contents = inputs.sizes.astype(np.uint64) if inputs.hashes is None else inputs.hashes
-    return row_hashes(contents[:, None])
 
 
 def _source(X: Any, dataset: Dataset) -> Source | None:
