@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
 from noiseproof.auditing._correction import HASH, loose_key
-from noiseproof.classes import class_key
+from noiseproof.auditing._given import plain
+from noiseproof.classes import class_key, read_labels
 from noiseproof.errors import shorten
 from noiseproof.formats import printable
 from noiseproof.untrusted import is_number
@@ -99,6 +100,15 @@ class Matched:
     def conflicts(self) -> tuple[Outcome, ...]:
         """Corrections about which people disagree. None of them is applied."""
         return self.of("conflict")
+
+    def relabeled(self, given: Any) -> list[str]:
+        """``(N,)``: the labels that were matched, as text, with the decided ones in their places."""
+        labels = read_labels(plain(given))
+        texts = [labels.texts[place] for place in labels.index.tolist()]
+        for one in self.decisions:
+            if one.decided is not None:
+                texts[one.row] = one.decided
+        return texts
 
     def sentences(self) -> tuple[str, ...]:
         """How many apply, and why others do not."""

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from noiseproof.auditing._correction import COLUMNS, Correction, read_file
 from noiseproof.auditing._decisions import Decision, Matched, Names, Outcome, Rows, decide, moved_key, verdict_of
+from noiseproof.auditing._given import plain
 from noiseproof.classes import class_key, read_labels
-from noiseproof.errors import DataError
+from noiseproof.errors import DataError, LabelError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -101,9 +102,11 @@ class Corrections:
             given: ``(N,)``, their labels.
 
         Raises:
-            LabelError: labels that are none.
+            LabelError: labels that are none, or more or fewer of them than keys.
         """
-        labels = read_labels(given)
+        labels = read_labels(plain(given))
+        if len(labels) != len(keys):
+            raise LabelError(f"{len(labels)} labels for {len(keys)} keys: expected one for each")
         names = Names(labels)
         found = Rows(keys, hashes, labels, names, self.rows)
         outcomes: dict[Correction, Outcome] = {}

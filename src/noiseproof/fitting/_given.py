@@ -13,6 +13,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from noiseproof.auditing import read_corrections
 from noiseproof.data import (
     TABLES,
     Dataset,
@@ -29,6 +30,7 @@ from noiseproof.data import (
     table_of,
 )
 from noiseproof.errors import DataError, DataWarning, shorten
+from noiseproof.fitting._corrected import checked, relabeled
 from noiseproof.fitting._features import features_of
 from noiseproof.fitting._plan import Budget
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from noiseproof.auditing import Matched
     from noiseproof.embeddings import FrozenNetwork
 
 _IMAGE_SIZE, _RESIZE = 32, 36
@@ -96,6 +99,7 @@ def look(
     trusted: Any = None,
     sample_weight: Any = None,
     keys: Any = None,
+    corrections: str | Path | Sequence[str | Path] | None = None,
     features: Any = None,
     network: str | None = None,
     budget: str = "10m",
@@ -109,6 +113,8 @@ def look(
     asked = {"groups": groups, "trusted": trusted, "sample_weight": sample_weight, "keys": keys}
     if label is not None and y is not None:
         raise DataError(f"label {label!r} and y are both given: the labels are in one of them")
+    read = None if corrections is None else read_corrections(corrections)
+    matched: Matched | None = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DataWarning)
         table = _table(X, label, asked)
@@ -116,6 +122,10 @@ def look(
             _refuse_columns(X, label, asked)
             dataset, rows = _of_inputs(X, y, label), None
             hashes = row_hashes(dataset.train.inputs)
+            named = _keys(asked["keys"], dataset.train.inputs, None)
+            if read is not None:
+                matched = read.match(named, hashes, np.array(dataset.class_names, object)[dataset.train.labels])
+                dataset = relabeled(dataset, matched)
             left_out = [f"{name} ({len(part):,} samples)" for name, part in dataset.test_parts.items()]
             if not (dataset.is_image or dataset.feature_names or isinstance(X, Dataset)):
                 table, dataset = _as_table(dataset)
@@ -124,6 +134,10 @@ def look(
             whole = _without_label(X, table, label, asked)
             table, y, asked, rows = _columns(table, y, label, asked)
             hashes = row_hashes(whole.take(rows))
+            named = _keys(asked["keys"], table, rows)
+            if read is not None:
+                matched = read.match(named, hashes, y)
+                y = matched.relabeled(y)
             dataset = from_table(table, y, name=Path(table.source).name)
     _refuse_ids(dataset)
     count = len(dataset.train)
@@ -131,10 +145,12 @@ def look(
         dataset = replace(dataset, sample_weight=_weights(asked["sample_weight"], count))
     if asked["trusted"] is not None:
         dataset = replace(dataset, trusted=_yes_or_no(asked["trusted"], count))
+    if matched is not None:
+        dataset = checked(dataset, matched)
     twins = _twins(dataset, table)
-    named = _keys(asked["keys"], dataset, rows)
     found = [
         *_about_classes(dataset),
+        *(() if matched is None else matched.sentences()),
         *_about_tests(left_out),
         *_about_columns(dataset, table),
         *_about_twins(dataset, twins),
@@ -313,15 +329,14 @@ def _yes_or_no(values: Any, count: int) -> NDArray[np.bool_]:
     return np.array(found, np.bool_)
 
 
-def _keys(keys: Any, dataset: Dataset, rows: NDArray[np.int64] | None) -> Sequence[Any]:
+def _keys(keys: Any, inputs: Any, rows: NDArray[np.int64] | None) -> Sequence[Any]:
     """What samples are called: by their key, their path, or the number of their row."""
-    count = len(dataset.train)
+    count = len(inputs)
     if keys is not None:
         named = [key if isinstance(key, int | str) else str(key) for key in np.asarray(keys, object).tolist()]
         if len(named) != count:
             raise DataError(f"keys: {len(named)} for {count} samples: expected one for each")
         return named
-    inputs = dataset.train.inputs
     if isinstance(inputs, ImageFiles):
         return inputs.names(np.arange(count))
     return range(count) if rows is None else rows.tolist()
