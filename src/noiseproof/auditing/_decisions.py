@@ -15,7 +15,7 @@ from noiseproof.formats import printable
 from noiseproof.untrusted import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Sequence
     from fractions import Fraction
 
     import numpy as np
@@ -172,8 +172,8 @@ def _when(one: Correction) -> dt.datetime:
 class Names:
     """Class names of some labels, found by whatever spelling a file of corrections has of them."""
 
-    def __init__(self, labels: Labels) -> None:
-        self.texts = labels.texts
+    def __init__(self, labels: Labels, refuse: Callable[[str], str]) -> None:
+        self.texts, self._refuse = labels.texts, refuse
         self._exact = {printable(text): place for place, text in enumerate(labels.texts)}
         self._loose: dict[Any, int] = {}
         for text, place in self._exact.items():
@@ -198,13 +198,15 @@ class Names:
 
     def refusal(self, text: str) -> str:
         """Why a class cannot be one of these; empty if it can."""
-        if isinstance(self.canon(text), int) or not self._kind:
+        if isinstance(self.canon(text), int):
             return ""
+        if not self._kind:
+            return self._refuse(text)
         value = class_key(text)
         if self._kind == "truth values" or isinstance(value, str) or (self._are_whole and value.denominator != 1):
             whole = "whole " if self._are_whole else ""
             return f"the labels are {whole}{self._kind}, and {text[:60]!r} is none"
-        return ""
+        return self._refuse(text)
 
 
 class Rows:

@@ -15,7 +15,7 @@ from noiseproof.classes import class_key, read_labels
 from noiseproof.errors import DataError, LabelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     import numpy as np
     from numpy.typing import NDArray
@@ -90,7 +90,13 @@ class Corrections:
     def __len__(self) -> int:
         return len(self.rows)
 
-    def match(self, keys: Sequence[Any], hashes: NDArray[np.uint8] | None, given: Any) -> Matched:
+    def match(
+        self,
+        keys: Sequence[Any],
+        hashes: NDArray[np.uint8] | None,
+        given: Any,
+        refuse: Callable[[str], str] = lambda _: "",
+    ) -> Matched:
         """What applies to data: corrections whose key, row hash and given label agree with a row.
 
         Of several decisions of one person about a sample the latest counts. Where people disagree, nothing is applied;
@@ -100,6 +106,7 @@ class Corrections:
             keys: ``(N,)``, what rows are called: numbers or text.
             hashes: ``(N, 16)``, of the rows; ``None`` where there are only labels, and keys must do.
             given: ``(N,)``, their labels.
+            refuse: why a class that no label has yet cannot be one; empty if it can.
 
         Raises:
             LabelError: labels that are none, or more or fewer of them than keys.
@@ -107,7 +114,7 @@ class Corrections:
         labels = read_labels(plain(given))
         if len(labels) != len(keys):
             raise LabelError(f"{len(labels)} labels for {len(keys)} keys: expected one for each")
-        names = Names(labels)
+        names = Names(labels, refuse)
         found = Rows(keys, hashes, labels, names, self.rows)
         outcomes: dict[Correction, Outcome] = {}
         by_row: dict[int, list[Correction]] = defaultdict(list)
