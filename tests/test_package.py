@@ -51,6 +51,7 @@ LAYERS = {
     "bench": BASE | {"data", "literature", "results", "run", "train"},
     "report": BASE | {"literature", "losses", "results", "theory", "train"},
     "auditing": BASE,
+    "correcting": BASE | {"auditing", "data"},
     "fitted": BASE | {"data", "prediction", "report"},
     "fitting": BASE
     | {
@@ -69,6 +70,7 @@ LAYERS = {
     "integrations": BASE | {"fitted", "fitting", "prediction"},
     "cli": BASE
     | {
+        "correcting",
         "train",
         "run",
         "bench",
