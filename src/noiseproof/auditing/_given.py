@@ -134,7 +134,7 @@ def read_opinions(labels: Any, probabilities: Any, classes: Sequence[Any] | None
             f"probabilities are {array.dtype} of shape {array.shape}: expected numbers, (N, classes), of at least two "
             "classes"
         )
-    read = read_labels(_plain(labels))
+    read = read_labels(plain(labels))
     if len(read) != len(array):
         raise LabelError(f"{len(read)} labels for {len(array)} rows of probabilities: expected one for each")
     count = array.shape[1]
@@ -185,7 +185,8 @@ def _columns(probabilities: Any) -> tuple[NDArray[Any], list[str] | None]:
     return np.column_stack(columns), [name.removeprefix(PREFIX) for name in chosen]
 
 
-def _plain(labels: Any) -> Any:
+def plain(labels: Any) -> Any:
+    """Labels of a tensor or a series as an array."""
     if hasattr(labels, "detach"):
         return labels.detach().cpu().numpy()
     return labels.to_numpy() if hasattr(labels, "to_numpy") else labels
