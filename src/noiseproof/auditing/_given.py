@@ -100,7 +100,7 @@ def labels_alone(labels: Any, classes: Sequence[Any] | None) -> Opinions:
     Raises:
         LabelError: what are no labels, or a label that is none of the classes.
     """
-    read = read_labels(_plain(labels))
+    read = read_labels(plain(labels))
     found = Classes.of(read) if classes is None else Classes.named(classes)
     if len(found) < 2:
         raise LabelError(f"all {len(read)} labels are {found.names[0]!r}: expected at least two classes")
