@@ -39,8 +39,8 @@ _MOST_BYTES = 16 << 30
 _TOP = 2000
 """The most suspicious samples, of which the page shows what they are like."""
 
-_NAMED = ("key", "given", "suggested", "second")
-"""Columns of the table that follow from others."""
+_NAMED, _NEIGHBOR = ("key", "given", "suggested", "second"), "neighbor_"
+"""Columns of the table that hold names."""
 
 
 def write_audit(
@@ -66,8 +66,9 @@ def write_audit(
         RunError: it cannot be written.
     """
     make_folder(folder)
-    kept = {name: column for name, column in audit.table.items() if name not in _NAMED and column.dtype.kind != "O"}
-    arrays: dict[str, NDArray[Any]] = {f"table.{name}": column for name, column in kept.items()}
+    arrays: dict[str, NDArray[Any]] = {
+        f"table.{name}": column for name, column in audit.table.items() if not _follows(name)
+    }
     arrays |= {f"codes.{name}": codes for name, codes in audit.codes.items()}
     for name in ("neighbors", "twins", "hashes"):
         value = getattr(audit, name)
@@ -89,6 +90,11 @@ def write_audit(
     write_atomically(folder / TABLE, csv_text(_rows(audit)).encode("utf-8", "surrogateescape"))
     write_atomically(folder / PAGE, _page(audit, folder, title, corrections))
     write_atomically(folder / DESCRIPTION, write_document("audit", described, line_per_key=True).encode())
+
+
+def _follows(name: str) -> bool:
+    """Whether a column of the table follows from others."""
+    return name in _NAMED or name.startswith(_NEIGHBOR)
 
 
 def _keys(audit: Audit) -> NDArray[Any] | None:
@@ -228,8 +234,8 @@ def load_audit(folder: str | Path) -> Audit:
                 table[name] = keys
             elif name in codes:
                 table[name] = named(classes, codes[name])
-            elif name.startswith("neighbor_"):
-                table[name] = named(keys, arrays["neighbors"][:, int(name.removeprefix("neighbor_")) - 1])
+            elif name.startswith(_NEIGHBOR):
+                table[name] = named(keys, arrays["neighbors"][:, int(name.removeprefix(_NEIGHBOR)) - 1])
             else:
                 table[name] = arrays[f"table.{name}"]
         if {len(column) for column in table.values()} != {count}:
