@@ -207,8 +207,9 @@ def ridge_view(features: NDArray[np.float32], labels: NDArray[np.int64], num_cla
 
     Labels as zeros and ones are regressed on features :math:`X` (with a column of ones, which is not penalized). The
     prediction of a regression that leaves sample :math:`i` out is :math:`(f_i - h_i y_i) / (1 - h_i)`, with its own
-    share :math:`h_i = x_i^\top (X^\top X + \lambda I)^{-1} x_i`: nothing is fitted twice. :math:`\lambda` is a thousandth
-    of the number of samples times that of features. Predictions are cut off at 0.01 and divided by their sums.
+    share :math:`h_i = x_i^\top (X^\top X + \lambda I)^{-1} x_i`: nothing is fitted twice. The penalty
+    :math:`\lambda` is a thousandth of the number of samples times that of features. Predictions are cut off at 0.01
+    and divided by their sums.
 
     Args:
         features: ``(N, features)``, standardized.
