@@ -15,7 +15,7 @@ import noiseproof
 from noiseproof import cli
 from noiseproof.auditing import load_audit
 from noiseproof.errors import DataError, NoiseproofError, RunError
-from noiseproof.fitted import _audit
+from noiseproof.fitted import audits
 from noiseproof.fitting import audited_files, audited_folder, fit
 from noiseproof.train import make_recipe, train
 
@@ -289,6 +289,6 @@ def test_nothing_to_audit(arguments: list[str], capsys: pytest.CaptureFixture[st
 
 def test_classes_that_were_not_followed_share_what_is_left() -> None:
     sums = np.array([[1.2, 0.4], [0.0, 0.0]], np.float32)
-    found = _audit._spread(sums, np.array([2, 0]), np.array([[1, 3], [1, 3]]), 4)
+    found = audits._spread(sums, np.array([2, 0]), np.array([[1, 3], [1, 3]]), 4)
     assert found[0].tolist() == pytest.approx([0.1, 0.6, 0.1, 0.2])
     assert found[1].tolist() == [0.25] * 4

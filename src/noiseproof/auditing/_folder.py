@@ -9,8 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.numpy import load, save
 
 from noiseproof.auditing._audit import Audit, named
 from noiseproof.auditing.checks import draw_checks
@@ -18,6 +16,7 @@ from noiseproof.auditing.page import Checked, render_page
 from noiseproof.auditing.rates import NoiseBracket
 from noiseproof.container import ContainerError, read_document, write_document
 from noiseproof.errors import DataError, RunError
+from noiseproof.extras import need
 from noiseproof.files import file_sha256, make_folder, write_atomically
 from noiseproof.formats import csv_text
 from noiseproof.untrusted import read_bytes
@@ -65,6 +64,9 @@ def write_audit(
     Raises:
         RunError: it cannot be written.
     """
+    need("an audit in a folder needs", "safetensors")
+    from safetensors.numpy import save
+
     make_folder(folder)
     arrays: dict[str, NDArray[Any]] = {
         f"table.{name}": column for name, column in audit.table.items() if not _follows(name)
@@ -215,6 +217,10 @@ def load_audit(folder: str | Path) -> Audit:
     Raises:
         RunError: there is none, or its files were changed.
     """
+    need("an audit in a folder needs", "safetensors")
+    from safetensors import SafetensorError
+    from safetensors.numpy import load
+
     folder = Path(folder)
     if not (folder / DESCRIPTION).exists():
         raise RunError(f"{folder} is no audit: there is no {DESCRIPTION} in it")

@@ -107,7 +107,7 @@ class Model:
             RunError: the model was saved without what this needs.
             SpecError: a score that there is not.
         """
-        from noiseproof.fitted._audit import audit_model  # which brings what predictions do without
+        from noiseproof.fitted.audits import audit_model  # which brings what predictions do without
 
         return audit_model(self.folder, self.data, score=score, adjust=adjust)
 

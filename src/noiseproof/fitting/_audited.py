@@ -16,7 +16,7 @@ from noiseproof.embeddings import embed
 from noiseproof.errors import DataError, RunError, suggest
 from noiseproof.files import file_sha256
 from noiseproof.fitted import SUMMARY
-from noiseproof.fitted._audit import RECORD, Shown, audit_model, audit_run
+from noiseproof.fitted.audits import RECORD, Shown, audit_model, audit_run
 from noiseproof.fitting._given import look
 from noiseproof.models import find_device
 from noiseproof.untrusted import read_npy

@@ -16,12 +16,11 @@ from safetensors import SafetensorError
 from safetensors.numpy import load
 
 from noiseproof.auditing import Dynamics, Evidence, Opinions, assemble, class_values
-from noiseproof.auditing.views import nearest, standardized_features
+from noiseproof.auditing.views import nearest, ridge_view, standardized_features
 from noiseproof.container import ContainerError, read_document
 from noiseproof.data import (
     TABLES,
     Dataset,
-    ImageFiles,
     Table,
     arrays,
     missing,
@@ -230,11 +229,16 @@ class Left:
         return _held_out(told, len(self.dataset.train), self.dataset.class_names)
 
     @cached_property
-    def features(self) -> NDArray[np.float32] | None:
-        """``(N, features)``: inputs, or what the last layer of a network gets of images: to compare samples by."""
-        inputs = self.dataset.train.inputs
-        if not self.dataset.is_image and not isinstance(inputs, ImageFiles):
-            return standardized(inputs, np.array(self.dataset.mean), np.array(self.dataset.std))
+    def inputs(self) -> NDArray[np.float32] | None:
+        """``(N, features)``: what was learned from, standardized; ``None`` of images."""
+        if self.dataset.is_image:
+            return None
+        mean, std = np.array(self.dataset.mean), np.array(self.dataset.std)
+        return standardized(self.dataset.train.inputs, mean, std)  # type: ignore[arg-type]
+
+    @cached_property
+    def last_layer(self) -> NDArray[np.float32] | None:
+        """``(N, features)``: what the last layer of one network gets; ``None`` where none of them kept it."""
         for told in self.runs:
             part = told.parts["train"]
             if told.is_on_all and part.features is not None:
@@ -344,8 +348,8 @@ def _without_label(table: Table, label: str | None) -> Table:
 def audit_model(folder: Path, data: Any, *, score: str, adjust: bool) -> Audit:
     """The audit of the labels that a model was fitted on.
 
-    What each network of the model said of a sample as it learned from it, what the model says of it now, and the labels
-    of those that its last layer finds nearest: the logarithms of all three are averaged.
+    What the model says of a sample, what each of its networks said as it learned from it, the labels of those that its
+    last layer finds nearest, and ridge regression on the inputs of all others: the logarithms are averaged.
 
     Args:
         folder: of the model.
@@ -366,10 +370,11 @@ def audit_model(folder: Path, data: Any, *, score: str, adjust: bool) -> Audit:
         views.append(np.mean([each.view(labels) for each in said], 0))
         columns = {name: np.mean([each.columns(labels)[name] for each in said], 0) for name in said[0].columns(labels)}
     around = None
-    if left.features is not None:
-        scaled = standardized_features(left.features, len(labels))
-        around = nearest(scaled)
+    if left.last_layer is not None:
+        around = nearest(standardized_features(left.last_layer, len(labels)))
         views.append(around.view(labels, len(classes)))
+    if left.inputs is not None:
+        views.append(ridge_view(standardized_features(left.inputs, len(labels)), labels, len(classes)))
     unknown = np.isnan(views[0]).any(1)  # images that cannot be read
     views[0] = np.where(unknown[:, None], 1 / len(classes), views[0])
     opinions = Opinions(labels, views[0], class_values(classes)).with_views(views)
