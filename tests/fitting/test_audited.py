@@ -207,9 +207,12 @@ def test_images_without_any_training(tmp_path: Path, monkeypatch: pytest.MonkeyP
     pytest.importorskip("efficientnet_lite_pytorch")
     monkeypatch.chdir(tmp_path)
     moved = photos(tmp_path / "photos")
-    assert cli.main(["audit", "photos", "--features", "--device", "cpu"]) == 0
+    (tmp_path / "photos" / "red" / "99.png").write_bytes(b"no image")
+    with pytest.warns(UserWarning, match="cannot be read"):
+        assert cli.main(["audit", "photos", "--features", "--device", "cpu"]) == 0
     found = load_audit("photos.audit")
     assert sorted(found.table["key"][found.order[:2]].tolist()) == moved
+    assert found.table["score"][found.table["key"] == "red/99.png"].tolist() == [0.5]
     assert "../photos" in page_of(Path("photos.audit"))
     assert cli.main(["audit", "photos"]) == 2
 

@@ -76,9 +76,17 @@ class Opinions:
         """
         return np.concatenate([p for _, p, _ in self.blocks(_NORMALIZED)])
 
-    def with_views(self, views: Sequence[NDArray[Any]]) -> Opinions:
-        """The same labels with what several views say together."""
-        return replace(self, probabilities=together(views))
+    def with_views(self, views: Sequence[NDArray[Any]], unknown: NDArray[np.bool_] | None = None) -> Opinions:
+        """The same labels with what several views say together; all classes alike for samples of which nothing is known.
+
+        Args:
+            views: ``(N, classes)`` each.
+            unknown: ``(N,)``, which samples nobody could look at, such as images that cannot be read.
+        """
+        found = together(views)
+        if unknown is not None and unknown.any():
+            found = np.where(unknown[:, None], 1 / found.shape[1], found)
+        return replace(self, probabilities=found)
 
     def joint_counts(self, values: int) -> JointCounts:
         """The confident joint and what it is made of, a block of so many values after another."""

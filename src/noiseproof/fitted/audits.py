@@ -376,8 +376,7 @@ def audit_model(folder: Path, data: Any, *, score: str, adjust: bool) -> Audit:
     if left.inputs is not None:
         views.append(ridge_view(standardized_features(left.inputs, len(labels)), labels, len(classes)))
     unknown = np.isnan(views[0]).any(1)  # images that cannot be read
-    views[0] = np.where(unknown[:, None], 1 / len(classes), views[0])
-    opinions = Opinions(labels, views[0], class_values(classes)).with_views(views)
+    opinions = Opinions(labels, views[0], class_values(classes)).with_views(views, unknown)
     return assemble(
         opinions,
         keys=left.keys,

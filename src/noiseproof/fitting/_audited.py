@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from noiseproof.auditing import Audit, Opinions, assemble, class_values, read_op
 from noiseproof.auditing.views import nearest, ridge_view, standardized_features
 from noiseproof.data import TABLES, missing, read_label_list, read_table, row_hashes
 from noiseproof.embeddings import embed
-from noiseproof.errors import DataError, RunError, suggest
+from noiseproof.errors import DataError, DataWarning, RunError, shorten, suggest
 from noiseproof.files import file_sha256
 from noiseproof.fitted import SUMMARY
 from noiseproof.fitted.audits import RECORD, Shown, audit_model, audit_run
@@ -90,11 +91,19 @@ def _of_images(path: Path, device: str) -> Audited:
         vectors = embed(network, dataset.train.inputs, images, device=find_device(device))
         if not vectors.readable.any():
             raise DataError(f"{path}: none of {len(vectors.readable)} images can be read")
+        if vectors.unreadable:
+            texts = [f"{name}: {why}" for name, why in vectors.unreadable.items()]
+            warnings.warn(
+                f"{len(texts)} image{'s'[: len(texts) > 1]} cannot be read: nothing tells whether the label is right "
+                f"({shorten(texts)})",
+                DataWarning,
+                stacklevel=2,
+            )
         labels, classes = dataset.train.labels, dataset.class_names
         scaled = standardized_features(vectors.features, len(labels))
         around = nearest(scaled)
         views = [around.view(labels, len(classes)), ridge_view(scaled, labels, len(classes))]
-        opinions = Opinions(labels, views[0], class_values(classes)).with_views(views)
+        opinions = Opinions(labels, views[0], class_values(classes)).with_views(views, ~vectors.readable)
         return assemble(
             opinions,
             keys=given.keys,
