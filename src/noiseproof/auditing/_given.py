@@ -77,7 +77,7 @@ class Opinions:
         return np.concatenate([p for _, p, _ in self.blocks(_NORMALIZED)])
 
     def with_views(self, views: Sequence[NDArray[Any]], unknown: NDArray[np.bool_] | None = None) -> Opinions:
-        """The same labels with what several views say together; all classes alike for samples of which nothing is known.
+        """The same labels with what several views say together; all classes alike for samples that nobody knows of.
 
         Args:
             views: ``(N, classes)`` each.
