@@ -203,6 +203,7 @@ def photos(folder: Path, count: int = 24) -> list[str]:
     return ["blue/04.png", "red/07.png"]
 
 
+@pytest.mark.filterwarnings("always:.*cannot be read")
 def test_images_without_any_training(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
