@@ -51,7 +51,8 @@ LAYERS = {
     "bench": BASE | {"data", "literature", "results", "run", "train"},
     "report": BASE | {"literature", "losses", "results", "theory", "train"},
     "auditing": BASE,
-    "fitted": BASE | {"data", "prediction", "report"},
+    "correcting": BASE | {"auditing", "data"},
+    "fitted": BASE | {"auditing", "data", "prediction", "report", "train"},
     "fitting": BASE
     | {
         "auditing",
@@ -69,6 +70,8 @@ LAYERS = {
     "integrations": BASE | {"fitted", "fitting", "prediction"},
     "cli": BASE
     | {
+        "auditing",
+        "correcting",
         "train",
         "run",
         "bench",

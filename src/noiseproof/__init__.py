@@ -7,6 +7,7 @@ sub-packages are imported on first use, so that ``import noiseproof`` is instant
 * :mod:`noiseproof.fitting` – from such data to a model: what :func:`fit` does
 * :mod:`noiseproof.fitted` – such a model
 * :mod:`noiseproof.auditing` – what predictions say of the labels
+* :mod:`noiseproof.correcting` – corrections of labels put into the data
 * :mod:`noiseproof.losses` – noise-robust losses as an algebra of definitions and operators (torch)
 * :mod:`noiseproof.noise` – label-noise generators and their manifests (NumPy only)
 * :mod:`noiseproof.data` – data sets in the layouts that users have on disk
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from noiseproof import (
         auditing,
         bench,
+        correcting,
         data,
         embeddings,
         fitted,
@@ -62,6 +64,7 @@ __all__ = [
     "audit",
     "auditing",
     "bench",
+    "correcting",
     "data",
     "embeddings",
     "fit",

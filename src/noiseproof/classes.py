@@ -167,8 +167,8 @@ def _number(text: str) -> int | Fraction | None:
     return Fraction(text) if _NUMBER.fullmatch(text) else None
 
 
-def _key(text: str) -> str | int | Fraction:
-    """What the spellings of one class have in common: of a number, its value."""
+def class_key(text: str) -> str | int | Fraction:
+    """What the spellings of one class have in common: of a number, its value; of another name, itself."""
     number = _number(text)
     return text if number is None else number
 
@@ -198,7 +198,7 @@ class Classes:
     def __post_init__(self) -> None:
         known: dict[str | int | Fraction, str] = {}
         for name in self.names:
-            key = _key(name)
+            key = class_key(name)
             if key in known:
                 how = "is there twice" if known[key] == name else f"is the number {known[key]!r} in another spelling"
                 raise LabelError(f"the class name {name!r} {how}: expected one name for each class")
@@ -238,7 +238,7 @@ class Classes:
 
     @cached_property
     def _positions(self) -> dict[str | int | Fraction, int]:
-        return {_key(name): position for position, name in enumerate(self.names)}
+        return {class_key(name): position for position, name in enumerate(self.names)}
 
     @cached_property
     def are_numbers(self) -> bool:
@@ -247,7 +247,7 @@ class Classes:
 
     def has(self, text: str) -> bool:
         """Whether a text is the name of a class, in whatever spelling."""
-        return _key(text) in self._positions
+        return class_key(text) in self._positions
 
     def encode(self, labels: Labels, what: str = "label") -> NDArray[np.int64]:
         """``(N,)``: the position of each label's class, by name.
@@ -255,7 +255,7 @@ class Classes:
         Raises:
             LabelError: a label that is no class.
         """
-        named = [self._positions.get(_key(text)) for text in labels.texts]
+        named = [self._positions.get(class_key(text)) for text in labels.texts]
         return self._encoded(labels, named, what, self._listed)
 
     def resolve(self, labels: Labels, what: str = "label") -> NDArray[np.int64]:
@@ -265,7 +265,7 @@ class Classes:
             LabelError: a label that is no class, or labels that can be read in both ways.
         """
         listed = self._listed if self.are_numbers else f"{self._listed}, or their numbers 0 … {len(self.names) - 1}"
-        named = [self._positions.get(_key(text)) for text in labels.texts]
+        named = [self._positions.get(class_key(text)) for text in labels.texts]
         counted = [None if self.are_numbers else self._counted(text) for text in labels.texts]
         if any(position is not None for position in named):
             if None not in counted and named != counted:

@@ -50,6 +50,13 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     parser.add_argument("--trusted", metavar="COLUMN", help="which labels are known to be right: yes or no")
     parser.add_argument("--weight", metavar="COLUMN", help="how much each row counts")
     parser.add_argument("--key", metavar="COLUMN", help="what each row is called")
+    parser.add_argument(
+        "--corrections",
+        type=Path,
+        action="append",
+        metavar="FILE",
+        help="what people decided about labels: these are trusted; may be repeated",
+    )
     parser.add_argument("--test", type=Path, metavar="FILE", help="scored at the end; it chooses nothing")
     parser.add_argument("--report", type=Path, metavar="FOLDER", help="write a page that tells all of it")
     parser.add_argument("--seed", type=int, default=1, help="of everything that is drawn (default: 1)")
@@ -100,6 +107,7 @@ def run(options: argparse.Namespace) -> None:
         label=options.label,
         keys=options.key,
         **columns,
+        corrections=options.corrections,
         features=options.features,
         network=options.model,
         budget=options.budget,

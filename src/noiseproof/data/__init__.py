@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from noiseproof.data._arrays import arrays
+from noiseproof.data._cells import TEXT_TABLES, read_cells, rewrite_cells
 from noiseproof.data._cifar import cifar10, cifar100
 from noiseproof.data._clothing1m import clothing1m
 from noiseproof.data._columns import CategoryColumn, DateColumn, LeftOut, NumberColumn
@@ -26,6 +27,7 @@ from noiseproof.data._webvision import webvision_mini
 
 __all__ = [
     "TABLES",
+    "TEXT_TABLES",
     "CategoryColumn",
     "Dataset",
     "DateColumn",
@@ -57,9 +59,11 @@ __all__ = [
     "label_list",
     "match_labels",
     "missing",
+    "read_cells",
     "read_label_list",
     "read_table",
     "read_unlabeled",
+    "rewrite_cells",
     "row_hashes",
     "standardized",
     "table_of",

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.data._table import Table
+from noiseproof.data._files import ImageFiles
+from noiseproof.data._table import Table, table_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -40,16 +41,24 @@ def duplicates(inputs: Table | NDArray[Any]) -> NDArray[np.int64]:
     return groups
 
 
-def row_hashes(inputs: Table | NDArray[Any]) -> NDArray[np.uint8]:
-    """``(N, 16)``: the BLAKE2b of each row, the same for equal rows of whatever table or array.
+def row_hashes(inputs: Table | ImageFiles | NDArray[Any]) -> NDArray[np.uint8]:
+    """``(N, 16)``: the BLAKE2b of each row, the same for equal rows of whatever table, array or folder.
 
-    Of a table, the names of its columns, in order, are a part of each row, and so is whether a value is a number.
+    Of a table, the names of its columns, in order, are a part of each row, and so is whether a value is a number. An
+    array ``(N, columns)`` counts as the table that it is. Of image files, whose names do not count, the contents do, or
+    the sizes of files that are too large to be read for this.
 
     Args:
-        inputs: a table, or an array ``(N, ...)``.
+        inputs: a table, image files, or an array ``(N, ...)``.
     """
+    rows: Iterable[Any]
+    if isinstance(inputs, ImageFiles):
+        rows = _rows((inputs.sizes.astype(np.uint64) if inputs.hashes is None else inputs.hashes)[:, None])
+    elif isinstance(inputs, Table) or inputs.ndim == 2:
+        rows = _cells(table_of(inputs))
+    else:
+        rows = _rows(inputs)
     found = np.empty((len(inputs), _DIGEST), np.uint8)
-    rows: Iterable[Any] = _cells(inputs) if isinstance(inputs, Table) else _rows(inputs)
     for place, row in enumerate(rows):
         found[place] = np.frombuffer(_digest(row), np.uint8)
     return found

@@ -24,7 +24,7 @@ from noiseproof.fitting._progress import FitProgress, Teller
 from noiseproof.run import Machine
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 METRICS = ("accuracy", "balanced accuracy")
 
@@ -41,6 +41,7 @@ def fit(
     trusted: Any = None,
     sample_weight: Any = None,
     keys: Any = None,
+    corrections: str | Path | Sequence[str | Path] | None = None,
     seed: int = 1,
     network: str | None = None,
     weights: str | None = None,
@@ -71,6 +72,8 @@ def fit(
         trusted: ``(N,)``, which labels are known to be right; or the name of a column.
         sample_weight: ``(N,)``, how much each sample counts; or the name of a column.
         keys: ``(N,)``, what each sample is called; or the name of a column. By default paths or numbers of rows.
+        corrections: a file of corrections, or several, as the page of an audit writes them. Labels that they change or
+            keep are trusted, dropped samples count for nothing, and all others stay as they are.
         seed: of everything that is drawn.
         network: the network, as in recipes; by default one that fits the data.
         weights: where the network starts from, as in recipes: published weights, a ``.safetensors`` or ``.pth`` file.
@@ -111,6 +114,7 @@ def fit(
             trusted=trusted,
             sample_weight=sample_weight,
             keys=keys,
+            corrections=corrections,
             features=features,
             network=network,
             budget=budget,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -13,6 +12,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from noiseproof.auditing import read_corrections
 from noiseproof.data import (
     TABLES,
     Dataset,
@@ -29,6 +29,8 @@ from noiseproof.data import (
     table_of,
 )
 from noiseproof.errors import DataError, DataWarning, shorten
+from noiseproof.files import file_sha256
+from noiseproof.fitting._corrected import checked, relabeled
 from noiseproof.fitting._features import features_of
 from noiseproof.fitting._plan import Budget
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from noiseproof.auditing import Matched
     from noiseproof.embeddings import FrozenNetwork
 
 _IMAGE_SIZE, _RESIZE = 32, 36
@@ -72,8 +75,9 @@ class Given:
         groups: ``(N,)``, equal numbers for samples that stay together.
         twins: ``(N,)``, equal numbers for equal inputs.
         found: what was found in the data, in sentences.
-        hashes: ``(N, 16)``, of each row as it was given, with the columns that are learned from or could be.
+        hashes: ``(N, 16)``, of each row as it was given, with all of its columns but the label.
         source: where the data are; ``None`` where they are in memory.
+        label: the column of the labels; ``None`` where they were no column.
         features: what makes the vectors of images that are learned from; ``None`` where inputs are taken as they are.
     """
 
@@ -84,6 +88,7 @@ class Given:
     found: tuple[str, ...]
     hashes: NDArray[np.uint8]
     source: Source | None
+    label: str | None
     features: FrozenNetwork | None = None
 
 
@@ -96,6 +101,7 @@ def look(
     trusted: Any = None,
     sample_weight: Any = None,
     keys: Any = None,
+    corrections: str | Path | Sequence[str | Path] | None = None,
     features: Any = None,
     network: str | None = None,
     budget: str = "10m",
@@ -109,18 +115,31 @@ def look(
     asked = {"groups": groups, "trusted": trusted, "sample_weight": sample_weight, "keys": keys}
     if label is not None and y is not None:
         raise DataError(f"label {label!r} and y are both given: the labels are in one of them")
+    read = None if corrections is None else read_corrections(corrections)
+    matched: Matched | None = None
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", DataWarning)
         table = _table(X, label, asked)
         if table is None:
             _refuse_columns(X, label, asked)
             dataset, rows = _of_inputs(X, y, label), None
+            hashes = row_hashes(dataset.train.inputs)
+            named = _keys(asked["keys"], dataset.train.inputs, None)
+            if read is not None:
+                matched = read.match(named, hashes, np.array(dataset.class_names, object)[dataset.train.labels])
+                dataset = relabeled(dataset, matched)
             left_out = [f"{name} ({len(part):,} samples)" for name, part in dataset.test_parts.items()]
             if not (dataset.is_image or dataset.feature_names or isinstance(X, Dataset)):
                 table, dataset = _as_table(dataset)
         else:
             left_out = []
+            whole = _without_label(X, table, label, asked)
             table, y, asked, rows = _columns(table, y, label, asked)
+            hashes = row_hashes(whole.take(rows))
+            named = _keys(asked["keys"], table, rows)
+            if read is not None:
+                matched = read.match(named, hashes, y)
+                y = matched.relabeled(y)
             dataset = from_table(table, y, name=Path(table.source).name)
     _refuse_ids(dataset)
     count = len(dataset.train)
@@ -128,10 +147,12 @@ def look(
         dataset = replace(dataset, sample_weight=_weights(asked["sample_weight"], count))
     if asked["trusted"] is not None:
         dataset = replace(dataset, trusted=_yes_or_no(asked["trusted"], count))
+    if matched is not None:
+        dataset = checked(dataset, matched)
     twins = _twins(dataset, table)
-    named = _keys(asked["keys"], dataset, rows)
     found = [
         *_about_classes(dataset),
+        *(() if matched is None else matched.sentences()),
         *_about_tests(left_out),
         *_about_columns(dataset, table),
         *_about_twins(dataset, twins),
@@ -152,8 +173,9 @@ def look(
         _together(twins, asked["groups"], count),
         twins,
         (*found, *told),
-        _hashes(dataset, table),
+        hashes,
         _source(X, dataset),
+        label,
         frozen,
     )
 
@@ -170,6 +192,14 @@ def _table(X: Any, label: str | None, asked: dict[str, Any]) -> Table | None:
     if not isinstance(X, str | Path | Dataset) and _dimensions(X) == 2:
         return table_of(X)
     return None
+
+
+def _without_label(X: Any, table: Table, label: str | None, asked: dict[str, Any]) -> Table:
+    """All columns but the label, each as it is read if nothing is asked of it: what a row is known by later."""
+    as_text = [] if label is None else [label]
+    if any(isinstance(asked[what], str) for what in ("keys", "groups")):
+        table = read_table(X, as_text=as_text) if isinstance(X, str | Path) else table_of(X, as_text=as_text)
+    return table if label is None else table.without(as_text)
 
 
 def _dimensions(X: Any) -> int:
@@ -302,15 +332,14 @@ def _yes_or_no(values: Any, count: int) -> NDArray[np.bool_]:
     return np.array(found, np.bool_)
 
 
-def _keys(keys: Any, dataset: Dataset, rows: NDArray[np.int64] | None) -> Sequence[Any]:
+def _keys(keys: Any, inputs: Any, rows: NDArray[np.int64] | None) -> Sequence[Any]:
     """What samples are called: by their key, their path, or the number of their row."""
-    count = len(dataset.train)
+    count = len(inputs)
     if keys is not None:
         named = [key if isinstance(key, int | str) else str(key) for key in np.asarray(keys, object).tolist()]
         if len(named) != count:
             raise DataError(f"keys: {len(named)} for {count} samples: expected one for each")
         return named
-    inputs = dataset.train.inputs
     if isinstance(inputs, ImageFiles):
         return inputs.names(np.arange(count))
     return range(count) if rows is None else rows.tolist()
@@ -326,31 +355,15 @@ def _twins(dataset: Dataset, table: Table | None) -> NDArray[np.int64]:
     return duplicates(inputs)
 
 
-def _hashes(dataset: Dataset, table: Table | None) -> NDArray[np.uint8]:
-    inputs = dataset.train.inputs
-    if table is not None:
-        return row_hashes(table)
-    if not isinstance(inputs, ImageFiles):
-        return row_hashes(inputs)
-    # Of files that are too large to be read for this, the size stands for the content.
-    contents = inputs.sizes.astype(np.uint64) if inputs.hashes is None else inputs.hashes
-    return row_hashes(contents[:, None])
-
-
 def _source(X: Any, dataset: Dataset) -> Source | None:
     if not isinstance(X, str | Path):
         return None
     path = Path(X).absolute()
     if path.is_dir():
         return Source(str(path), dataset.fingerprint)
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(_READ), b""):
-            digest.update(block)
-    return Source(str(path), digest.hexdigest())
+    return Source(str(path), file_sha256(path))
 
 
-_READ = 1 << 20
 _GAPS = ("nan", "NaT", "<NA>")
 
 

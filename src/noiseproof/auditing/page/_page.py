@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from noiseproof.auditing.checks import ENOUGH_CHECKS, ENOUGH_WIDTH
 from noiseproof.errors import LabelError
 from noiseproof.formats import printable
 
@@ -309,6 +310,7 @@ def _drawn(draws: Drawn, checked: Checked | None) -> dict[str, Any]:
         "probability": [float(each) for each in draws.probability],
         "sizes": draws.sizes.tolist(),
         "counts": counts.tolist(),
+        "enough": [ENOUGH_CHECKS, ENOUGH_WIDTH],
     }
 
 

@@ -842,8 +842,6 @@ function table(row, label) {
 
 // ---------------------------------------------------------------- progress
 
-// When checks are enough is a part of what the interval is tested for: the same numbers as in noiseproof.auditing.checks.
-const ENOUGH_CHECKS = 50, ENOUGH_WIDTH = 0.03;
 const LAST = 50;                 // decisions that say what the next ones will be
 const ENOUGH_LAST = 20;
 const FEW = 5;                   // wrong labels among 100 that are no longer worth it
@@ -883,7 +881,8 @@ function renderProgress() {
 
 function renderRate(drawn) {
   const rate = meta.draws ? estimateRate(strata()) : null, total = queues.calibrate.length;
-  const enough = rate && rate.checks >= ENOUGH_CHECKS && (rate.high - rate.low) / 2 <= ENOUGH_WIDTH;
+  const [checks, width] = meta.draws ? meta.draws.enough : [];
+  const enough = rate && rate.checks >= checks && (rate.high - rate.low) / 2 <= width;
   byId("rate").replaceChildren(...(rate ? [
     el("strong", {}, `${points(rate.rate)}\u00a0%`), ` between ${points(rate.low)} and ${points(rate.high)}\u00a0% (95\u00a0% interval), from ${count(rate.checks, "check")} of the calibrate queue`,
     rate.unsure ? `; ${number(rate.unsure)} unsure make it wider` : "", "."]
@@ -901,8 +900,8 @@ function renderRate(drawn) {
     : expected < FEW ? `you can stop: fewer than ${FEW} of the next 100 are likely to be wrong.`
       : `go on; stop when fewer than ${FEW} of the next 100 are expected wrong.`;
   const sure = drawn === total ? "you can stop: all of it is checked."
-    : enough ? `you can stop: the interval is within ±\u00a0${100 * ENOUGH_WIDTH}\u00a0points.`
-      : `check all ${total}, or stop when the interval is within ±\u00a0${100 * ENOUGH_WIDTH}\u00a0points.`;
+    : enough ? `you can stop: the interval is within ±\u00a0${100 * width}\u00a0points.`
+      : `check all ${total}, or stop when the interval is within ±\u00a0${100 * width}\u00a0points.`;
   byId("stop").replaceChildren(el("span", {}, `Most suspicious: ${worth}`), ...(total ? [el("span", {}, `Calibrate: ${sure}`)] : []));
 }
 
