@@ -52,7 +52,7 @@ LAYERS = {
     "report": BASE | {"literature", "losses", "results", "theory", "train"},
     "auditing": BASE,
     "correcting": BASE | {"auditing", "data"},
-    "fitted": BASE | {"data", "prediction", "report"},
+    "fitted": BASE | {"auditing", "data", "prediction", "report", "train"},
     "fitting": BASE
     | {
         "auditing",
@@ -70,6 +70,7 @@ LAYERS = {
     "integrations": BASE | {"fitted", "fitting", "prediction"},
     "cli": BASE
     | {
+        "auditing",
         "correcting",
         "train",
         "run",

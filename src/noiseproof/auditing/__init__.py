@@ -2,21 +2,31 @@
 
 from __future__ import annotations
 
-from noiseproof.auditing._audit import Audit, audit
+from noiseproof.auditing._audit import Audit, assemble, audit
+from noiseproof.auditing._folder import check_audit, load_audit
+from noiseproof.auditing._given import Opinions, class_values, read_opinions
 from noiseproof.auditing.corrections import Correction, Corrections, Matched, read_corrections
 from noiseproof.auditing.rates import NoiseBracket, confident_joint, noise_bracket, transition_matrix
 from noiseproof.auditing.scores import SCORES
+from noiseproof.auditing.views import Dynamics
 
 __all__ = [
     "SCORES",
     "Audit",
     "Correction",
     "Corrections",
+    "Dynamics",
     "Matched",
     "NoiseBracket",
+    "Opinions",
+    "assemble",
     "audit",
+    "check_audit",
+    "class_values",
     "confident_joint",
+    "load_audit",
     "noise_bracket",
     "read_corrections",
+    "read_opinions",
     "transition_matrix",
 ]

@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import json
 from dataclasses import dataclass
+from functools import cached_property
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.auditing._given import read_opinions
+from noiseproof.auditing._given import labels_alone, read_opinions
 from noiseproof.auditing.rates import JointCounts, transition_matrix
 from noiseproof.auditing.scores import SCORES, adjusted
+from noiseproof.auditing.views import Dynamics, nearest, ridge_view, standardized_features
 from noiseproof.errors import LabelError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from numpy.typing import NDArray
 
+    from noiseproof.auditing._given import Opinions
+    from noiseproof.auditing.page import Evidence
     from noiseproof.auditing.rates import NoiseBracket
 
 DEFAULT = "log-margin"
+
+_LISTED = 1 << 12
+"""Labels of the list that are put into the checksum together."""
 
 _BLOCK_VALUES = 1 << 18
 """Probabilities that are looked at together: what is made of them stays in the caches."""
@@ -33,13 +45,21 @@ class Audit:
         table: one entry for each sample, in the order given, by column. ``key``: what it is called; ``given``: its
             label; ``suggested`` and ``second``: the likeliest other classes; ``score``: how suspicious the label is, 0
             (surely right) to 1 (surely wrong); ``rank``: 1 for the most suspicious; ``p_given``, ``p_suggested``,
-            ``p_second``: probabilities. Any data frame library takes it: ``pandas.DataFrame(audit.table)``.
+            ``p_second``: probabilities. Of a training there are ``doubt`` and ``epochs_wrong`` too, of features
+            ``neighbor_1`` to ``neighbor_3`` (the keys of the nearest samples with other labels, ``None`` where there
+            are none), of data ``duplicates`` (equal numbers for equal inputs, -1 for those that are there once). Any
+            data frame library takes it: ``pandas.DataFrame(audit.table)``.
         classes: ``(classes,)``, in the order of the probabilities.
         noise_rate: between what the share of wrong labels may lie.
         transition_matrix: ``(classes, classes)``, ``T[true, given]`` as the confident joint has it.
         per_class: by column, one entry for each class: ``class``, ``given`` (how many samples have it as their label),
             ``suspected`` (how many of these are, by the confident joint, of another class), ``missed`` (how many with
             other labels are of it), ``suggested`` (the class that most of the suspected ones are of).
+        codes: ``given``, ``suggested`` and ``second`` as positions in ``classes``; -1 for none.
+        neighbors: ``(N, 3)``, the nearest samples with other labels, as rows; -1 for none. ``None`` without features.
+        twins: ``(N,)``, equal numbers for equal inputs; ``None`` where inputs are not known.
+        hashes: ``(N, 16)``, what each row is known again by; ``None`` where inputs are not known.
+        evidence: what samples are like, for the page: a function of rows, :attr:`codes` and the folder of the page.
     """
 
     table: dict[str, NDArray[Any]]
@@ -47,6 +67,11 @@ class Audit:
     noise_rate: NoiseBracket
     transition_matrix: NDArray[np.float64]
     per_class: dict[str, NDArray[Any]]
+    codes: dict[str, NDArray[np.int32]]
+    neighbors: NDArray[np.int64] | None = None
+    twins: NDArray[np.int64] | None = None
+    hashes: NDArray[np.uint8] | None = None
+    evidence: Callable[[NDArray[np.int64], dict[str, NDArray[np.int32]], Path], Evidence] | None = None
 
     def __len__(self) -> int:
         return len(self.table["score"])
@@ -55,11 +80,29 @@ class Audit:
         low, high = 100 * self.noise_rate.low, 100 * self.noise_rate.high
         return f"<Audit of {len(self):,} labels of {len(self.classes)} classes; {low:.1f} to {high:.1f} % may be wrong>"
 
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """``(N,)``, the rows, the most suspicious first."""
+        found = np.empty(len(self), np.int64)
+        found[self.table["rank"] - 1] = np.arange(len(self))
+        return found
+
+    @cached_property
+    def labels_sha256(self) -> str:
+        """The checksum of the label list: of all keys and given labels, in their order."""
+        digest = hashlib.sha256()
+        listed = zip(self.table["key"].tolist(), self.table["given"].tolist(), strict=True)
+        for start in iter(lambda: list(itertools.islice(listed, _LISTED)), []):
+            digest.update(json.dumps([[str(key), str(label)] for key, label in start]).encode())
+        return digest.hexdigest()
+
 
 def audit(
     labels: Any,
     *,
-    probabilities: Any,
+    probabilities: Any = None,
+    dynamics: Any = None,
+    features: Any = None,
     classes: Sequence[Any] | None = None,
     keys: Any = None,
     score: str = DEFAULT,
@@ -67,24 +110,101 @@ def audit(
 ) -> Audit:
     """Say which labels are suspicious.
 
+    At least one of ``probabilities``, ``dynamics`` and ``features`` is needed. Of several, the logarithms of the
+    probabilities that follow from each are averaged.
+
     Args:
         labels: ``(N,)``, the given ones: numbers, truth values or text.
         probabilities: ``(N, classes)``, for samples that the model has not learned from: an array, or a data frame
             whose columns are called after the classes (``p:cat``, as ``noiseproof predict`` writes them, or ``cat``).
             Rows need not sum to 1: they are divided by their sums.
+        dynamics: ``(epochs, N, classes)``, the probabilities that a training gave its own samples epoch by epoch, with
+            NaN where a sample was not seen; or :class:`noiseproof.auditing.Dynamics`.
+        features: ``(N, features)``, finite numbers, from which each sample is compared with the others: by the labels
+            of the 50 nearest ones, and by ridge regression without itself.
         classes: what the columns are. Without it and without names, whole numbers are taken for numbers of columns;
-            other labels must have as many distinct values as there are columns, which then are these, sorted.
+            other labels must have as many distinct values as there are columns, which then are these, sorted. Where
+            only features are given, the classes are the labels that occur.
         keys: ``(N,)``, what the samples are called; by default their positions.
         score: what ranks the labels: ``"log-margin"``, ``"self-confidence"``, ``"normalized-margin"``,
             ``"weighted-entropy"``, or one of your own.
         adjust: whether probabilities count relative to how far their class is believed on average.
 
     Raises:
-        LabelError: labels, probabilities or classes that do not fit together.
+        LabelError: labels, probabilities, features or classes that do not fit together.
+        SpecError: a score that there is not.
+    """
+    SCORES.find(score)
+    opinions = None
+    if probabilities is not None:
+        opinions = read_opinions(labels, probabilities, classes)
+    elif dynamics is not None:
+        opinions = read_opinions(labels, _columns_of(dynamics), classes)
+    elif features is not None:
+        opinions = labels_alone(labels, classes)
+    if opinions is None:
+        raise LabelError("nothing to judge labels by: give probabilities, dynamics or features")
+    views: list[Any] = []
+    columns: dict[str, NDArray[Any]] = {}
+    if dynamics is not None:
+        said = dynamics if isinstance(dynamics, Dynamics) else Dynamics.of_epochs(dynamics, opinions.labels)
+        views.append(said.view(opinions.labels))
+        columns |= said.columns(opinions.labels)
+    found = None
+    if features is not None:
+        scaled = standardized_features(features, len(opinions))
+        found = nearest(scaled)
+        views += [
+            found.view(opinions.labels, opinions.num_classes),
+            ridge_view(scaled, opinions.labels, opinions.num_classes),
+        ]
+    if views:
+        if probabilities is not None:
+            views.append(opinions.normalized())
+        opinions = opinions.with_views(views)
+    return assemble(
+        opinions,
+        keys=keys,
+        score=score,
+        adjust=adjust,
+        columns=columns,
+        neighbors=None if found is None else found.contradicting(opinions.labels),
+    )
+
+
+def assemble(
+    opinions: Opinions,
+    *,
+    keys: Any = None,
+    score: str = DEFAULT,
+    adjust: bool = False,
+    held_out: Opinions | None = None,
+    columns: Mapping[str, NDArray[Any]] = MappingProxyType({}),
+    neighbors: NDArray[np.int64] | None = None,
+    twins: NDArray[np.int64] | None = None,
+    hashes: NDArray[np.uint8] | None = None,
+    evidence: Any = None,
+) -> Audit:
+    """The audit that follows from labels and probabilities.
+
+    Args:
+        opinions: what ranks the labels.
+        keys: as for :func:`audit`.
+        score: as for :func:`audit`.
+        adjust: as for :func:`audit`.
+        held_out: of samples that were not learned from: what the noise rate, the matrix and the figures by class follow
+            from, scaled to all samples; by default ``opinions``.
+        columns: more columns of the table, ``(N,)`` each.
+        neighbors: see :class:`Audit`.
+        twins: see :class:`Audit`.
+        hashes: see :class:`Audit`.
+        evidence: see :class:`Audit`.
+
+    Raises:
+        LabelError: what is no probability, or another number of keys.
         SpecError: a score that there is not.
     """
     rule = SCORES.find(score)
-    opinions = read_opinions(labels, probabilities, classes)
     if keys is not None and len(keys) != len(opinions):
         raise LabelError(f"{len(keys)} keys for {len(opinions)} labels: expected one for each")
     counts, found = JointCounts(opinions.num_classes), _Columns(len(opinions))
@@ -92,17 +212,54 @@ def audit(
         counts.look(p, given)
     means = counts.means
     for part, p, given in opinions.blocks(_BLOCK_VALUES):
-        counts.count(p, given)
+        if held_out is None:
+            counts.count(p, given)
         found.score[part] = rule(adjusted(p, means) if adjust else p, given)
         found.note(part, p, given)
+    if held_out is not None:
+        counts = held_out.joint_counts(_BLOCK_VALUES)
     names = opinions.classes
-    table = {
-        "key": np.arange(len(opinions)) if keys is None else np.asarray(keys),
-        "given": names[opinions.labels],
-        **found.columns(names),
-    }
+    called = np.arange(len(opinions)) if keys is None else np.asarray(keys)
+    codes = found.codes(opinions.labels, len(names))
+    table = {"key": called, "given": names[opinions.labels], **found.columns(names, codes), **columns}
+    if neighbors is not None:
+        for place in range(neighbors.shape[1]):
+            table[f"neighbor_{place + 1}"] = named(called, neighbors[:, place])
+    if twins is not None:
+        table["duplicates"] = np.where(np.bincount(twins)[twins] > 1, twins, -1)
     joint = counts.joint
-    return Audit(table, names, counts.bracket, transition_matrix(joint), _per_class(joint, names))
+    sizes = np.bincount(opinions.labels, minlength=len(names))
+    return Audit(
+        table,
+        names,
+        counts.bracket,
+        transition_matrix(joint),
+        _per_class(joint, names, sizes),
+        codes,
+        neighbors,
+        twins,
+        hashes,
+        evidence,
+    )
+
+
+def _columns_of(dynamics: Any) -> Any:
+    """What has a column for each class that dynamics are about."""
+    if isinstance(dynamics, Dynamics):
+        return dynamics.mean
+    array = np.asarray(dynamics)
+    if array.ndim != 3 or not array.size:
+        raise LabelError(f"dynamics have shape {array.shape}: expected probabilities (epochs, N, classes)")
+    return np.full(array.shape[1:], 1 / array.shape[2], np.float32)
+
+
+def named(names: NDArray[Any], codes: NDArray[Any]) -> NDArray[Any]:
+    """Names by their positions, as objects with ``None`` where one is -1."""
+    if not len(codes) or codes.min() >= 0:
+        return names[codes]
+    found = names.astype(object)[codes]
+    found[codes < 0] = None
+    return found
 
 
 class _Columns:
@@ -124,17 +281,20 @@ class _Columns:
             others[part], likely[part] = place, rest[rows, place]
             rest[rows, place] = -1
 
-    def columns(self, names: NDArray[Any]) -> dict[str, NDArray[Any]]:
+    def codes(self, labels: NDArray[np.int64], num_classes: int) -> dict[str, NDArray[np.int32]]:
+        """The given labels and the two likeliest other classes; -1 where there is no third class."""
+        second = self.others[1] if num_classes > 2 else np.full(len(labels), -1, np.int32)
+        return {"given": labels.astype(np.int32), "suggested": self.others[0], "second": second}
+
+    def columns(self, names: NDArray[Any], codes: dict[str, NDArray[np.int32]]) -> dict[str, NDArray[Any]]:
         """By name, in the order of the table."""
         order = np.argsort(-self.score, kind="stable")
         rank = np.empty(len(order), np.int64)
         rank[order] = np.arange(1, len(order) + 1)
-        second, p_second = names[self.others[1]], np.maximum(self.likely[1], 0)
-        if len(names) == 2:  # there is no third class
-            second = np.full(len(order), None, object)
+        second, p_second = codes["second"], np.maximum(self.likely[1], 0)
         return {
-            "suggested": names[self.others[0]],
-            "second": second,
+            "suggested": names[codes["suggested"]],
+            "second": named(names, second),
             "score": self.score,
             "rank": rank,
             "p_given": self.own,
@@ -143,14 +303,16 @@ class _Columns:
         }
 
 
-def _per_class(joint: NDArray[np.float64], names: NDArray[Any]) -> dict[str, NDArray[Any]]:
-    own = np.diag(joint)
-    others = joint - np.diag(own)
+def _per_class(joint: NDArray[np.float64], names: NDArray[Any], sizes: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
+    """The figures by class, from a joint that may be of a part of the samples."""
+    totals = joint.sum(1)
+    joint = joint * np.divide(sizes, totals, out=np.zeros(len(names)), where=totals > 0)[:, None]
+    others = joint - np.diag(np.diag(joint))
     suspected = others.sum(1)
     most = names.astype(object)[others.argmax(1)]
     return {
         "class": names,
-        "given": joint.sum(1).round().astype(np.int64),
+        "given": sizes,
         "suspected": suspected,
         "missed": others.sum(0),
         "suggested": np.where(suspected > 0, most, None),

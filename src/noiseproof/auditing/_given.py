@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noiseproof.auditing.rates import JointCounts
+from noiseproof.auditing.views import together
 from noiseproof.classes import Classes, read_labels
 from noiseproof.errors import LabelError, shorten
 
@@ -66,6 +68,45 @@ class Opinions:
                 p = np.concatenate([p, np.zeros((len(p), more), p.dtype)], 1)
             yield part, p, self.labels[part]
 
+    def normalized(self) -> NDArray[Any]:
+        """``(N, classes)``, the probabilities divided by their sums; 0 for classes without a column.
+
+        Raises:
+            LabelError: what is no probability.
+        """
+        return np.concatenate([p for _, p, _ in self.blocks(_NORMALIZED)])
+
+    def with_views(self, views: Sequence[NDArray[Any]]) -> Opinions:
+        """The same labels with what several views say together."""
+        return replace(self, probabilities=together(views))
+
+    def joint_counts(self, values: int) -> JointCounts:
+        """The confident joint and what it is made of, a block of so many values after another."""
+        counts = JointCounts(self.num_classes)
+        for _, p, given in self.blocks(values):
+            counts.look(p, given)
+        for _, p, given in self.blocks(values):
+            counts.count(p, given)
+        return counts
+
+
+_NORMALIZED = 1 << 22
+"""Values that are divided together."""
+
+
+def labels_alone(labels: Any, classes: Sequence[Any] | None) -> Opinions:
+    """Labels without probabilities, which are alike for all classes: those that occur, or ``classes``.
+
+    Raises:
+        LabelError: what are no labels, or a label that is none of the classes.
+    """
+    read = read_labels(plain(labels))
+    found = Classes.of(read) if classes is None else Classes.named(classes)
+    if len(found) < 2:
+        raise LabelError(f"all {len(read)} labels are {found.names[0]!r}: expected at least two classes")
+    alike = np.full((len(read), len(found)), 1 / len(found), np.float32)
+    return Opinions(found.encode(read), alike, class_values(found.names))
+
 
 def _no_probabilities(p: NDArray[Any], start: int) -> LabelError:
     with np.errstate(invalid="ignore"):
@@ -105,7 +146,7 @@ def read_opinions(labels: Any, probabilities: Any, classes: Sequence[Any] | None
         known = Classes.named(names)
         others = [text for text in dict.fromkeys(read.texts) if not known.has(text)]
         every = Classes((*known.names, *others))
-        return Opinions(every.encode(read), array, _values(every))
+        return Opinions(every.encode(read), array, class_values(every.names))
     if read.values.dtype.kind == "i" and read.kind == "number":
         positions = read.values.astype(np.int64)
         wrong = np.flatnonzero((positions < 0) | (positions >= count))
@@ -121,7 +162,7 @@ def read_opinions(labels: Any, probabilities: Any, classes: Sequence[Any] | None
             f"{len(found)} different labels ({shorten(list(found.names))}) and {count} columns of probabilities: say "
             "which columns they are (classes=, or a data frame whose columns have their names)"
         )
-    return Opinions(found.encode(read), array, _values(found))
+    return Opinions(found.encode(read), array, class_values(found.names))
 
 
 def _columns(probabilities: Any) -> tuple[NDArray[Any], list[str] | None]:
@@ -151,7 +192,7 @@ def plain(labels: Any) -> Any:
     return labels.to_numpy() if hasattr(labels, "to_numpy") else labels
 
 
-def _values(classes: Classes) -> NDArray[Any]:
+def class_values(names: Sequence[str]) -> NDArray[Any]:
     """Class names as what they stand for: whole numbers where all are, text otherwise."""
-    values = read_labels(list(classes.names)).values
-    return values if classes.are_numbers and values.dtype.kind == "i" else np.array(classes.names, object)
+    values = read_labels(list(names)).values
+    return values if Classes(tuple(names)).are_numbers and values.dtype.kind == "i" else np.array(names, object)

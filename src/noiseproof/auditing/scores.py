@@ -22,7 +22,8 @@ _LEAST = 1e-6
 """Below it a probability says nothing but that it is small."""
 
 BOUND = 0.01
-"""What is added to a probability so that no single epoch decides: of the bounded score."""
+"""What is added to a probability so that no single epoch decides, and what one counts as at least, so that no view of a
+sample does."""
 
 
 SCORES = Registry.of_functions("score", "scores")

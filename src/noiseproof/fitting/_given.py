@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections import Counter
 from dataclasses import dataclass, replace
@@ -30,6 +29,7 @@ from noiseproof.data import (
     table_of,
 )
 from noiseproof.errors import DataError, DataWarning, shorten
+from noiseproof.files import file_sha256
 from noiseproof.fitting._corrected import checked, relabeled
 from noiseproof.fitting._features import features_of
 from noiseproof.fitting._plan import Budget
@@ -77,6 +77,7 @@ class Given:
         found: what was found in the data, in sentences.
         hashes: ``(N, 16)``, of each row as it was given, with all of its columns but the label.
         source: where the data are; ``None`` where they are in memory.
+        label: the column of the labels; ``None`` where they were no column.
         features: what makes the vectors of images that are learned from; ``None`` where inputs are taken as they are.
     """
 
@@ -87,6 +88,7 @@ class Given:
     found: tuple[str, ...]
     hashes: NDArray[np.uint8]
     source: Source | None
+    label: str | None
     features: FrozenNetwork | None = None
 
 
@@ -173,6 +175,7 @@ def look(
         (*found, *told),
         hashes,
         _source(X, dataset),
+        label,
         frozen,
     )
 
@@ -358,14 +361,9 @@ def _source(X: Any, dataset: Dataset) -> Source | None:
     path = Path(X).absolute()
     if path.is_dir():
         return Source(str(path), dataset.fingerprint)
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        for block in iter(lambda: file.read(_READ), b""):
-            digest.update(block)
-    return Source(str(path), digest.hexdigest())
+    return Source(str(path), file_sha256(path))
 
 
-_READ = 1 << 20
 _GAPS = ("nan", "NaT", "<NA>")
 
 

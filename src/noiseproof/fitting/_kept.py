@@ -27,7 +27,8 @@ def write_samples(asked: Asked) -> None:
 
     ================== ============================================================================================
     ``samples.json``   ``keys``: what each is called, ``null`` for the numbers of rows; ``source``: the path of the
-                       data and its SHA-256, ``null`` for data in memory; ``arrays_sha256``
+                       data and its SHA-256, ``null`` for data in memory; ``label``: the column of the labels, ``null``
+                       where they were no column; ``arrays_sha256``
     ``.safetensors``   ``hashes`` ``(N, 16)``, of each row as it was given; ``twins`` ``(N,)``, equal numbers for equal
                        inputs; ``groups`` ``(N,)``, equal numbers for samples that stay together; ``probabilities``
                        ``(N, classes)``, of the model, which has learned from all of them
@@ -50,6 +51,7 @@ def write_samples(asked: Asked) -> None:
     described = {
         "keys": None if isinstance(given.keys, range) else [*given.keys],
         "source": None if given.source is None else asdict(given.source),
+        "label": given.label,
         "arrays_sha256": hashlib.sha256(content).hexdigest(),
     }
     write_atomically(asked.training / ARRAYS, content)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import math
 import warnings
 from dataclasses import asdict, dataclass, field
@@ -17,9 +16,9 @@ from noiseproof.container import (
     read_document,
 )
 from noiseproof.errors import RunError, RunWarning
+from noiseproof.files import file_sha256
 
 if TYPE_CHECKING:
-    import io
     from collections.abc import Sequence
 
 
@@ -161,8 +160,7 @@ def _check_files(record: Record, folder: Path) -> None:
     for name, digest in record.files.items():
         path = folder / name
         try:
-            with path.open("rb") as file:
-                found = _digest_of(file)
+            found = file_sha256(path)
         except FileNotFoundError:
             gone.append(name)
             continue
@@ -179,13 +177,6 @@ def _check_files(record: Record, folder: Path) -> None:
             RunWarning,
             stacklevel=4,
         )
-
-
-def _digest_of(file: io.BufferedReader) -> str:
-    digest = hashlib.sha256()
-    while block := file.read(1 << 20):
-        digest.update(block)
-    return digest.hexdigest()
 
 
 def _read_seconds(path: Path) -> float | None:

@@ -1,0 +1,105 @@
+"""``noiseproof audit``: which labels are suspicious."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from noiseproof.cli._options import add_device, add_import
+from noiseproof.cli._streams import say
+from noiseproof.errors import DataError
+
+if TYPE_CHECKING:
+    from noiseproof.auditing import Audit
+
+_EXAMPLES = """\
+examples:
+  noiseproof audit wines.model
+  noiseproof audit --labels labels.csv --probs probs.parquet --key id
+  noiseproof audit photos --features
+  noiseproof audit wines.model --corrections corrections.csv --out second.audit
+
+SOURCE is the folder of a fitted model, of a run that kept what it said of each sample (samples = "scores" in its
+recipe), or with --features a folder of images with a folder for each class.
+"""
+
+_LISTED = 10
+"""Labels that are shown in the terminal."""
+
+
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the sub-command."""
+    parser = commands.add_parser(
+        "audit",
+        help="say which labels are suspicious, and write a page to check them on",
+        description="Say which labels are suspicious, and write a page on which a person can check them.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("source", type=Path, nargs="?", metavar="SOURCE", help="a model, a run, or a folder of images")
+    parser.add_argument("--labels", type=Path, metavar="FILE", help="labels that somebody's predictions are of")
+    parser.add_argument("--probs", type=Path, metavar="FILE", help="the predictions: a column for each class")
+    parser.add_argument("--label", metavar="COLUMN", help="the column of the labels in --labels")
+    parser.add_argument("--key", metavar="COLUMN", help="the column that joins --labels and --probs")
+    parser.add_argument("--out", type=Path, metavar="FOLDER", help="where the audit is written (default: NAME.audit)")
+    parser.add_argument(
+        "--features",
+        action="store_true",
+        help="compare images by the vectors of a frozen network, without any training (noiseproof[features])",
+    )
+    parser.add_argument(
+        "--corrections",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FILE",
+        help="what was checked before: left out of the queues, and kept in the estimate; may be repeated",
+    )
+    parser.add_argument("--score", default="log-margin", help="what ranks the labels (default: log-margin)")
+    parser.add_argument(
+        "--adjust",
+        action="store_true",
+        help="let probabilities count relative to how far their class is believed on average",
+    )
+    add_device(parser)
+    add_import(parser)
+    parser.set_defaults(run=run)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Audit, write the folder, and say what was found."""
+    from noiseproof.auditing import SCORES, audit_asked, check_audit, load_audit
+
+    if (options.source is None) == (options.labels is None or options.probs is None):
+        raise DataError(
+            "what is to be audited? Give the folder of a model, of a run or of images, or both --labels and --probs"
+        )
+    SCORES.find(options.score)
+    named = options.labels if options.source is None else options.source
+    out = options.out or Path(f"{named.resolve().stem}.audit")
+    files = [path for path in (options.labels, options.probs, *options.corrections) if path is not None]
+    asked = audit_asked(files, [str(_source_id(options)), options.score, options.adjust, options.label, options.key])
+    if check_audit(out, asked):
+        found = load_audit(out)
+    else:
+        found = _audit(options)
+        found.save(out, asked=asked, corrections=options.corrections, title=f"The labels of {named.name}")
+    _tell(found, out)
+
+
+def _source_id(options: argparse.Namespace) -> str:
+    """What tells one source from another: the id of what was trained, or the fingerprint of images."""
+    from noiseproof.fitted import source_id
+
+    return "" if options.source is None else source_id(options.source, features=options.features)
+
+
+def _audit(options: argparse.Namespace) -> Audit:
+    from noiseproof.fitting import audit_source
+
+    raise NotImplementedError
+
+
+def _tell(found: Audit, out: Path) -> None:
+    """The most suspicious labels and the bracket, in the terminal."""

@@ -1,0 +1,198 @@
+"""What can be audited: a model, a run, images that nothing has learned from, or somebody's labels and predictions."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from noiseproof.auditing import Audit, Opinions, assemble, class_values, read_opinions
+from noiseproof.auditing.views import nearest, ridge_view, standardized_features
+from noiseproof.data import TABLES, missing, read_label_list, read_table, row_hashes
+from noiseproof.embeddings import embed
+from noiseproof.errors import DataError, RunError, suggest
+from noiseproof.files import file_sha256
+from noiseproof.fitted import SUMMARY, Shown, audit_model, audit_run
+from noiseproof.fitting._given import look
+from noiseproof.models import find_device
+from noiseproof.train import RECORD
+from noiseproof.untrusted import read_npy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from noiseproof.classes import Labels
+    from noiseproof.data import Table
+
+_LABELS = ("label", "labels", "given", "class", "target", "y")
+"""How a column of labels may be called without being named."""
+
+_KEY = "key"
+"""The column that ``noiseproof predict`` writes names of samples into."""
+
+
+@dataclass(frozen=True)
+class Audited:
+    """Something whose labels can be audited.
+
+    Attributes:
+        name: what it is called.
+        digest: what tells it from others.
+        audit: makes the audit, with a score and whether probabilities are adjusted.
+    """
+
+    name: str
+    digest: str
+    audit: Callable[[str, bool], Audit]
+
+
+def audited_folder(path: Path, *, features: bool = False, device: str = "auto") -> Audited:
+    """A model that was fitted, a run that kept what it said of each sample, or images.
+
+    Args:
+        path: the folder.
+        features: whether images are compared by the vectors of the packaged frozen network.
+        device: where that network runs.
+
+    Raises:
+        DataError, RunError: it is none of these.
+    """
+    if (path / SUMMARY).exists():
+        files = [path / SUMMARY, path / "training" / "samples.json"]
+        digest = "".join(file_sha256(file) for file in files if file.exists())
+        return Audited(path.name, digest, lambda score, adjust: audit_model(path, None, score=score, adjust=adjust))
+    if (path / RECORD).exists():
+        digest = file_sha256(path / RECORD)
+        return Audited(path.name, digest, lambda score, adjust: audit_run(path, score=score, adjust=adjust))
+    if not path.exists():
+        raise RunError(f"there is no {path}: expected the folder of a model, of a run, or of images (--features)")
+    if not features:
+        raise DataError(
+            f"{path} is no folder of a model or of a run. Fit a model of the data first (noiseproof fit), or give "
+            "--features for a folder of images, which are then compared without any training"
+        )
+    return _of_images(path, device)
+
+
+def _of_images(path: Path, device: str) -> Audited:
+    given = look(path, features=True)
+    network = given.features
+    if network is None:
+        raise DataError(f"{path}: expected images")
+
+    def made(score: str, adjust: bool) -> Audit:
+        dataset = given.dataset
+        images = network.embedding(dataset.preprocessing).images
+        vectors = embed(network, dataset.train.inputs, images, device=find_device(device))
+        if not vectors.readable.any():
+            raise DataError(f"{path}: none of {len(vectors.readable)} images can be read")
+        labels, classes = dataset.train.labels, dataset.class_names
+        scaled = standardized_features(vectors.features, len(labels))
+        around = nearest(scaled)
+        views = [around.view(labels, len(classes)), ridge_view(scaled, labels, len(classes))]
+        opinions = Opinions(labels, views[0], class_values(classes)).with_views(views)
+        return assemble(
+            opinions,
+            keys=given.keys,
+            score=score,
+            adjust=adjust,
+            neighbors=around.contradicting(labels),
+            twins=given.twins,
+            hashes=given.hashes,
+            evidence=Shown(lambda: path, given.keys, len(classes), around=around),
+        )
+
+    return Audited(path.name, f"{given.dataset.fingerprint}{network.sha256}", made)
+
+
+def audited_files(labels: Path, probabilities: Path, *, label: str | None = None, key: str | None = None) -> Audited:
+    """Somebody's labels, and somebody's predictions of them.
+
+    Args:
+        labels: a table, or a list as :func:`noiseproof.data.label_list` reads it.
+        probabilities: a table with a column for each class, or an array (``.npy``).
+        label: the column of the labels.
+        key: the column of both that says which rows belong together; without it rows are in one order.
+    """
+    digest = f"{file_sha256(labels)}{file_sha256(probabilities)}{json.dumps([label, key])}"
+    return Audited(
+        labels.name,
+        hashlib.sha256(digest.encode()).hexdigest(),
+        lambda *how: _audit_files(labels, probabilities, label, key, *how),
+    )
+
+
+def _audit_files(
+    labels: Path, probabilities: Path, label: str | None, key: str | None, score: str, adjust: bool
+) -> Audit:
+    given, table, keys = _labels(labels, label, key)
+    opinions = _opinions(given, probabilities, keys if key is not None else None, key)
+    return assemble(
+        opinions,
+        keys=keys,
+        score=score,
+        adjust=adjust,
+        hashes=None if table is None else row_hashes(table),
+    )
+
+
+def _labels(path: Path, label: str | None, key: str | None) -> tuple[Any, Table | None, list[str] | None]:
+    """Labels, the table of what is beside them, and what samples are called, as far as the file says so."""
+    if path.suffix.lower() not in TABLES:
+        if key is not None:
+            raise DataError(f"{path} has no columns: --key {key!r} cannot be found in it; expected a table")
+        listed = read_label_list(path, label)
+        return _texts(listed.labels), None, None if listed.names is None else list(listed.names)
+    names = [*read_table(path).columns]
+    if label is None:
+        others = [name for name in names if name != key]
+        known = [name for name in others if name.casefold() in _LABELS]
+        if len(known) != 1 and len(others) != 1:
+            raise DataError(f"{path}: which column are the labels? (--label COLUMN; it has {', '.join(names[:20])})")
+        label = known[0] if len(known) == 1 else others[0]
+    for name in (label, key):
+        if name is not None and name not in names:
+            raise DataError(f"{path} has no column {name!r}{suggest(name, names)}")
+    table = read_table(path, as_text=[name for name in (label, key) if name is not None])
+    if missing(table[label]).any():
+        row = int(np.flatnonzero(missing(table[label]))[0])
+        raise DataError(f"{path}: row {row} has no {label}: leave samples without a label out")
+    rest = table.without([label]) if len(names) > 1 else None
+    return table[label].tolist(), rest, None if key is None else [str(name) for name in table[key].tolist()]
+
+
+def _texts(labels: Labels) -> list[str]:
+    return [labels.texts[place] for place in labels.index.tolist()]
+
+
+def _opinions(labels: Any, path: Path, keys: list[str] | None, key: str | None) -> Opinions:
+    if path.suffix.lower() == ".npy":
+        if keys is not None:
+            raise DataError(f"{path} has no columns: --key cannot be found in it; expected a table")
+        return read_opinions(labels, read_npy(path), None)
+    if path.suffix.lower() not in TABLES:
+        raise DataError(f"{path}: expected probabilities in a table ({', '.join(TABLES)}) or an array (.npy)")
+    names = [*read_table(path).columns]
+    called = key if key is not None else _KEY if _KEY in names else None
+    if key is not None and key not in names:
+        raise DataError(f"{path} has no column {key!r}{suggest(key, names)}")
+    table = read_table(path, as_text=[] if called is None else [called])
+    if keys is not None and called is not None:
+        table = table.take(_joined(keys, [str(name) for name in table[called].tolist()], path))
+    return read_opinions(labels, table if called is None else table.without([called]), None)
+
+
+def _joined(keys: list[str], others: list[str], path: Path) -> Any:
+    """The places of the rows with these keys."""
+    places = {name: place for place, name in enumerate(others)}
+    if len(places) < len(others):
+        twice = next(name for place, name in enumerate(others) if places[name] != place)
+        raise DataError(f"{path} has the key {twice!r} twice: expected one row for each")
+    lost = [name for name in keys if name not in places]
+    if lost:
+        raise DataError(f"{path} has no row for {len(lost)} of {len(keys)} keys, such as {lost[0]!r}")
+    return np.array([places[name] for name in keys], np.int64)
