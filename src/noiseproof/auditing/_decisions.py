@@ -5,20 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from noiseproof.auditing._correction import HASH, loose_key
-from noiseproof.auditing._given import plain
+from noiseproof.auditing._given import labels_checksum, plain
 from noiseproof.classes import class_key, read_labels
 from noiseproof.errors import shorten
 from noiseproof.formats import printable
 from noiseproof.untrusted import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from fractions import Fraction
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from noiseproof.auditing._correction import Action, Correction
@@ -218,9 +220,11 @@ class Rows:
         hashes: NDArray[np.uint8] | None,
         labels: Labels,
         names: Names,
-        corrections: Iterable[Correction],
+        corrections: Sequence[Correction],
     ) -> None:
-        self._hashes, self._labels, self._names = hashes, labels, names
+        self._keys, self._hashes, self._labels, self._names = keys, hashes, labels, names
+        # Whoever leaves out rows gives other rows their numbers.
+        self._may_shift = any(one.action == "drop" for one in corrections)
         wanted = {one.key for one in corrections}
         self._exact = _places(keys, wanted, lambda text: text)
         others = {class_key(key) for key in wanted - self._exact.keys()}
@@ -248,7 +252,25 @@ class Rows:
             alike = [row for row in alike if int(self._labels.index[row]) in known]
         if len(alike) != 1:
             return Outcome(one, "refused", None, f"{len(candidates):,} rows have this key: expected one")
-        return alike[0]
+        row = alike[0]
+        is_told_apart = not self._may_shift or not isinstance(self._keys[row], int) or not self._has_twin[row]
+        if is_told_apart or one.labels_sha256 == self._checksum:
+            return row
+        why = "rows may have been dropped since, and another row is like this one: name rows by a key"
+        return Outcome(one, "refused", row, why)
+
+    @cached_property
+    def _checksum(self) -> str:
+        return labels_checksum(self._keys, (self._labels.texts[place] for place in self._labels.index))
+
+    @cached_property
+    def _has_twin(self) -> NDArray[np.bool_]:
+        """``(N,)``: whether another row has the same hash and label, so that only its number tells it apart."""
+        parts = [self._labels.index.astype("<i8").view(np.uint8).reshape(-1, 8)]
+        parts += [] if self._hashes is None else [self._hashes]
+        rows = np.ascontiguousarray(np.concatenate(parts, 1))
+        _, index, counts = np.unique(rows.view(f"V{rows.shape[1]}")[:, 0], return_inverse=True, return_counts=True)
+        return counts[index] > 1
 
     def _without_key(self, one: Correction) -> int | Outcome:
         for name in self._moved.get(one.key, ()):

@@ -11,16 +11,14 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from noiseproof.auditing._audit import Audit, named
+from noiseproof.auditing.exports import audit_csv
 from noiseproof.auditing.rates import NoiseBracket
 from noiseproof.container import ContainerError, read_document, write_document
 from noiseproof.errors import RunError
 from noiseproof.files import make_folder, write_atomically
-from noiseproof.formats import csv_text
 from noiseproof.untrusted import read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from numpy.typing import NDArray
 
 DESCRIPTION, ARRAYS, TABLE, PAGE = "audit.json", "audit.safetensors", "table.csv", "index.html"
@@ -72,7 +70,7 @@ def write_audit(audit: Audit, folder: Path, page: bytes, *, asked: str) -> None:
         "arrays_sha256": hashlib.sha256(content).hexdigest(),
     }
     write_atomically(folder / ARRAYS, content)
-    write_atomically(folder / TABLE, csv_text(_rows(audit)).encode("utf-8", "surrogateescape"))
+    write_atomically(folder / TABLE, audit_csv(audit).encode("utf-8", "surrogateescape"))
     write_atomically(folder / PAGE, page)
     write_atomically(folder / DESCRIPTION, write_document("audit", described, line_per_key=True).encode())
 
@@ -159,12 +157,3 @@ def _values(listed: list[Any]) -> NDArray[Any]:
     found = np.empty(len(listed), object)
     found[:] = listed
     return found
-
-
-def _rows(audit: Audit) -> Iterator[list[Any]]:
-    yield list(audit.table)
-    columns = [
-        [float(f"{value:.6g}") for value in column.tolist()] if column.dtype.kind == "f" else column.tolist()
-        for column in audit.table.values()
-    ]
-    yield from map(list, zip(*columns, strict=True))

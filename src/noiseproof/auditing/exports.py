@@ -57,7 +57,7 @@ def label_studio_tasks(
     """
     table = audit.table
     given = {"image": images, "text": texts}
-    fields: dict[str, Sequence[Any]] = {"key": table["key"], "given": table["given"]}
+    fields: dict[str, Any] = {"key": table["key"], "given": table["given"]}
     for name, column in [*given.items(), *(values or {}).items()]:
         if column is None:
             continue
