@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 
 Status = Literal["applied", "already", "superseded", "refused", "conflict"]
 
-_DIGITS = 1e-5
-"""To so much of itself a spreadsheet keeps a number that it made of sixteen digits."""
+_DIGITS = 5.01e-6
+"""Of a number that a spreadsheet made of sixteen digits it writes six: so far off may that be, relative to it."""
 
 
 @dataclass(frozen=True)
@@ -252,12 +252,15 @@ class Rows:
             alike = [row for row in alike if int(self._labels.index[row]) in known]
         if len(alike) != 1:
             return Outcome(one, "refused", None, f"{len(candidates):,} rows have this key: expected one")
-        row = alike[0]
-        is_told_apart = not self._may_shift or not isinstance(self._keys[row], int) or not self._has_twin[row]
-        if is_told_apart or one.labels_sha256 == self._checksum:
-            return row
-        why = "rows may have been dropped since, and another row is like this one: name rows by a key"
-        return Outcome(one, "refused", row, why)
+        return alike[0]
+
+    def doubt(self, one: Correction, row: int) -> str:
+        """Why a row may not be the one of a correction although both agree; empty if it is."""
+        if not self._may_shift or not isinstance(self._keys[row], int) or one.labels_sha256 == self._checksum:
+            return ""
+        if one.action != "drop" and one.row_hash and not self._has_twin[row]:
+            return ""
+        return "this or another row of its kind may have been dropped already, which the number of a row does not tell"
 
     @cached_property
     def _checksum(self) -> str:
@@ -265,12 +268,11 @@ class Rows:
 
     @cached_property
     def _has_twin(self) -> NDArray[np.bool_]:
-        """``(N,)``: whether another row has the same hash and label, so that only its number tells it apart."""
-        parts = [self._labels.index.astype("<i8").view(np.uint8).reshape(-1, 8)]
-        parts += [] if self._hashes is None else [self._hashes]
-        rows = np.ascontiguousarray(np.concatenate(parts, 1))
-        _, index, counts = np.unique(rows.view(f"V{rows.shape[1]}")[:, 0], return_inverse=True, return_counts=True)
-        return counts[index] > 1
+        """``(N,)``: whether another row is equal, so that only its number tells it apart."""
+        if self._hashes is None:
+            return np.ones(len(self._keys), np.bool_)
+        _, index, counts = np.unique(self._hashes, axis=0, return_inverse=True, return_counts=True)
+        return counts[index.reshape(-1)] > 1
 
     def _without_key(self, one: Correction) -> int | Outcome:
         for name in self._moved.get(one.key, ()):
@@ -322,7 +324,7 @@ def moved_key(key: str, folder: str, number: int = 1) -> str:
 
 
 def decide(
-    row: int, ones: Sequence[Correction], names: Names, label: int
+    row: int, ones: Sequence[Correction], names: Names, label: int, doubt: str
 ) -> tuple[dict[Correction, Outcome], Decision | None]:
     """What holds for a row, and what becomes of its corrections."""
     verdict = verdict_of(ones, names.canon)
@@ -331,7 +333,7 @@ def decide(
         return told | {one: Outcome(one, "conflict", row, verdict.disagree) for one in verdict.ruling}, None
     decided = verdict.decided
     known = {names.canon(one.given) for one in ones} | ({names.canon(decided)} if decided is not None else set())
-    reason = "" if decided is None else names.refusal(decided)
+    reason = doubt or ("" if decided is None else names.refusal(decided))
     if label not in known:
         reason = f"the label is {printable(names.texts[label])[:60]}"
     if reason:

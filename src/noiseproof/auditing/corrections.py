@@ -126,7 +126,8 @@ class Corrections:
                 by_row[row].append(one)
         decisions = []
         for row, ones in sorted(by_row.items()):
-            told, decision = decide(row, ones, names, int(labels.index[row]))
+            doubt = next(filter(None, (found.doubt(one, row) for one in ones)), "")
+            told, decision = decide(row, ones, names, int(labels.index[row]), doubt)
             outcomes |= told
             decisions += [decision] if decision is not None else []
         return Matched(tuple(outcomes[one] for one in self.rows), tuple(decisions))
