@@ -68,7 +68,7 @@ class Plain(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         """Train."""
         self.classes_ = np.unique(y)
         weight = None if sample_weight is None else np.asarray(sample_weight, np.float32)
-        dataset = _dataset(X, np.searchsorted(self.classes_, y), len(self.classes_))
+        dataset = as_dataset(X, np.searchsorted(self.classes_, y), len(self.classes_))
         self._folder = tempfile.TemporaryDirectory()
         record = train(
             self.network.recipe("ce", len(y)), self._folder.name, data=replace(dataset, sample_weight=weight)
@@ -86,7 +86,7 @@ class Plain(ClassifierMixin, BaseEstimator):  # type: ignore[misc]
         return found
 
 
-def _dataset(inputs: NDArray[Any], labels: NDArray[np.int64], classes: int) -> Dataset:
+def as_dataset(inputs: NDArray[Any], labels: NDArray[np.int64], classes: int) -> Dataset:
     if inputs.ndim > 2:
         return in_memory(inputs, labels, class_names=[*map(str, range(classes))])
     width = inputs.shape[1]
@@ -165,7 +165,7 @@ def _nine(inputs: NDArray[Any], tests: NDArray[Any], network: Network, data: Cut
     held_out = np.sort(next(iter(folds.split(data.labels, data.labels)))[1])
     half = np.arange(len(data.test)) % 2 == 0
     for loss in NINE:
-        dataset = replace(_dataset(inputs, data.labels, data.classes), held_out=held_out)
+        dataset = replace(as_dataset(inputs, data.labels, data.classes), held_out=held_out)
         with tempfile.TemporaryDirectory() as folder:
             record = train(network.recipe(loss, len(data.labels)), folder, data=dataset)
             ends = {"ce": ("last", "selected"), "gce": ("last", "selected")}.get(loss, ("selected",))

@@ -117,7 +117,7 @@ def cut(job: Job, tables: Path | None, images: Path | None) -> Cut:
     else:
         train_rows, test_rows = train_test_split(rows, test_size=0.25, stratify=clean, random_state=job.part)
     classes = int(clean.max()) + 1
-    labels = _noisy(job, table, clean, classes)[train_rows]
+    labels = noisy(job, table, clean, classes)[train_rows]
     return Cut(table.take(train_rows), labels, table.take(test_rows), clean[test_rows], classes)
 
 
@@ -147,7 +147,8 @@ def _idx_pair(folder: Path, kind: str) -> tuple[NDArray[np.uint8], NDArray[np.in
     )
 
 
-def _noisy(job: Job, table: Table, clean: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+def noisy(job: Job, table: Table, clean: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
+    """The labels of a table with the job's noise on all of them."""
     kind, _, rate = job.noise.partition(" ")
     seed = 100 + job.part
     with warnings.catch_warnings():

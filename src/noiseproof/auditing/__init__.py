@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from noiseproof.auditing._audit import Audit, assemble, audit
-from noiseproof.auditing._folder import check_audit, load_audit
+from noiseproof.auditing._folder import audit_asked, check_audit, load_audit, write_audit
 from noiseproof.auditing._given import Opinions, class_values, read_opinions
 from noiseproof.auditing.corrections import Correction, Corrections, Matched, read_corrections
+from noiseproof.auditing.page import Evidence
 from noiseproof.auditing.rates import NoiseBracket, confident_joint, noise_bracket, transition_matrix
 from noiseproof.auditing.scores import SCORES
 from noiseproof.auditing.views import Dynamics
@@ -16,11 +17,13 @@ __all__ = [
     "Correction",
     "Corrections",
     "Dynamics",
+    "Evidence",
     "Matched",
     "NoiseBracket",
     "Opinions",
     "assemble",
     "audit",
+    "audit_asked",
     "check_audit",
     "class_values",
     "confident_joint",
@@ -29,4 +32,5 @@ __all__ = [
     "read_corrections",
     "read_opinions",
     "transition_matrix",
+    "write_audit",
 ]

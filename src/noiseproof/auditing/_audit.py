@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,6 @@ from noiseproof.errors import LabelError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
-    from pathlib import Path
 
     from numpy.typing import NDArray
 
@@ -80,6 +81,46 @@ class Audit:
         found = np.empty(len(self), np.int64)
         found[self.table["rank"] - 1] = np.arange(len(self))
         return found
+
+    def save(
+        self,
+        folder: str | Path,
+        *,
+        title: str = "Labels",
+        corrections: str | Path | Sequence[str | Path] = (),
+    ) -> list[str]:
+        """Write the table, and a page to check labels on.
+
+        Args:
+            folder: where; ``index.html`` is the page, ``table.csv`` the table.
+            title: of the page.
+            corrections: files of what was checked before: it is left out of the queues, and what was drawn for the
+                estimate counts on.
+
+        Returns:
+            The names of the files.
+
+        Raises:
+            DataError: a file of corrections that cannot be read.
+            RunError: the folder cannot be written, or holds another audit.
+        """
+        from noiseproof.auditing._folder import FILES, audit_asked, check_audit, write_audit  # which reads audits too
+        from noiseproof.auditing.corrections import read_corrections
+
+        folder, files = Path(folder), [corrections] if isinstance(corrections, str | Path) else list(corrections)
+        asked = audit_asked([Path(file) for file in files], [self.digest])
+        if not check_audit(folder, asked):
+            read = read_corrections(files) if files else None
+            write_audit(self, folder, title=title, corrections=read, asked=asked)
+        return list(FILES)
+
+    @cached_property
+    def digest(self) -> str:
+        """The SHA-256 of all that it says of labels."""
+        digest = hashlib.sha256(self.labels_sha256.encode())
+        for array in (*self.codes.values(), self.table["score"]):
+            digest.update(np.ascontiguousarray(array).data)
+        return digest.hexdigest()
 
     @cached_property
     def labels_sha256(self) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import json
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,25 +13,39 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
 from noiseproof.auditing._audit import Audit, named
+from noiseproof.auditing.checks import draw_checks
 from noiseproof.auditing.exports import audit_csv
+from noiseproof.auditing.page import Checked, render_page
 from noiseproof.auditing.rates import NoiseBracket
 from noiseproof.container import ContainerError, read_document, write_document
-from noiseproof.errors import RunError
-from noiseproof.files import make_folder, write_atomically
+from noiseproof.errors import DataError, RunError
+from noiseproof.files import file_sha256, make_folder, write_atomically
 from noiseproof.untrusted import read_bytes
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from numpy.typing import NDArray
+
+    from noiseproof.auditing.checks import Draws
+    from noiseproof.auditing.corrections import Corrections
 
 DESCRIPTION, ARRAYS, TABLE, PAGE = "audit.json", "audit.safetensors", "table.csv", "index.html"
 
+FILES = (PAGE, TABLE, DESCRIPTION, ARRAYS)
+
 _MOST_BYTES = 16 << 30
 
-_NAMED = ("key", "given", "suggested", "second")
-"""Columns of the table that follow from others."""
+_TOP = 2000
+"""The most suspicious samples, of which the page shows what they are like."""
+
+_NAMED, _NEIGHBOR = ("key", "given", "suggested", "second"), "neighbor_"
+"""Columns of the table that hold names."""
 
 
-def write_audit(audit: Audit, folder: Path, page: bytes, *, asked: str) -> None:
+def write_audit(
+    audit: Audit, folder: Path, *, title: str, corrections: Corrections | None = None, asked: str = ""
+) -> None:
     """Write an audit into a folder.
 
     ===================== ===========================================================================================
@@ -42,27 +58,28 @@ def write_audit(audit: Audit, folder: Path, page: bytes, *, asked: str) -> None:
     Args:
         audit: what is written.
         folder: where; it may be there already.
-        page: the page.
+        title: of the page.
+        corrections: what was decided before.
         asked: what tells one audit from another: see :func:`check_audit`.
 
     Raises:
         RunError: it cannot be written.
     """
     make_folder(folder)
-    kept = {name: column for name, column in audit.table.items() if name not in _NAMED and column.dtype.kind != "O"}
-    arrays: dict[str, NDArray[Any]] = {f"table.{name}": column for name, column in kept.items()}
+    arrays: dict[str, NDArray[Any]] = {
+        f"table.{name}": column for name, column in audit.table.items() if not _follows(name)
+    }
     arrays |= {f"codes.{name}": codes for name, codes in audit.codes.items()}
     for name in ("neighbors", "twins", "hashes"):
         value = getattr(audit, name)
         if value is not None:
             arrays[name] = value
     content = save({name: np.ascontiguousarray(value) for name, value in arrays.items()})
-    keys = audit.table["key"]
-    is_counted = keys.dtype.kind == "i" and bool((keys == np.arange(len(keys))).all())
+    keys = _keys(audit)
     described = {
         "asked": asked,
         "classes": audit.classes.tolist(),
-        "keys": None if is_counted else keys.tolist(),
+        "keys": None if keys is None else audit.table["key"].tolist(),
         "columns": list(audit.table),
         "noise_rate": [audit.noise_rate.low, audit.noise_rate.high],
         "transition_matrix": audit.transition_matrix.tolist(),
@@ -71,8 +88,103 @@ def write_audit(audit: Audit, folder: Path, page: bytes, *, asked: str) -> None:
     }
     write_atomically(folder / ARRAYS, content)
     write_atomically(folder / TABLE, audit_csv(audit).encode("utf-8", "surrogateescape"))
-    write_atomically(folder / PAGE, page)
+    write_atomically(folder / PAGE, _page(audit, folder, title, corrections))
     write_atomically(folder / DESCRIPTION, write_document("audit", described, line_per_key=True).encode())
+
+
+def _follows(name: str) -> bool:
+    """Whether a column of the table follows from others."""
+    return name in _NAMED or name.startswith(_NEIGHBOR)
+
+
+def _keys(audit: Audit) -> NDArray[Any] | None:
+    """What samples are called; ``None`` where that are their positions."""
+    keys = audit.table["key"]
+    is_counted = keys.dtype.kind == "i" and bool((keys == np.arange(len(keys))).all())
+    return None if is_counted else keys
+
+
+def _page(audit: Audit, folder: Path, title: str, corrections: Corrections | None) -> bytes:
+    """The page, with evidence on the samples that are looked at first."""
+    draws, order = draw_checks(audit.table["score"]), audit.order
+    checked = None if corrections is None else _checked(audit, draws, corrections)
+    shown = [order[:_TOP], draws.rows]
+    if audit.twins is not None:
+        shown.append(_disagreeing(audit.twins, audit.codes["given"]))
+    rows = np.unique(np.concatenate(shown))
+    table, keys = audit.table, _keys(audit)
+    return render_page(
+        title=title,
+        keys=keys if keys is None or keys.dtype.kind == "i" else [str(key) for key in keys],
+        classes=[str(name) for name in audit.classes],
+        given=audit.codes["given"].astype(np.int64),
+        suggested=audit.codes["suggested"].astype(np.int64),
+        second=audit.codes["second"].astype(np.int64),
+        score=table["score"],
+        p_given=table["p_given"],
+        p_suggested=table["p_suggested"],
+        p_second=table["p_second"],
+        hashes=audit.hashes,
+        order=order,
+        draws=draws,
+        twins=audit.twins,
+        checked=checked,
+        labels_sha256=audit.labels_sha256,
+        version=version("noiseproof"),
+        noise_bracket=(audit.noise_rate.low, audit.noise_rate.high),
+        evidence=None if audit.evidence is None else audit.evidence(rows, audit.codes, folder),
+    )
+
+
+def _disagreeing(twins: NDArray[np.int64], given: NDArray[np.int32]) -> NDArray[np.int64]:
+    """The rows of which an equal one has another label."""
+    order = np.lexsort((given, twins))
+    first = np.r_[True, twins[order][1:] != twins[order][:-1]]
+    group = first.cumsum() - 1
+    labels = given[order]
+    differs = np.zeros(group[-1] + 1, np.bool_)
+    np.logical_or.at(differs, group, labels != labels[np.flatnonzero(first)][group])
+    found: NDArray[np.int64] = order[differs[group]]
+    return found
+
+
+def _checked(audit: Audit, draws: Draws, corrections: Corrections) -> Checked:
+    """What was decided before, and what that says of the draws.
+
+    Draws count in their order, as far as the calibrate queue has come: one beyond that was decided because it is
+    suspicious, and to count it before its turn would make the estimate too high. It is asked for again.
+    """
+    matched = corrections.match(audit.table["key"].tolist(), audit.hashes, audit.table["given"])
+    decisions = {decision.row: decision for decision in matched.decisions}
+    strata = len(draws.sizes)
+    is_drawn = {
+        outcome.row
+        for outcome in matched.outcomes
+        if outcome.row is not None and (place := outcome.correction.stratum) is not None and place[1] == strata
+    }
+    places = [place for place, row in enumerate(draws.rows.tolist()) if row in is_drawn]
+    reached = 1 + max(places, default=-1)
+    counts = np.zeros((strata, 3), np.int64)
+    for row, stratum in zip(draws.rows[:reached].tolist(), draws.stratum[:reached].tolist(), strict=True):
+        if row in decisions:
+            decision = decisions[row]
+            is_wrong = decision.action == "drop" or (decision.action == "relabel" and decision.is_new)
+            counts[stratum] += 1, is_wrong, decision.action == "unsure"
+    later = {*draws.rows[reached:].tolist()}
+    return Checked(np.array(sorted({*decisions} - later), np.int64), counts)
+
+
+def audit_asked(files: Sequence[Path], values: Sequence[object]) -> str:
+    """What tells one audit from another: a SHA-256 of files and plain values.
+
+    Raises:
+        DataError: a file cannot be read.
+    """
+    try:
+        digests = [file_sha256(path) for path in files]
+    except OSError as error:
+        raise DataError(f"cannot read {error.filename}: {error.strerror}") from error
+    return hashlib.sha256(json.dumps([digests, list(values)]).encode()).hexdigest()
 
 
 def check_audit(folder: Path, asked: str) -> bool:
@@ -122,14 +234,13 @@ def load_audit(folder: str | Path) -> Audit:
                 table[name] = keys
             elif name in codes:
                 table[name] = named(classes, codes[name])
-            elif name.startswith("neighbor_"):
-                table[name] = named(keys, arrays["neighbors"][:, int(name.removeprefix("neighbor_")) - 1])
+            elif name.startswith(_NEIGHBOR):
+                table[name] = named(keys, arrays["neighbors"][:, int(name.removeprefix(_NEIGHBOR)) - 1])
             else:
                 table[name] = arrays[f"table.{name}"]
         if {len(column) for column in table.values()} != {count}:
             raise ContainerError("its columns are not of one length")
         per_class = {name: _values(values) for name, values in described["per_class"].items()}
-        optional = {name: arrays.get(name) for name in ("neighbors", "twins", "hashes")}
         return Audit(
             table,
             classes,
@@ -137,7 +248,9 @@ def load_audit(folder: str | Path) -> Audit:
             np.array(described["transition_matrix"], np.float64),
             per_class,
             codes,
-            **optional,
+            arrays.get("neighbors"),
+            arrays.get("twins"),
+            arrays.get("hashes"),
         )
     except (OSError, ValueError, KeyError, TypeError, IndexError, SafetensorError) as error:
         raise RunError(f"cannot read the audit in {folder}: {error}. Remove it, and audit again") from error

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
+_WIDE = 0.1
+"""A bracket that is wider says more about predictions than about labels."""
+
+
 @dataclass(frozen=True)
 class NoiseBracket:
     """Two estimates of the share of wrong labels, from predictions for samples that were not learned from.
@@ -27,6 +31,18 @@ class NoiseBracket:
 
     low: float
     high: float
+
+    def sentence(self) -> str:
+        """What it says, with the words that say what limits it."""
+        low, high = 100 * self.low, 100 * self.high
+        span = f"Around {low:.0f} %" if f"{low:.0f}" == f"{high:.0f}" else f"Between {low:.0f} and {high:.0f} %"
+        text = (
+            f"{span} of the labels may be wrong. This is no estimate: it comes from how well predictions and labels "
+            "agree, and hard samples look like wrong labels"
+        )
+        if self.high - self.low > _WIDE:
+            text += "; how wide the range is says that the predictions are the limit here"
+        return text
 
 
 class JointCounts:

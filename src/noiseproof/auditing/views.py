@@ -31,8 +31,8 @@ _SHOWN = 3
 _MOST_ASKED = 50_000
 """Samples that the nearest ones are looked for among; of more, a part that is drawn."""
 
-_RIDGE = 0.1
-"""The penalty of ridge regression on standardized features, for each sample."""
+_RIDGE = 1e-3
+"""The penalty of ridge regression on standardized features, for each sample and feature."""
 
 _BLOCK = 1 << 24
 """Distances that are computed together."""
@@ -207,8 +207,9 @@ def ridge_view(features: NDArray[np.float32], labels: NDArray[np.int64], num_cla
 
     Labels as zeros and ones are regressed on features :math:`X` (with a column of ones, which is not penalized). The
     prediction of a regression that leaves sample :math:`i` out is :math:`(f_i - h_i y_i) / (1 - h_i)`, with its own
-    share :math:`h_i = x_i^\top (X^\top X + \lambda I)^{-1} x_i`: nothing is fitted twice. Predictions are cut off at
-    0.01 and divided by their sums.
+    share :math:`h_i = x_i^\top (X^\top X + \lambda I)^{-1} x_i`: nothing is fitted twice. The penalty
+    :math:`\lambda` is a thousandth of the number of samples times that of features. Predictions are cut off at 0.01
+    and divided by their sums.
 
     Args:
         features: ``(N, features)``, standardized.
@@ -229,7 +230,7 @@ def ridge_view(features: NDArray[np.float32], labels: NDArray[np.int64], num_cla
         rows = with_ones(part)
         gram += rows.T @ rows
         np.add.at(sums.T, labels[part], rows)
-    penalty = np.full(width + 1, _RIDGE * count)
+    penalty = np.full(width + 1, _RIDGE * count * width)
     penalty[-1] = 1e-9
     inverse = np.linalg.inv(gram + np.diag(penalty))
     weights = inverse @ sums

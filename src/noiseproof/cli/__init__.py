@@ -7,19 +7,20 @@ import warnings
 from typing import NoReturn
 
 from noiseproof import __version__
-from noiseproof.cli import apply, bench, fit, methods, noise, predict, recipes, reproduce, theory, train
+from noiseproof.cli import apply, audit, bench, fit, methods, noise, predict, recipes, reproduce, review, theory, train
 from noiseproof.cli._options import import_named, what_was_meant
 from noiseproof.cli._streams import complain, standard_streams
 from noiseproof.errors import NoiseproofError
 from noiseproof.extras import extra_of, missing
 from noiseproof.formats import printable
 
-_COMMANDS = (fit, train, bench, predict, apply, reproduce, methods, noise, theory, recipes)
+_COMMANDS = (fit, predict, audit, review, apply, train, bench, reproduce, methods, noise, theory, recipes)
 
 _EXAMPLES = """\
 examples:
   noiseproof fit wines.csv --label quality     the best model of labels that are partly wrong, in wines.model
   noiseproof predict wines.model new.csv       which classes it sees in new data
+  noiseproof audit wines.model                 which labels are suspicious, and a page to check them on
   noiseproof apply corrections.csv wines.csv --out clean.csv   corrected labels, in a copy
   noiseproof bench demo                    four losses on digits with 60 % wrong labels, in two minutes
   noiseproof reproduce                     the published tables and figures that it trains and compares

@@ -69,37 +69,43 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Audit, write the folder, and say what was found."""
-    from noiseproof.auditing import SCORES, audit_asked, check_audit, load_audit
+    from noiseproof.auditing import SCORES, audit_asked, check_audit, load_audit, read_corrections, write_audit
+    from noiseproof.fitting import audited_files, audited_folder
 
-    if (options.source is None) == (options.labels is None or options.probs is None):
+    SCORES.find(options.score)
+    is_files = options.labels is not None and options.probs is not None
+    if options.source is not None and options.labels is None and options.probs is None:
+        audited = audited_folder(options.source, features=options.features, device=options.device)
+    elif options.source is None and is_files:
+        audited = audited_files(options.labels, options.probs, label=options.label, key=options.key)
+    else:
         raise DataError(
             "what is to be audited? Give the folder of a model, of a run or of images, or both --labels and --probs"
         )
-    SCORES.find(options.score)
-    named = options.labels if options.source is None else options.source
-    out = options.out or Path(f"{named.resolve().stem}.audit")
-    files = [path for path in (options.labels, options.probs, *options.corrections) if path is not None]
-    asked = audit_asked(files, [str(_source_id(options)), options.score, options.adjust, options.label, options.key])
+    out = options.out or Path(f"{Path(audited.name).stem}.audit")
+    asked = audit_asked(options.corrections, [audited.digest, options.score, options.adjust])
     if check_audit(out, asked):
         found = load_audit(out)
     else:
-        found = _audit(options)
-        found.save(out, asked=asked, corrections=options.corrections, title=f"The labels of {named.name}")
+        corrections = read_corrections(options.corrections) if options.corrections else None
+        found = audited.audit(options.score, options.adjust)
+        write_audit(found, out, title=f"Labels of {audited.name}", corrections=corrections, asked=asked)
     _tell(found, out)
 
 
-def _source_id(options: argparse.Namespace) -> str:
-    """What tells one source from another: the id of what was trained, or the fingerprint of images."""
-    from noiseproof.fitted import source_id
-
-    return "" if options.source is None else source_id(options.source, features=options.features)
-
-
-def _audit(options: argparse.Namespace) -> Audit:
-    from noiseproof.fitting import audit_source
-
-    raise NotImplementedError
-
-
 def _tell(found: Audit, out: Path) -> None:
-    """The most suspicious labels and the bracket, in the terminal."""
+    """The most suspicious labels and the bracket."""
+    from noiseproof.cli._display import show_table
+    from noiseproof.formats import TextTable
+
+    table = found.table
+    rows = []
+    for row in found.order[:_LISTED].tolist():
+        cells = [table[name][row] for name in ("key", "given", "suggested")]
+        numbers = [f"{100 * table[name][row]:.0f}" for name in ("p_given", "p_suggested")]
+        rows.append((*map(str, cells), *numbers, f"{table['score'][row]:.3f}"))
+    head = ("sample", "given", "suggested", "given (%)", "suggested (%)", "score")
+    note = "The score orders labels: 1 is the most suspicious. It is no probability that a label is wrong."
+    show_table(TextTable(f"The most suspicious of {len(found):,} labels", head, tuple(rows), (note,)))
+    say(found.noise_rate.sentence())
+    say(f"audit: {out}", "Try next:", f"  noiseproof review {out}")

@@ -33,7 +33,7 @@ from noiseproof.data.sources import read_prepared
 from noiseproof.errors import DataError, DataWarning, RunError
 from noiseproof.files import file_sha256
 from noiseproof.fitted._evidence import texts_of, thumbnails_of, values_of
-from noiseproof.train import RECORD, read_record, read_samples
+from noiseproof.train import read_record, read_samples
 from noiseproof.untrusted import read_bytes
 
 if TYPE_CHECKING:
@@ -45,12 +45,12 @@ if TYPE_CHECKING:
     from noiseproof.auditing.views import Nearest
     from noiseproof.train import Record, SampleRecord
 
-SAMPLES, ARRAYS, RUNS = "samples.json", "samples.safetensors", "runs"
+SAMPLES, ARRAYS, RUNS, RECORD = "samples.json", "samples.safetensors", "runs", "record.json"
 
 _MOST_BYTES = 64 << 30
 
 _BY_HEART = 0.1
-"""A network that agrees with the labels that it learned from by so much more often than with others knows them by heart."""
+"""A network that agrees with labels that it learned from by so much more often than with others knows them by heart."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -231,7 +231,7 @@ class Left:
 
     @cached_property
     def features(self) -> NDArray[np.float32] | None:
-        """``(N, features)``: what samples are compared by: inputs, or of images what the last layer of a network gets."""
+        """``(N, features)``: inputs, or what the last layer of a network gets of images: to compare samples by."""
         inputs = self.dataset.train.inputs
         if not self.dataset.is_image and not isinstance(inputs, ImageFiles):
             return standardized(inputs, np.array(self.dataset.mean), np.array(self.dataset.std))
@@ -278,7 +278,8 @@ class Shown:
         if self.label_probabilities is not None:
             known = np.nan_to_num(self.label_probabilities[:, rows].T)
             curves = [[round(value, 3) for value in epochs] for epochs in known.tolist()]
-        found, more = self.samples(), {}
+        found = self.samples()
+        more: dict[str, Any] = {}
         if isinstance(found, Table):
             more = {"values": values_of(found, codes, self.num_classes, rows), "texts": texts_of(found, rows)}
         elif isinstance(found, Path) and self.keys is not None:

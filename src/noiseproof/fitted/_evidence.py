@@ -84,18 +84,18 @@ def thumbnails_of(images: Sequence[Path] | NDArray[np.uint8]) -> list[str | None
     Args:
         images: files, or bytes ``(n, height, width[, channels])``.
     """
+    return [_thumbnail(image) for image in images]
+
+
+def _thumbnail(image: Path | NDArray[np.uint8]) -> str | None:
     from PIL import Image  # an extra, which only images need
 
-    found: list[str | None] = []
-    for image in images:
-        try:
-            buffer = io.BytesIO()
-            _small(image).save(buffer, "JPEG", quality=_QUALITY)
-        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-            found.append(None)
-        else:
-            found.append(f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}")
-    return found
+    buffer = io.BytesIO()
+    try:
+        _small(image).save(buffer, "JPEG", quality=_QUALITY)
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
+        return None
+    return f"data:image/jpeg;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
 def _small(image: Path | NDArray[np.uint8]) -> Any:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import nn
 
+    from noiseproof.auditing import Audit
     from noiseproof.fitted._summary import CandidateSummary
     from noiseproof.formats import TextTable
 
@@ -94,6 +95,21 @@ class Model:
             DataError: there are no labels, or some of classes that the model does not know.
         """
         return score_file(self.predictor, path, label, self.summary["metric"])
+
+    def audit(self, *, score: str = "log-margin", adjust: bool = False) -> Audit:
+        """Say which of the labels that the model was fitted on are suspicious.
+
+        Args:
+            score: see :func:`noiseproof.audit`.
+            adjust: likewise.
+
+        Raises:
+            RunError: the model was saved without what this needs.
+            SpecError: a score that there is not.
+        """
+        from noiseproof.fitted._audit import audit_model  # which brings what predictions do without
+
+        return audit_model(self.folder, self.data, score=score, adjust=adjust)
 
     def report(self, folder: str | Path, *, notes: Sequence[str] = ()) -> list[str]:
         """Write a page that tells what was found, what raced and what came out.

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from noiseproof.auditing.rates import NoiseBracket
 from noiseproof.formats import TextTable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from noiseproof.fitted._summary import BracketSummary, Summary
+    from noiseproof.fitted._summary import Summary
 
 _POOR = 0.5
 """A class of which less than this share of the mean is found is named."""
 
-_WIDE = 0.1
-"""A noise bracket wider than this says more about the model than about the labels."""
+_NOISY = 0.1
+"""From such a share of wrong labels on, checking some helps."""
 
 _FEW = 100
 """Samples of a class."""
@@ -73,25 +74,11 @@ def summary_sentences(summary: Summary) -> list[str]:
     return [
         f"{choice}. {made}, trained on all data{beside}",
         *_about_unreadable(summary),
-        noise_sentence(summary["bracket"]),
+        NoiseBracket(**summary["bracket"]).sentence(),
         _about_accuracy(summary),
         *_about_chance(summary),
         *_about_classes(summary),
     ]
-
-
-def noise_sentence(bracket: BracketSummary) -> str:
-    """The range of wrong labels that predictions speak for."""
-    low, high = 100 * bracket["low"], 100 * bracket["high"]
-    same = f"{low:.0f}" == f"{high:.0f}"
-    span = f"Around {low:.0f} %" if same else f"Between {low:.0f} and {high:.0f} %"
-    text = (
-        f"{span} of the labels may be wrong. This is no estimate: it comes from how "
-        "well the networks predict labels, and hard samples look like wrong labels"
-    )
-    if bracket["high"] - bracket["low"] > _WIDE:
-        text += "; how wide the range is says that the networks are the limit here"
-    return text
 
 
 def clean_range(summary: Summary) -> tuple[float, float]:
@@ -160,7 +147,7 @@ def advice(summary: Summary) -> list[str]:
     recall = {name: value for name, value in held_out["recall"].items() if value is not None}
     if small:
         told.append(f"More samples of {', '.join(small)}: fewer than {_FEW} are hard to learn from")
-    if bracket["high"] > _WIDE and recall:
+    if bracket["high"] > _NOISY and recall:
         # Of few classes, naming most would say nothing.
         worst = sorted(recall, key=lambda name: recall[name])[: max(1, min(3, len(recall) // 3))]
         told.append(f"Check labels of {', '.join(worst)} first: there labels and predictions differ most")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,14 +15,15 @@ from noiseproof.data import TABLES, missing, read_label_list, read_table, row_ha
 from noiseproof.embeddings import embed
 from noiseproof.errors import DataError, RunError, suggest
 from noiseproof.files import file_sha256
-from noiseproof.fitted import SUMMARY, Shown, audit_model, audit_run
+from noiseproof.fitted import SUMMARY
+from noiseproof.fitted._audit import RECORD, Shown, audit_model, audit_run
 from noiseproof.fitting._given import look
 from noiseproof.models import find_device
-from noiseproof.train import RECORD
 from noiseproof.untrusted import read_npy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from noiseproof.classes import Labels
     from noiseproof.data import Table
