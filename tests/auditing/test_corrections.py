@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
+import unicodedata
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,8 +80,7 @@ def test_texts_come_back_as_they_are_shown(tmp_path_factory: pytest.TempPathFact
         correction(key=printable(key) or "x", given=shown(one) + "1", decided=shown(other) + "2")
         for key, one, other in texts
     ]
-    path = write(tmp_path_factory.mktemp("texts") / "c.csv", *ones)
-    import unicodedata
+    path = write(tmp_path_factory.getbasetemp() / "c.csv", *ones)
 
     composed = [
         replace(one, given=unicodedata.normalize("NFC", one.given), decided=unicodedata.normalize("NFC", one.decided))
