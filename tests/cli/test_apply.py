@@ -459,3 +459,14 @@ def test_columns_of_what_has_none_are_refused(tmp_path: Path) -> None:
     made = plain_corrections(tmp_path / "c.csv", [["1", "b", "a", "relabel"]])
     with pytest.raises(DataError, match="--label 'x'.*has no columns"):
         apply(made, tmp_path / "t.json", tmp_path / "o.json", label="x")
+
+
+def test_fit_takes_corrections_of_several_people(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = tmp_path / "t.csv"
+    data.write_text(TABLE, encoding="utf-8")
+    found = look(data, label="kind")
+    ann = write_corrections(tmp_path / "ann.csv", found, {0: "b", 1: "b"})
+    ben = write_corrections(tmp_path / "ben.csv", found, {2: None})
+    command = ["fit", data, "--label", "kind", "--corrections", ann, "--corrections", ben, "--dry-run"]
+    assert cli.main([*map(str, command)]) == 0
+    assert "3 corrections applied, 0 there already, 0 refused" in capsys.readouterr().out
