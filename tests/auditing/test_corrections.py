@@ -253,6 +253,29 @@ def test_labels_and_keys_must_be_as_many() -> None:
         Corrections.of([correction()]).match(["a", "b"], None, GIVEN)
 
 
+def test_rows_that_are_dropped_by_their_numbers_are_those_that_were_audited() -> None:
+    labels, hashes = ["cat", "cat", "dog", "fox"], np.zeros((4, 16), np.uint8)
+    hashes[2, 7], hashes[3, 7] = 1, 2  # the first two are equal
+    later = NOON + dt.timedelta(days=1)
+
+    def round_of(labels: list[str], row: int, decided: str | None, time: dt.datetime = NOON) -> Correction:
+        action = "drop" if decided is None else "relabel"
+        checksum, row_hash = labels_checksum(range(4), labels), hashes[row, :8].tobytes().hex()
+        return correction(
+            decided=decided, action=action, key=str(row), row_hash=row_hash, given=labels[row], time=time,
+            labels_sha256=checksum,
+        )  # fmt: skip
+
+    first = [round_of(labels, 0, None), round_of(labels, 2, "fox")]
+    between = ["cat", "cat", "fox", "fox"]
+    second = [round_of(between, 1, "owl", later), round_of(between, 3, None, later)]
+    for now in (labels, between, ["cat", "owl", "fox", "fox"]):  # whatever fit has made of them
+        assert "refused" not in statuses([*first, *second], range(4), hashes, now)
+    assert statuses(first, range(3), hashes[1:], ["cat", "fox", "fox"]) == ["refused", "refused"]
+    assert statuses(first, range(4), hashes, ["cat", "owl", "dog", "fox"]) == ["refused", "applied"]
+    assert statuses(first, [str(row) for row in range(4)], hashes, ["cat", "owl", "dog", "fox"]) == ["applied"] * 2
+
+
 ACTIONS = st.sampled_from(["relabel", "keep", "drop", "unsure"])
 
 

@@ -223,8 +223,7 @@ class Rows:
         corrections: Sequence[Correction],
     ) -> None:
         self._keys, self._hashes, self._labels, self._names = keys, hashes, labels, names
-        # Whoever leaves out rows gives other rows their numbers.
-        self._may_shift = any(one.action == "drop" for one in corrections)
+        self._corrections = corrections
         wanted = {one.key for one in corrections}
         self._exact = _places(keys, wanted, lambda text: text)
         others = {class_key(key) for key in wanted - self._exact.keys()}
@@ -254,17 +253,44 @@ class Rows:
             return Outcome(one, "refused", None, f"{len(candidates):,} rows have this key: expected one")
         return alike[0]
 
-    def doubt(self, one: Correction, row: int) -> str:
-        """Why a row may not be the one of a correction although both agree; empty if it is."""
-        if not self._may_shift or not isinstance(self._keys[row], int) or one.labels_sha256 == self._checksum:
-            return ""
-        if one.action != "drop" and one.row_hash and not self._has_twin[row]:
-            return ""
-        return "this or another row of its kind may have been dropped already, which the number of a row does not tell"
+    def doubts(self, by_row: dict[int, list[Correction]]) -> dict[int, str]:
+        """Rows that may not be those of their corrections although both agree, and why.
 
-    @cached_property
-    def _checksum(self) -> str:
-        return labels_checksum(self._keys, (self._labels.texts[place] for place in self._labels.index))
+        Whoever leaves out rows gives other rows their numbers, and an equal row can come to stand in the place of one.
+        Only where the list of labels is as long as the one that was audited, nothing was left out.
+        """
+        if not any(one.action == "drop" for one in self._corrections):
+            return {}
+        unsafe = {
+            row: {one.labels_sha256 for one in ones if one.action == "drop" or not one.row_hash or self._has_twin[row]}
+            for row, ones in by_row.items()
+            if isinstance(self._keys[row], int)
+        }
+        known = self._audited(by_row) if any(unsafe.values()) else set()
+        why = "this or another row of its kind may have been dropped already, which the number of a row does not tell"
+        return {row: why for row, lists in unsafe.items() if not lists <= known}
+
+    def _audited(self, by_row: dict[int, list[Correction]]) -> set[str]:
+        """Checksums of lists of labels that were audited and that these rows had, before some corrections."""
+        rounds: dict[str, dict[int, list[Correction]]] = {}
+        for row, ones in by_row.items():
+            for one in ones:
+                rounds.setdefault(one.labels_sha256, {}).setdefault(row, []).append(one)
+        begun = {name: min(_when(one) for ones in found.values() for one in ones) for name, found in rounds.items()}
+        order = sorted(rounds, key=lambda name: (begun[name], name))[:_ROUNDS]
+        labels = [self._labels.texts[place] for place in self._labels.index]
+        known = set()
+        for place, name in enumerate(order):
+            then = labels.copy()
+            for earlier in order[:place]:
+                for row, ones in rounds[earlier].items():
+                    then[row] = self._names.written(verdict_of(ones, self._names.canon).decided or ones[0].given)
+            for later in reversed(order[place:]):
+                for row, ones in rounds[later].items():
+                    then[row] = self._names.written(ones[0].given)
+            if labels_checksum(self._keys, then) == name:
+                known.add(name)
+        return known
 
     @cached_property
     def _has_twin(self) -> NDArray[np.bool_]:
@@ -302,6 +328,9 @@ def _places(keys: Sequence[Any], wanted: Collection[Any], form: Any) -> dict[Any
                 found.setdefault(text, []).append(row)
     return found
 
+
+_ROUNDS = 50
+"""So many lists of labels are looked for, in the order in which they were audited."""
 
 _MOVES = 10
 """So many files of one name and class are looked for."""
