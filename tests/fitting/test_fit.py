@@ -594,3 +594,17 @@ def test_a_begun_fit_whose_data_were_changed_begins_anew(folder: Path, tmp_path:
     (place / "fit.json").write_text(json.dumps({"id": "x"}))
     with pytest.raises(RunError, match=r"cannot read .*fit\.json.*Remove .* and fit again"):
         fit(*data(), budget=BUDGET, folder=place, jobs=1, device="cpu")
+
+
+def test_a_fit_with_corrections_is_another_one(tmp_path: Path) -> None:
+    inputs, labels = data()
+    names = np.array(["a", "b", "c"])[labels]
+    rows = [("0", names[0], "d", "relabel"), ("1", names[1], names[1], "keep"), ("2", names[2], "", "unsure")]
+    lines = ["key,given,decided,action", *map(",".join, rows)]
+    (tmp_path / "c.csv").write_text("\n".join(lines), encoding="utf-8")
+    options: dict[str, Any] = {"budget": BUDGET, "folder": tmp_path / "m.model", "jobs": 1, "device": "cpu"}
+    model = fit(inputs, names, corrections=tmp_path / "c.csv", **options)
+    assert model.classes.tolist() == ["a", "b", "c", "d"]
+    assert fit(inputs, names, corrections=[tmp_path / "c.csv"], **options).classes.tolist() == ["a", "b", "c", "d"]
+    with pytest.raises(RunError, match="other data"):
+        fit(inputs, names, **options)

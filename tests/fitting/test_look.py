@@ -8,16 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 import image_sets
-from noiseproof.data import in_memory
+from noiseproof.auditing._given import labels_checksum
+from noiseproof.data import in_memory, read_table, row_hashes
 from noiseproof.errors import DataError, LabelError, NoiseproofError
-from noiseproof.fitting import look
+from noiseproof.fitting import Given, look
 from noiseproof.fitting._given import _together, certain_errors
+from noiseproof.formats import csv_text
 
 X = np.random.default_rng(0).normal(size=(60, 3))
 Y = np.array(["a", "b", "c"])[np.arange(60) % 3]
@@ -229,3 +232,100 @@ def test_features_are_learned_from_alike_however_they_are_given(tmp_path: Path) 
     tested = look(tmp_path / "tested.npz")
     assert tested.dataset.test is None
     assert "Left out: test (9 samples)" in "".join(tested.found)
+
+
+def corrections_of(path: Path, given: Given, rows: dict[int, tuple[str, str]]) -> Path:
+    """A file of corrections: by row, the action and the class."""
+    names = [given.dataset.class_names[label] for label in given.dataset.train.labels]
+    checksum = labels_checksum(given.keys, names)
+    lines = [["key", "row_hash", "given", "decided", "action", "labels_sha256"]]
+    for row, (action, decided) in rows.items():
+        hashed = given.hashes[row, :8].tobytes().hex()
+        lines.append([str(given.keys[row]), hashed, names[row], decided, action, checksum])
+    path.write_text(csv_text(lines), encoding="utf-8")
+    return path
+
+
+CORRECTED = {0: ("relabel", "b"), 1: ("keep", "b"), 2: ("drop", ""), 3: ("unsure", ""), 4: ("relabel", "d")}
+
+
+def images(tmp_path: Path) -> Path:
+    for number in range(24):
+        image_sets.write_image(tmp_path / f"photos/{'abc'[number % 3]}/{number}.png", number % 3, number)
+    return tmp_path / "photos"
+
+
+@pytest.mark.parametrize("kind", ["file", "frame", "array", "npz", "named npz", "npz of images", "images", "dataset"])
+def test_what_people_decided_is_trusted(kind: str, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    pixels = random.integers(0, 200, (60, 4, 4, 3), dtype=np.uint8)
+    path = tmp_path / "data.npz"
+    options: dict[str, Any] = {}
+    data: Any = X
+    if kind == "file":
+        data = write(tmp_path / "t.csv", rows(lambda i: "abc"[i % 3]))
+        options = {"label": "kind", "groups": "person"}
+    elif kind == "frame":
+        data, options = pd.DataFrame(X, columns=["x", "y", "z"]).assign(label=Y), {"label": "label"}
+    elif kind == "images":
+        data, options = images(tmp_path), {"features": False}
+    elif kind == "dataset":
+        data = in_memory((X * 9).round(), Y)
+    elif kind == "array":
+        options = {"y": Y, "trusted": np.arange(60) == 9}
+    else:
+        more = {"feature_names": np.array(["x", "y", "z"])} if kind == "named npz" else {}
+        np.savez(path, labels=Y, **({"images": pixels} if kind == "npz of images" else {"features": X}), **more)
+        data = path
+    before = look(data, **options)
+    given = [before.dataset.class_names[label] for label in before.dataset.train.labels]
+    wanted = {row: (action, given[row] if action == "keep" else name) for row, (action, name) in CORRECTED.items()}
+    if given[0] == "b":
+        wanted[0] = ("relabel", "a")
+    after = look(data, **options, corrections=[corrections_of(tmp_path / "c.csv", before, wanted)])
+    new = [after.dataset.class_names[label] for label in after.dataset.train.labels]
+    expected = list(given)
+    expected[0], expected[4] = wanted[0][1], "d"
+    assert new == expected
+    assert after.dataset.class_names == ("a", "b", "c", "d")
+    trusted, weight = after.dataset.trusted, after.dataset.sample_weight
+    assert trusted is not None
+    assert weight is not None
+    assert np.flatnonzero(trusted).tolist() == [0, 1, 4] + ([9] if kind == "array" else [])
+    assert np.flatnonzero(weight == 0).tolist() == [2]
+    assert after.dataset.fingerprint != before.dataset.fingerprint
+    assert (after.hashes == before.hashes).all()
+    told = "5 corrections applied, 0 there already, 0 refused, 0 in conflict; labels: 2 changed, 1 confirmed, 1 dropped"
+    assert f"{told}, 1 unsure" in after.found
+
+
+def test_corrections_that_do_not_fit_are_said(tmp_path: Path) -> None:
+    before = look(X, Y)
+    made = corrections_of(tmp_path / "c.csv", before, CORRECTED)
+    changed = X.copy()
+    changed[0] += 1
+    after = look(changed, Y, corrections=made)
+    assert any("0: the row was changed" in text for text in after.found)
+    assert after.dataset.class_names == ("a", "b", "c", "d")
+    kept = look(X, Y, corrections=corrections_of(tmp_path / "d.csv", before, {3: ("unsure", "")}))
+    assert kept.dataset.fingerprint == before.dataset.fingerprint
+    with pytest.raises(DataError, match="has no key"):
+        look(X, Y, corrections=write(tmp_path / "t.csv", rows()))
+
+
+def test_a_class_can_vanish(tmp_path: Path) -> None:
+    labels = ["a", "b"] * 29 + ["c", "c"]
+    before = look(X, labels)
+    made = corrections_of(tmp_path / "c.csv", before, {58: ("relabel", "a"), 59: ("relabel", "b")})
+    assert look(X, labels, corrections=made).dataset.class_names == ("a", "b")
+
+
+def test_a_row_is_known_whatever_is_asked_of_its_columns(tmp_path: Path) -> None:
+    path = write(tmp_path / "t.csv", rows(lambda i: "abc"[i % 3]))
+    plain = look(path, label="kind").hashes
+    asked = look(path, label="kind", groups="person", trusted="sure", sample_weight="weight", keys="name").hashes
+    frame = pd.read_csv(path)
+    assert (plain == asked).all()
+    assert (plain == look(frame, label="kind", keys="person").hashes).all()
+    assert (plain == row_hashes(read_table(path).without(["kind"]))).all()
+    assert (plain == look(frame.drop(columns="kind"), frame["kind"]).hashes).all()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-import json
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.auditing._given import labels_alone, read_opinions
+from noiseproof.auditing._given import labels_alone, labels_checksum, read_opinions
 from noiseproof.auditing.rates import JointCounts, transition_matrix
 from noiseproof.auditing.scores import SCORES, adjusted
 from noiseproof.auditing.views import Dynamics, nearest, ridge_view, standardized_features
@@ -29,9 +27,6 @@ if TYPE_CHECKING:
     from noiseproof.auditing.rates import NoiseBracket
 
 DEFAULT = "log-margin"
-
-_LISTED = 1 << 12
-"""Labels of the list that are put into the checksum together."""
 
 _BLOCK_VALUES = 1 << 18
 """Probabilities that are looked at together: what is made of them stays in the caches."""
@@ -130,11 +125,7 @@ class Audit:
     @cached_property
     def labels_sha256(self) -> str:
         """The checksum of the label list: of all keys and given labels, in their order."""
-        digest = hashlib.sha256()
-        listed = zip(self.table["key"].tolist(), self.table["given"].tolist(), strict=True)
-        for start in iter(lambda: list(itertools.islice(listed, _LISTED)), []):
-            digest.update(json.dumps([[str(key), str(label)] for key, label in start]).encode())
-        return digest.hexdigest()
+        return labels_checksum(self.table["key"].tolist(), self.table["given"].tolist())
 
 
 def audit(

@@ -5,20 +5,22 @@ from __future__ import annotations
 import datetime as dt
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from noiseproof.auditing._correction import HASH, loose_key
-from noiseproof.auditing._given import plain
+from noiseproof.auditing._given import labels_checksum, plain
 from noiseproof.classes import class_key, read_labels
 from noiseproof.errors import shorten
 from noiseproof.formats import printable
 from noiseproof.untrusted import is_number
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Sequence
     from fractions import Fraction
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from noiseproof.auditing._correction import Action, Correction
@@ -26,8 +28,8 @@ if TYPE_CHECKING:
 
 Status = Literal["applied", "already", "superseded", "refused", "conflict"]
 
-_DIGITS = 1e-5
-"""To so much of itself a spreadsheet keeps a number that it made of sixteen digits."""
+_DIGITS = 5.01e-6
+"""Of a number that a spreadsheet made of sixteen digits it writes six: so far off may that be, relative to it."""
 
 
 @dataclass(frozen=True)
@@ -218,9 +220,10 @@ class Rows:
         hashes: NDArray[np.uint8] | None,
         labels: Labels,
         names: Names,
-        corrections: Iterable[Correction],
+        corrections: Sequence[Correction],
     ) -> None:
-        self._hashes, self._labels, self._names = hashes, labels, names
+        self._keys, self._hashes, self._labels, self._names = keys, hashes, labels, names
+        self._corrections = corrections
         wanted = {one.key for one in corrections}
         self._exact = _places(keys, wanted, lambda text: text)
         others = {class_key(key) for key in wanted - self._exact.keys()}
@@ -249,6 +252,53 @@ class Rows:
         if len(alike) != 1:
             return Outcome(one, "refused", None, f"{len(candidates):,} rows have this key: expected one")
         return alike[0]
+
+    def doubts(self, by_row: dict[int, list[Correction]]) -> dict[int, str]:
+        """Rows that may not be those of their corrections although both agree, and why.
+
+        Whoever leaves out rows gives other rows their numbers, and an equal row can come to stand in the place of one.
+        Only where the list of labels is as long as the one that was audited, nothing was left out.
+        """
+        if not any(one.action == "drop" for one in self._corrections):
+            return {}
+        unsafe = {
+            row: {one.labels_sha256 for one in ones if one.action == "drop" or not one.row_hash or self._has_twin[row]}
+            for row, ones in by_row.items()
+            if isinstance(self._keys[row], int)
+        }
+        known = self._audited(by_row) if any(unsafe.values()) else set()
+        why = "this or another row of its kind may have been dropped already, which the number of a row does not tell"
+        return {row: why for row, lists in unsafe.items() if not lists <= known}
+
+    def _audited(self, by_row: dict[int, list[Correction]]) -> set[str]:
+        """Checksums of lists of labels that were audited and that these rows had, before some corrections."""
+        rounds: dict[str, dict[int, list[Correction]]] = {}
+        for row, ones in by_row.items():
+            for one in ones:
+                rounds.setdefault(one.labels_sha256, {}).setdefault(row, []).append(one)
+        begun = {name: min(_when(one) for ones in found.values() for one in ones) for name, found in rounds.items()}
+        order = sorted(rounds, key=lambda name: (begun[name], name))[:_ROUNDS]
+        labels = [self._labels.texts[place] for place in self._labels.index]
+        known = set()
+        for place, name in enumerate(order):
+            then = labels.copy()
+            for earlier in order[:place]:
+                for row, ones in rounds[earlier].items():
+                    then[row] = self._names.written(verdict_of(ones, self._names.canon).decided or ones[0].given)
+            for later in reversed(order[place:]):
+                for row, ones in rounds[later].items():
+                    then[row] = self._names.written(ones[0].given)
+            if labels_checksum(self._keys, then) == name:
+                known.add(name)
+        return known
+
+    @cached_property
+    def _has_twin(self) -> NDArray[np.bool_]:
+        """``(N,)``: whether another row is equal, so that only its number tells it apart."""
+        if self._hashes is None:
+            return np.ones(len(self._keys), np.bool_)
+        _, index, counts = np.unique(self._hashes, axis=0, return_inverse=True, return_counts=True)
+        return counts[index.reshape(-1)] > 1
 
     def _without_key(self, one: Correction) -> int | Outcome:
         for name in self._moved.get(one.key, ()):
@@ -279,6 +329,9 @@ def _places(keys: Sequence[Any], wanted: Collection[Any], form: Any) -> dict[Any
     return found
 
 
+_ROUNDS = 50
+"""So many lists of labels are looked for, in the order in which they were audited."""
+
 _MOVES = 10
 """So many files of one name and class are looked for."""
 
@@ -300,7 +353,7 @@ def moved_key(key: str, folder: str, number: int = 1) -> str:
 
 
 def decide(
-    row: int, ones: Sequence[Correction], names: Names, label: int
+    row: int, ones: Sequence[Correction], names: Names, label: int, doubt: str
 ) -> tuple[dict[Correction, Outcome], Decision | None]:
     """What holds for a row, and what becomes of its corrections."""
     verdict = verdict_of(ones, names.canon)
@@ -309,7 +362,7 @@ def decide(
         return told | {one: Outcome(one, "conflict", row, verdict.disagree) for one in verdict.ruling}, None
     decided = verdict.decided
     known = {names.canon(one.given) for one in ones} | ({names.canon(decided)} if decided is not None else set())
-    reason = "" if decided is None else names.refusal(decided)
+    reason = doubt or ("" if decided is None else names.refusal(decided))
     if label not in known:
         reason = f"the label is {printable(names.texts[label])[:60]}"
     if reason:

@@ -12,17 +12,17 @@ import numpy as np
 
 from noiseproof.auditing._audit import Audit, named
 from noiseproof.auditing.checks import draw_checks
+from noiseproof.auditing.exports import audit_csv
 from noiseproof.auditing.page import Checked, render_page
 from noiseproof.auditing.rates import NoiseBracket
 from noiseproof.container import ContainerError, read_document, write_document
 from noiseproof.errors import DataError, RunError
 from noiseproof.extras import need
 from noiseproof.files import file_sha256, make_folder, write_atomically
-from noiseproof.formats import csv_text
 from noiseproof.untrusted import read_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
@@ -89,7 +89,7 @@ def write_audit(
         "arrays_sha256": hashlib.sha256(content).hexdigest(),
     }
     write_atomically(folder / ARRAYS, content)
-    write_atomically(folder / TABLE, csv_text(_rows(audit)).encode("utf-8", "surrogateescape"))
+    write_atomically(folder / TABLE, audit_csv(audit).encode("utf-8", "surrogateescape"))
     write_atomically(folder / PAGE, _page(audit, folder, title, corrections))
     write_atomically(folder / DESCRIPTION, write_document("audit", described, line_per_key=True).encode())
 
@@ -276,12 +276,3 @@ def _values(listed: list[Any]) -> NDArray[Any]:
     found = np.empty(len(listed), object)
     found[:] = listed
     return found
-
-
-def _rows(audit: Audit) -> Iterator[list[Any]]:
-    yield list(audit.table)
-    columns = [
-        [float(f"{value:.6g}") for value in column.tolist()] if column.dtype.kind == "f" else column.tolist()
-        for column in audit.table.values()
-    ]
-    yield from map(list, zip(*columns, strict=True))

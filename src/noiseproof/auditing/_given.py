@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import itertools
+import json
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,12 +16,15 @@ from noiseproof.classes import Classes, read_labels
 from noiseproof.errors import LabelError, shorten
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
 
 PREFIX = "p:"
 """Before the name of a class in the columns that ``noiseproof predict`` writes."""
+
+_LISTED = 1 << 12
+"""Labels of a list that are put into its checksum together."""
 
 _CLOSE = 1e-4
 """Sums that are so near to 1 are left as they are."""
@@ -198,6 +204,15 @@ def plain(labels: Any) -> Any:
     if hasattr(labels, "detach"):
         return labels.detach().cpu().numpy()
     return labels.to_numpy() if hasattr(labels, "to_numpy") else labels
+
+
+def labels_checksum(keys: Iterable[Any], labels: Iterable[Any]) -> str:
+    """The SHA-256 of a list of labels: of what samples are called and their labels, in their order."""
+    digest = hashlib.sha256()
+    listed = zip(keys, labels, strict=True)
+    for start in iter(lambda: list(itertools.islice(listed, _LISTED)), []):
+        digest.update(json.dumps([[str(key), str(label)] for key, label in start]).encode())
+    return digest.hexdigest()
 
 
 def class_values(names: Sequence[str]) -> NDArray[Any]:

@@ -124,9 +124,9 @@ class Corrections:
                 outcomes[one] = row
             else:
                 by_row[row].append(one)
-        decisions = []
+        decisions, doubts = [], found.doubts(by_row)
         for row, ones in sorted(by_row.items()):
-            told, decision = decide(row, ones, names, int(labels.index[row]))
+            told, decision = decide(row, ones, names, int(labels.index[row]), doubts.get(row, ""))
             outcomes |= told
             decisions += [decision] if decision is not None else []
         return Matched(tuple(outcomes[one] for one in self.rows), tuple(decisions))

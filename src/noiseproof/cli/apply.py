@@ -14,8 +14,8 @@ examples:
   noiseproof apply corrections.csv visits.parquet --key visit --out visits-clean.parquet
 
 DATA is what was audited: a table (.csv, .tsv, .txt, .parquet), arrays (.npz), a list of labels (.csv, .txt, .json,
-.npy), or a folder of images with a folder for each class. It stays as it is. A correction applies where the key, the row
-and the given label are those that somebody saw; OUT.log.csv says what became of each.
+.npy), or a folder of images with a folder for each class. It stays as it is. A correction applies where the key, the
+row and the given label are those that somebody saw; OUT.log.csv says what became of each.
 """
 
 

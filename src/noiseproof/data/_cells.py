@@ -123,6 +123,8 @@ def _value(raw: str, mark: str | None) -> str:
 def _written(value: str, raw: str, mark: str | None, where: str) -> str:
     """Another value in the place of a cell, with its quotes and white space."""
     stripped = raw.strip()
+    before = raw[: len(raw) - len(raw.lstrip())]
+    after = raw[len(before) + len(stripped) :]
     if mark is None:
         if len(value.split()) != 1:
             raise DataError(
@@ -130,8 +132,8 @@ def _written(value: str, raw: str, mark: str | None, where: str) -> str:
             )
     elif stripped.startswith('"') or any(sign in value for sign in (mark, '"', "\r", "\n")):
         value = '"' + value.replace('"', '""') + '"'
-    before = raw[: len(raw) - len(raw.lstrip())]
-    return f"{before}{value}{raw[len(before) + len(stripped) :]}"
+        before = before if not before.strip(" ") else ""  # quotes are such at the beginning of a cell, or after spaces
+    return f"{before}{value}{after}"
 
 
 def _mark(text: str, path: Path) -> str | None:
