@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,18 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 import noiseproof
-from noiseproof.auditing import SCORES, _audit, audit, confident_joint, noise_bracket, transition_matrix
+from noiseproof.auditing import (
+    SCORES,
+    Correction,
+    Corrections,
+    _audit,
+    _folder,
+    audit,
+    confident_joint,
+    noise_bracket,
+    transition_matrix,
+)
+from noiseproof.auditing.checks import draw_checks
 from noiseproof.auditing.scores import adjusted, area_under_margin, bounded_doubt, wrong_share
 from noiseproof.errors import LabelError, SpecError
 
@@ -227,3 +239,37 @@ def test_scores_of_a_training() -> None:
     predictions = np.array([[0, 1, -1, 2], [1, 1, -1, -1]])
     assert wrong_share(predictions, np.array([0, 0, 0, 2])).tolist() == [0.5, 1.0, 0.5, 0.0]
     assert area_under_margin(np.array([0.0, np.nan, 1e9])) == pytest.approx([0.5, 0.5, 0.0])
+
+
+def decision(audit_: Any, row: int, **changes: Any) -> Correction:
+    values: dict[str, Any] = {"decided": audit_.table["suggested"][row], "action": "relabel"} | changes
+    return Correction(str(row), "", str(audit_.table["given"][row]), **values)
+
+
+def test_a_second_round_counts_what_was_drawn_in_the_order_of_the_draws() -> None:
+    labels, p = sample(400)
+    found = audit([f"c{label}" for label in labels], probabilities=p, classes=["c0", "c1", "c2", "c3"])
+    draws = draw_checks(found.table["score"])
+    strata = draws.num_strata
+
+    def drawn(place: int, **changes: Any) -> Correction:
+        queue = f"calibrate {draws.stratum[place] + 1} of {strata}"
+        return decision(found, draws.rows[place], queue=queue, draw_probability=draws.probability[place], **changes)
+
+    given = found.table["given"]
+    ones = [
+        drawn(0),
+        drawn(1, action="keep", decided=str(given[draws.rows[1]])),
+        decision(found, draws.rows[2]),  # of another queue, in its turn
+        drawn(3, action="unsure", decided=None),
+        decision(found, draws.rows[50]),  # of another queue, before its turn
+    ]
+    undrawn = int(np.setdiff1d(np.arange(400), draws.rows)[0])
+    checked = _folder._checked(found, draws, Corrections.of([*ones, decision(found, undrawn)]))
+    assert checked.rows.tolist() == sorted([*draws.rows[:4].tolist(), undrawn])
+    assert checked.counts.sum(0).tolist() == [4, 2, 1]
+    for place, counts in enumerate([(1, 1, 0), (1, 0, 0), (1, 1, 0), (1, 0, 1)]):
+        same = draws.stratum[:4] == draws.stratum[place]
+        assert same.sum() > 1 or checked.counts[draws.stratum[place]].tolist() == [*counts]
+    other = replace(drawn(0), draw_probability=0.5)  # of another audit
+    assert _folder._checked(found, draws, Corrections.of([other])).counts.sum() == 0

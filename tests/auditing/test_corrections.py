@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from noiseproof.auditing import Correction, Corrections, read_corrections
 from noiseproof.auditing._given import labels_checksum
-from noiseproof.auditing.corrections import COLUMNS, CheckedStratum, Checks, moved_key
+from noiseproof.auditing.corrections import COLUMNS, moved_key
 from noiseproof.errors import DataError, LabelError
 from noiseproof.formats import csv_text, printable
 from texts import TEXTS
@@ -67,7 +67,7 @@ def test_a_file_says_what_was_written(tmp_path: Path) -> None:
     (tmp_path / "c.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
     assert read_corrections(tmp_path / "c.jsonl") == read
     assert read_corrections([tmp_path / "c.jsonl", str(tmp_path / "c.csv")]) == read
-    assert draw.stratum == (3, 10, 12)
+    assert draw.stratum == (3, 10)
     assert ones[0].stratum is None
 
 
@@ -100,7 +100,7 @@ def test_what_spreadsheets_do_is_understood(tmp_path: Path) -> None:
     one, other = sorted(read_corrections(tmp_path / "c.csv").rows, key=lambda row: row.key, reverse=True)
     assert (one.key, one.given, one.decided, one.action) == ("3.0", "cat", "dog", "relabel")
     assert one.time == NOON
-    assert one.stratum == (3, 10, 12)
+    assert one.stratum == (3, 10)
     assert (other.key, other.given, other.decided) == ("-a", "=y", "=x")
     hashes = HASHES.copy()
     hashes[3, :8] = np.frombuffer(bytes.fromhex("1234567890123456"), np.uint8)
@@ -336,34 +336,3 @@ def test_the_order_of_corrections_does_not_matter(
     assert one == other
     keys = range(len(labels))
     assert one.match(keys, None, labels) == other.match(keys, None, labels)
-    assert sum(len(found.checked) for found in one.checks()) == 0
-
-
-def drawn(row: int, action: str, stratum: int = 1, size: int = 20, **changes: Any) -> Correction:
-    queue, probability = f"calibrate {stratum} of 4", 1 / (4 * size)
-    decided = {"relabel": "w", "keep": GIVEN[row]}.get(action)
-    return correction(row, decided, action, queue=queue, draw_probability=probability, **changes)
-
-
-def test_draws_are_counted_by_stratum() -> None:
-    ones = [
-        drawn(0, "keep"),
-        drawn(1, "relabel"),
-        drawn(2, "unsure"),
-        drawn(3, "drop", 3, 25),
-        drawn(0, "keep", 2, labels_sha256="other"),
-        drawn(1, "relabel", reviewer="ben"),  # who agrees
-        correction(1, "cat"),
-    ]
-    labels = "f" * 64
-    assert Corrections.of(ones[:4]).checks() == (
-        Checks(labels, 4, (CheckedStratum(1, 20, 1, 1, 1), CheckedStratum(3, 25, 0, 1, 0))),
-    )
-    assert [found.labels_sha256 for found in Corrections.of(ones[:5]).checks()] == [labels, "other"]
-    assert Corrections.of(ones[:4] + ones[5:6]).checks() == Corrections.of(ones[:4]).checks()
-    disagree = drawn(0, "relabel", reviewer="ben")
-    assert Corrections.of([*ones[:4], disagree]).checks()[0].checked[0] == CheckedStratum(1, 20, 0, 1, 2)
-    later = correction(0, "dog", time=NOON + dt.timedelta(1))  # in another queue
-    assert Corrections.of([*ones[:4], later]).checks()[0].checked[0] == CheckedStratum(1, 20, 0, 2, 1)
-    with pytest.raises(DataError, match="has 20 samples and 30"):
-        Corrections.of([drawn(0, "keep"), drawn(1, "keep", size=30)]).checks()

@@ -68,13 +68,10 @@ class Correction:
     noiseproof: str = ""
 
     @property
-    def stratum(self) -> tuple[int, int, int] | None:
-        """The number of the stratum that it was drawn from, how many there are, and how many samples it has."""
+    def stratum(self) -> tuple[int, int] | None:
+        """The number of the stratum that it was drawn from, from 1, and how many there are."""
         match = _DRAW.fullmatch(self.queue)
-        if match is None or self.draw_probability is None:
-            return None
-        strata = int(match[2])
-        return int(match[1]), strata, max(1, round(1 / (strata * self.draw_probability)))
+        return None if match is None or self.draw_probability is None else (int(match[1]), int(match[2]))
 
 
 def loose_key(text: str) -> str | int | Fraction:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from noiseproof.auditing.checks import Draws
-    from noiseproof.auditing.corrections import Corrections
+    from noiseproof.auditing.corrections import Correction, Corrections
 
 DESCRIPTION, ARRAYS, TABLE, PAGE = "audit.json", "audit.safetensors", "table.csv", "index.html"
 
@@ -150,6 +151,13 @@ def _disagreeing(twins: NDArray[np.int64], given: NDArray[np.int32]) -> NDArray[
     return found
 
 
+def _is_draw(correction: Correction, draws: Draws, place: int) -> bool:
+    """Whether a correction is of this draw, and not of one of another audit."""
+    if correction.draw_probability is None or correction.stratum != (draws.stratum[place] + 1, draws.num_strata):
+        return False
+    return math.isclose(correction.draw_probability, draws.probability[place], rel_tol=1e-4)
+
+
 def _checked(audit: Audit, draws: Draws, corrections: Corrections) -> Checked:
     """What was decided before, and what that says of the draws.
 
@@ -158,13 +166,13 @@ def _checked(audit: Audit, draws: Draws, corrections: Corrections) -> Checked:
     """
     matched = corrections.match(audit.table["key"].tolist(), audit.hashes, audit.table["given"])
     decisions = {decision.row: decision for decision in matched.decisions}
-    strata = len(draws.sizes)
-    is_drawn = {
-        outcome.row
+    strata, place_of = draws.num_strata, {row: place for place, row in enumerate(draws.rows.tolist())}
+    places = [
+        place
         for outcome in matched.outcomes
-        if outcome.row is not None and (place := outcome.correction.stratum) is not None and place[1] == strata
-    }
-    places = [place for place, row in enumerate(draws.rows.tolist()) if row in is_drawn]
+        for place in [place_of.get(outcome.row, -1)]
+        if place >= 0 and _is_draw(outcome.correction, draws, place)
+    ]
     reached = 1 + max(places, default=-1)
     counts = np.zeros((strata, 3), np.int64)
     for row, stratum in zip(draws.rows[:reached].tolist(), draws.stratum[:reached].tolist(), strict=True):

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.auditing._correction import COLUMNS, Correction, read_file
-from noiseproof.auditing._decisions import Decision, Matched, Names, Outcome, Rows, decide, moved_key, verdict_of
+from noiseproof.auditing._decisions import Decision, Matched, Names, Outcome, Rows, decide, moved_key
 from noiseproof.auditing._given import plain
-from noiseproof.classes import class_key, read_labels
+from noiseproof.classes import read_labels
 from noiseproof.errors import DataError, LabelError
 
 if TYPE_CHECKING:
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "COLUMNS",
-    "CheckedStratum",
-    "Checks",
     "Correction",
     "Corrections",
     "Decision",
@@ -36,40 +34,6 @@ __all__ = [
 _MOST = 1_000_000
 _WHOLE = re.compile(r"(?<=[0-9])\.0+$")
 """What a spreadsheet adds to a whole number."""
-
-
-@dataclass(frozen=True)
-class CheckedStratum:
-    """What the checks of one stratum found.
-
-    Attributes:
-        number: which one it is, from 1.
-        size: how many samples it has.
-        right: how many of those that were drawn and checked have a right label.
-        wrong: how many have a wrong one, or fit no class.
-        unsure: about how many nobody was sure, or people disagree.
-    """
-
-    number: int
-    size: int
-    right: int
-    wrong: int
-    unsure: int
-
-
-@dataclass(frozen=True)
-class Checks:
-    """The checks of samples that were drawn to estimate the share of wrong labels.
-
-    Attributes:
-        labels_sha256: of the list of labels that was audited.
-        strata: how many there are.
-        checked: those with checks, by number.
-    """
-
-    labels_sha256: str
-    strata: int
-    checked: tuple[CheckedStratum, ...]
 
 
 @dataclass(frozen=True)
@@ -130,37 +94,6 @@ class Corrections:
             outcomes |= told
             decisions += [decision] if decision is not None else []
         return Matched(tuple(outcomes[one] for one in self.rows), tuple(decisions))
-
-    def checks(self) -> tuple[Checks, ...]:
-        """What was found of the samples that were drawn to be checked, for each list of labels and number of strata.
-
-        A sample counts once, with what was decided last, in whatever queue.
-
-        Raises:
-            DataError: a stratum that has two sizes: draws of two audits.
-        """
-        samples: dict[tuple[str, str], list[Correction]] = defaultdict(list)
-        for one in self.rows:
-            samples[_WHOLE.sub("", one.key), one.row_hash].append(one)
-        sizes: dict[tuple[str, int, int], int] = {}
-        counts: dict[tuple[str, int, int], list[int]] = defaultdict(lambda: [0, 0, 0])
-        for ones in samples.values():
-            verdict = verdict_of(ones, class_key)
-            places = {(one.labels_sha256, *one.stratum): one.given for one in ones if one.stratum is not None}
-            for (labels, number, strata, size), given in places.items():
-                place = labels, strata, number
-                if sizes.setdefault(place, size) != size:
-                    raise DataError(
-                        f"stratum {number} of {strata} has {sizes[place]:,} samples and {size:,}: these are draws of "
-                        "two audits of the same labels; give the corrections of one"
-                    )
-                is_sure = verdict.disagree is None and verdict.action != "unsure"
-                is_right = verdict.decided is not None and class_key(verdict.decided) == class_key(given)
-                counts[place][2 if not is_sure else 0 if is_right else 1] += 1
-        designs: dict[tuple[str, int], list[CheckedStratum]] = defaultdict(list)
-        for (labels, strata, number), found in sorted(counts.items()):
-            designs[labels, strata].append(CheckedStratum(number, sizes[labels, strata, number], *found))
-        return tuple(Checks(labels, strata, tuple(found)) for (labels, strata), found in designs.items())
 
 
 def read_corrections(paths: str | Path | Sequence[str | Path]) -> Corrections:
