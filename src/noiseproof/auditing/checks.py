@@ -42,9 +42,9 @@ _HALVINGS = 40
 _ROUNDING = 1e-6
 """Samples: how far from a whole number one may be by errors of floating point."""
 
-ENOUGH_CHECKS, ENOUGH_WIDTH = 50, 0.03
+ENOUGH_CHECKS, ENOUGH_WIDTH = 100, 0.03
 
-ENOUGH = "You can stop when at least 50 labels are checked and the interval is at most 3 points wide to either side."
+ENOUGH = "You can stop when at least 100 labels are checked and the interval is at most 3 points to either side."
 """What :func:`is_enough` says, for people."""
 
 
@@ -126,9 +126,9 @@ class RateEstimate:
 def draw_checks(scores: Any, count: int = 200, *, seed: int = 1) -> Draws:
     """Draw samples whose labels somebody should check.
 
-    Samples are sorted by their scores and cut into three groups, such that doubtful scores make a group smaller. Draws go
-    round the groups, in random order each time, and are uniform within a group. So useless scores cost little, and good
-    ones tell where labels are surely right, surely wrong, or worth more checks.
+    Samples are sorted by their scores and cut into three groups, such that doubtful scores make a group smaller. Draws
+    go round the groups, in random order each time, and are uniform within a group. So useless scores cost little, and
+    good ones tell where labels are surely right, surely wrong, or worth more checks.
 
     Args:
         scores: ``(N,)``, how suspicious each label is: 0 (surely right) to 1 (surely wrong). They need not be
@@ -198,23 +198,24 @@ def go_round(
 def estimate_rate(strata: Iterable[Sequence[int]]) -> RateEstimate | None:
     r"""The share of wrong labels among all samples, from checks of some.
 
-    Strata with :math:`N_h` of the :math:`N` samples make up :math:`W_h = N_h / N`. Of :math:`n_h` that were checked in one,
-    the share :math:`p_h` was wrong, and :math:`\sum_h W_h p_h` is the estimate. The interval has the :math:`\theta` with
+    Strata with :math:`N_h` of the :math:`N` samples make up :math:`W_h = N_h / N`. Of :math:`n_h` that were checked in
+    one, the share :math:`p_h` was wrong, and :math:`\sum_h W_h p_h` is the estimate. The interval has the
+    :math:`\theta` with
 
     .. math:: \frac{9}{5} \sum_h m_h \left( p_h \left(\frac{p_h}{t_h}\right)^{2/3}
         + (1 - p_h) \left(\frac{1 - p_h}{1 - t_h}\right)^{2/3} - 1 \right) \le 1.96^2,
 
     where :math:`t_h` are the likeliest shares of those with :math:`\sum_h W_h t_h = \theta`. This is Cressie and Read's
     statistic, between Pearson's (whose interval, with one stratum, is Wilson's: too wide here when good scores leave
-    strata without wrong labels) and the likelihood ratio's (too narrow after few checks). :math:`m_h` is :math:`n_h (N_h
-    - 1) / (N_h - n_h)`, for samples are finitely many, times :math:`1 - (H - 1) / n`, for a share was fitted in each of
-    the :math:`H` strata where right and wrong labels were found.
+    strata without wrong labels) and the likelihood ratio's (too narrow after few checks). :math:`m_h` is :math:`n_h
+    (N_h - 1) / (N_h - n_h)`, for samples are finitely many, times :math:`1 - (H - 1) / n`, for a share was fitted in
+    each of the :math:`H` strata where right and wrong labels were found.
 
     Args:
         strata: one :class:`Stratum` or ``(size, checked, wrong, unsure)`` for each, in order of suspicion, as
-            :meth:`Draws.strata` counts them. Where one has fewer than 10 checks and is not checked whole, all are merged
-            in pairs, as long as their number is even. So neighbors in pairs must have been drawn from alike: those of
-            :func:`draw_checks` are, until its three groups are left.
+            :meth:`Draws.strata` counts them. Where one has fewer than 10 checks and is not checked whole, all are
+            merged in pairs, as long as their number is even. So neighbors in pairs must have been drawn from alike:
+            those of :func:`draw_checks` are, until its three groups are left.
 
     Returns:
         ``None`` while nothing is decided. Until every group has a check, its share counts as 0 for the lower end and
@@ -253,7 +254,8 @@ def merged(table: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def too_few(size: NDArray[np.int64], checked: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether any of the strata, the last axis, has too few checks to stand alone."""
-    return (checked < np.minimum(FEWEST, size)).any(-1)
+    few: NDArray[np.bool_] = np.asarray(checked < np.minimum(FEWEST, size)).any(-1)
+    return few
 
 
 def interval(
@@ -261,7 +263,7 @@ def interval(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Between what the share of wrong labels lies; see :func:`estimate_rate`.
 
-    Both ends are rounded outwards to whole numbers of samples: among few there may be one wrong label, but not half a one.
+    Both ends are rounded outwards to whole numbers of samples: among few there may be one wrong label, not half a one.
 
     Args:
         size: ``(…, strata)``, how many samples each has.
@@ -281,8 +283,8 @@ def interval(
 def _least(size: NDArray[np.int64], checked: NDArray[np.int64], hits: NDArray[np.int64]) -> NDArray[np.float64]:
     r"""The least share of hits that the test does not reject.
 
-    The likeliest shares under the constraint solve :math:`m_h (p_h - t_h) = \lambda W_h t_h (1 - t_h)`, with a multiplier
-    :math:`\lambda` that is the same in all strata. They fall, and the statistic grows, with :math:`\lambda`.
+    The likeliest shares under the constraint solve :math:`m_h (p_h - t_h) = \lambda W_h t_h (1 - t_h)`, with a
+    multiplier :math:`\lambda` that is the same in all strata. They fall, and the statistic grows, with it.
     """
     weight = size / size.sum(-1, keepdims=True)
     seen = np.maximum(checked, 1)
