@@ -176,9 +176,9 @@ def simulate(case: Case, *, stop: bool) -> dict[str, Any]:
 def table(cases: list[dict[str, Any]]) -> str:
     """Coverage in % and half-widths in points, in Markdown."""
     lines = [
-        "Coverage of the interval in %, and its mean half-width in points, after so many checks. *Stopped*: when\n"
-        "`is_enough` first says so, asked after every check, or else after 200; in brackets the mean number of checks.\n"
-        "Beside it the same after 200 checks drawn uniformly, or by active, prediction-powered inference.\n",
+        "Coverage of the interval in %, and its mean half-width in points, after so many checks. *Stopped*:\n"
+        "when `is_enough` first says so, asked after every check, or else after 200; in brackets the mean number of checks.\n"
+        "Beside it the same after 200 checks, drawn uniformly or by active, prediction-powered inference.\n",
         "| scores | wrong | samples | AP | 50 | 100 | 200 | stopped | uniform | prediction-powered |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]

@@ -19,13 +19,13 @@ GROUPS = 3
 """Parts of the samples, from little to much suspicion, that equally many checks are drawn from."""
 
 SPLIT = 8
-"""Strata of equal size that each group is cut into, after the draws as it were."""
+"""Strata of equal size that each group is cut into. Draws pay no regard to them; the estimate does, where it can."""
 
 FEWEST = 10
-"""Checks that every stratum has, or else its neighbor is merged into it."""
+"""Checks that every stratum has, or else strata are merged in pairs."""
 
 _UNIFORM = 0.85
-"""How much of what is shared out equally among the groups is a matter of size; doubtful scores are the rest."""
+"""How much the size of a group counts for its chance to be drawn from; how doubtful its scores are is the rest."""
 
 _Z = 1.959963984540054
 """The normal distribution's quantile for intervals of 95 %."""
@@ -254,8 +254,7 @@ def merged(table: NDArray[np.int64]) -> NDArray[np.int64]:
 
 def too_few(size: NDArray[np.int64], checked: NDArray[np.int64]) -> NDArray[np.bool_]:
     """Whether any of the strata, the last axis, has too few checks to stand alone."""
-    few: NDArray[np.bool_] = np.asarray(checked < np.minimum(FEWEST, size)).any(-1)
-    return few
+    return np.asarray((checked < np.minimum(FEWEST, size)).any(-1))
 
 
 def interval(
