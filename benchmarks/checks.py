@@ -4,8 +4,8 @@
 
 Draws are those of `noiseproof.auditing.checks`, from 50,000 (or 300) samples whose scores are good, weak, useless or
 sure of themselves where they are wrong. Each row is 3,000 simulations: 30 data sets, 100 times drawn from. Beside it
-stand the widths of drawing uniformly (Wilson's interval) and of active, prediction-powered inference (normal
-intervals). A table is written beside the JSON file.
+stand the figures of drawing uniformly (the same interval, with one stratum) and of active, prediction-powered inference
+(normal intervals). A table is written beside the JSON file.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ def stopped(sizes: NDArray[np.int64], counts: NDArray[np.int64]) -> tuple[NDArra
 
 
 def uniform(wrong: NDArray[np.bool_], count: int, times: int, random: np.random.Generator) -> tuple[Any, Any]:
-    """Wilson's intervals of so many draws without regard to scores."""
+    """Intervals of so many draws without regard to scores."""
     x = random.hypergeometric(wrong.sum(), (~wrong).sum(), count, times)
     return checks.interval(np.array([len(wrong)]), np.full((times, 1), count), x[:, None], count - x[:, None])
 
@@ -177,8 +177,8 @@ def table(cases: list[dict[str, Any]]) -> str:
     """Coverage in % and half-widths in points, in Markdown."""
     lines = [
         "Coverage of the interval in %, and its mean half-width in points, after so many checks. *Stopped*:\n"
-        "when `is_enough` first says so, asked after every check, or else after 200; in brackets the mean number of checks.\n"
-        "Beside it the same after 200 checks, drawn uniformly or by active, prediction-powered inference.\n",
+        "when `is_enough` first says so, asked after every check, or else after 200; in brackets the mean number\n"
+        "of checks. Beside it the same after 200 checks, drawn uniformly or by active, prediction-powered inference.\n",
         "| scores | wrong | samples | AP | 50 | 100 | 200 | stopped | uniform | prediction-powered |",
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
