@@ -19,23 +19,32 @@ GROUPS = 3
 """Parts of the samples, from little to much suspicion, that equally many checks are drawn from."""
 
 SPLIT = 8
-"""Strata of equal size that each group is cut into, after the draws as it were."""
+"""Strata of equal size that each group is cut into. Draws pay no regard to them; the estimate does, where it can."""
 
 FEWEST = 10
-"""Checks that every stratum has, or else its neighbor is merged into it."""
+"""Checks that every stratum has, or else strata are merged in pairs."""
 
 _UNIFORM = 0.85
-"""How much of what is shared out equally among the groups is a matter of size; doubtful scores are the rest."""
+"""How much the size of a group counts for its chance to be drawn from; how doubtful its scores are is the rest."""
 
 _Z = 1.959963984540054
 """The normal distribution's quantile for intervals of 95 %."""
 
+_POWER = 2 / 3
+"""Of the statistic; 1 would be Pearson's, 0 the likelihood ratio's."""
+
+_TINY = 1e-300
+"""Instead of a 0 to divide by."""
+
+_HALVINGS = 40
+"""Of an octave that a root lies in."""
+
 _ROUNDING = 1e-6
 """Samples: how far from a whole number one may be by errors of floating point."""
 
-ENOUGH_CHECKS, ENOUGH_WIDTH = 50, 0.03
+ENOUGH_CHECKS, ENOUGH_WIDTH = 100, 0.03
 
-ENOUGH = "You can stop when at least 50 labels are checked and the interval is at most 3 points wide to either side."
+ENOUGH = "You can stop when at least 100 labels are checked and the interval is at most 3 points to either side."
 """What :func:`is_enough` says, for people."""
 
 
@@ -117,9 +126,9 @@ class RateEstimate:
 def draw_checks(scores: Any, count: int = 200, *, seed: int = 1) -> Draws:
     """Draw samples whose labels somebody should check.
 
-    Samples are sorted by their scores and cut into three groups, such that doubtful scores make a group smaller. Draws go
-    round the groups, in random order each time, and are uniform within a group. So useless scores cost little, and good
-    ones tell where labels are surely right, surely wrong, or worth more checks.
+    Samples are sorted by their scores and cut into three groups, such that doubtful scores make a group smaller. Draws
+    go round the groups, in random order each time, and are uniform within a group. So useless scores cost little, and
+    good ones tell where labels are surely right, surely wrong, or worth more checks.
 
     Args:
         scores: ``(N,)``, how suspicious each label is: 0 (surely right) to 1 (surely wrong). They need not be
@@ -145,7 +154,7 @@ def draw_checks(scores: Any, count: int = 200, *, seed: int = 1) -> Draws:
     strata = [len(part) for size in groups for part in np.array_split(np.empty(size), SPLIT)]
     sizes = np.array(strata, np.int64)
     stratum_of = np.repeat(np.arange(len(sizes)), sizes)
-    places, chances = _go_round(groups, min(count, len(e)), seed)
+    places, chances = go_round(groups, min(count, len(e)), numpy_stream(seed, "checks"))
     return Draws(order[places], stratum_of[places], len(sizes), chances, sizes)
 
 
@@ -160,40 +169,53 @@ def _cut(ordered: NDArray[np.float64]) -> list[int]:
     return np.diff([0, *ends, len(ordered)]).tolist()
 
 
-def _go_round(groups: list[int], count: int, seed: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Places of draws among the samples in order, and their chances."""
-    random = numpy_stream(seed, "checks")
+def go_round(
+    groups: Sequence[int], count: int, random: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Draw from groups in turn.
+
+    Args:
+        groups: how many samples each has, one after another.
+        count: how many to draw, at most as many as there are.
+        random: generator.
+
+    Returns:
+        Positions of the draws, and the chance of each, when none was drawn yet.
+    """
     starts = np.cumsum([0, *groups])
-    left = [(start + random.permutation(size)).tolist() for start, size in zip(starts[:-1], groups, strict=True)]
+    orders = [start + random.permutation(size) for start, size in zip(starts[:-1], groups, strict=True)]
     shares = sum(size > 0 for size in groups)
-    places: list[int] = []
-    chances: list[float] = []
-    while len(places) < count:
-        for group in random.permutation(GROUPS):
-            if left[group]:
-                places.append(left[group].pop())
-                chances.append(1 / (shares * groups[group]))
-    return np.array(places[:count], np.int64), np.array(chances[:count])
+    turns: list[tuple[int, int]] = []
+    rounds = 0
+    while len(turns) < count:
+        turns += [(group, rounds) for group in random.permutation(len(groups)) if rounds < groups[group]]
+        rounds += 1
+    turns = turns[:count]
+    places = np.array([orders[group][turn] for group, turn in turns], np.int64)
+    return places, np.array([1 / (shares * groups[group]) for group, _ in turns])
 
 
 def estimate_rate(strata: Iterable[Sequence[int]]) -> RateEstimate | None:
     r"""The share of wrong labels among all samples, from checks of some.
 
-    Strata with :math:`N_h` samples, of which :math:`n_h` were drawn, make up :math:`W_h = N_h / N` of all. The interval
-    has the shares :math:`\theta` that a score test does not reject:
+    Strata with :math:`N_h` of the :math:`N` samples make up :math:`W_h = N_h / N`. Of :math:`n_h` that were checked in
+    one, the share :math:`p_h` was wrong, and :math:`\sum_h W_h p_h` is the estimate. The interval has the
+    :math:`\theta` with
 
-    .. math:: \frac{(\hat\theta - \theta)^2}{\sum_h W_h^2 t_h (1 - t_h) / m_h} \le 1.96^2,
-        \qquad \hat\theta = \sum_h W_h x_h / n_h,
+    .. math:: \frac{9}{5} \sum_h m_h \left( p_h \left(\frac{p_h}{t_h}\right)^{2/3}
+        + (1 - p_h) \left(\frac{1 - p_h}{1 - t_h}\right)^{2/3} - 1 \right) \le 1.96^2,
 
-    where :math:`t_h` are the likeliest shares within the strata of those with :math:`\sum_h W_h t_h = \theta`, and
-    :math:`m_h` is :math:`n_h`, corrected for the samples being finitely many and for one mean being fitted in each
-    stratum. With one large stratum this is Wilson's interval.
+    where :math:`t_h` are the likeliest shares of those with :math:`\sum_h W_h t_h = \theta`. This is Cressie and Read's
+    statistic, between Pearson's (whose interval, with one stratum, is Wilson's: too wide here when good scores leave
+    strata without wrong labels) and the likelihood ratio's (too narrow after few checks). :math:`m_h` is :math:`n_h
+    (N_h - 1) / (N_h - n_h)`, for samples are finitely many, times :math:`1 - (H - 1) / n`, for a share was fitted in
+    each of the :math:`H` strata where right and wrong labels were found.
 
     Args:
         strata: one :class:`Stratum` or ``(size, checked, wrong, unsure)`` for each, in order of suspicion, as
-            :meth:`Draws.strata` counts them. Where one has fewer than 10 checks and is not checked whole, all are merged
-            in pairs, as long as their number is even. So neighbors in pairs must have been drawn from alike: those of
-            :func:`draw_checks` are, until its three groups are left.
+            :meth:`Draws.strata` counts them. Where one has fewer than 10 checks and is not checked whole, all are
+            merged in pairs, as long as their number is even. So neighbors in pairs must have been drawn from alike:
+            those of :func:`draw_checks` are, until its three groups are left.
 
     Returns:
         ``None`` while nothing is decided. Until every group has a check, its share counts as 0 for the lower end and
@@ -201,6 +223,9 @@ def estimate_rate(strata: Iterable[Sequence[int]]) -> RateEstimate | None:
 
     Raises:
         LabelError: counts that cannot be.
+
+    Source:
+        Cressie, Read: Multinomial Goodness-of-Fit Tests. Journal of the Royal Statistical Society B 46, 1984.
     """
     known = [Stratum(*each) for each in strata]
     for place, each in enumerate(known):
@@ -222,9 +247,14 @@ def estimate_rate(strata: Iterable[Sequence[int]]) -> RateEstimate | None:
 
 def merged(table: NDArray[np.int64]) -> NDArray[np.int64]:
     """Strata, one in each row, merged in pairs until each has enough checks or their number is odd."""
-    while len(table) % 2 == 0 and (table[:, 1] < np.minimum(FEWEST, table[:, 0])).any():
+    while len(table) % 2 == 0 and too_few(table[:, 0], table[:, 1]):
         table = table[::2] + table[1::2]
     return table
+
+
+def too_few(size: NDArray[np.int64], checked: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether any of the strata, the last axis, has too few checks to stand alone."""
+    return np.asarray((checked < np.minimum(FEWEST, size)).any(-1))
 
 
 def interval(
@@ -232,10 +262,10 @@ def interval(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Between what the share of wrong labels lies; see :func:`estimate_rate`.
 
-    Both ends are rounded outwards to whole numbers of samples: among few there may be one wrong label, but not half a one.
+    Both ends are rounded outwards to whole numbers of samples: among few there may be one wrong label, not half a one.
 
     Args:
-        size: ``(strata,)``, how many samples each has.
+        size: ``(…, strata)``, how many samples each has.
         checked: ``(…, strata)``, how many of them were checked.
         wrong: ``(…, strata)``, how many of these are wrong for sure.
         right: ``(…, strata)``, how many are right for sure.
@@ -243,44 +273,51 @@ def interval(
     Returns:
         The lower and the upper ends, ``(…)`` each.
     """
-    total = size.sum()
+    total = size.sum(-1)
     least = np.floor(total * _least(size, checked, wrong) + _ROUNDING)
     other = np.floor(total * _least(size, checked, right) + _ROUNDING)
-    return least / total, 1 - other / total
+    return least / total, (total - other) / total
 
 
 def _least(size: NDArray[np.int64], checked: NDArray[np.int64], hits: NDArray[np.int64]) -> NDArray[np.float64]:
     r"""The least share of hits that the test does not reject.
 
-    The likeliest shares under the constraint solve :math:`m_h (p_h - t_h) = \lambda W_h t_h (1 - t_h)`, with a multiplier
-    :math:`\lambda` that is the same in all strata. Then the statistic is :math:`\lambda^2 \sum_h W_h^2 t_h (1 - t_h) /
-    m_h`, and grows with :math:`\lambda`.
+    The likeliest shares under the constraint solve :math:`m_h (p_h - t_h) = \lambda W_h t_h (1 - t_h)`, with a
+    multiplier :math:`\lambda` that is the same in all strata. They fall, and the statistic grows, with it.
     """
-    weight = size / size.sum()
+    weight = size / size.sum(-1, keepdims=True)
     seen = np.maximum(checked, 1)
-    share = hits / seen
-    free = (checked > 0) & (checked < size)  # in the others all are known, or nothing is
-    count = (checked * free).sum(-1, keepdims=True)
-    used = np.maximum(count - np.maximum(free.sum(-1, keepdims=True) - 1, 0), 1) / np.maximum(count, 1)
-    slope = weight * (size - checked) / (used * seen * np.maximum(size - 1, 1))  # W / m
+    hit = hits / seen
+    other = 1 - hit
+    free = checked < size  # all is known of the others
+    spread = (hits > 0) & (hits < checked) & free
+    fitted = np.maximum(spread.sum(-1, keepdims=True) - 1, 0) / np.maximum(checked.sum(-1, keepdims=True), 1)
+    sample = np.where(free, seen * (1 - fitted) * np.maximum(size - 1, 1) / np.where(free, size - checked, 1), 0)
+    slope = np.where(free, weight / np.where(free, sample, 1), 0)
 
-    def shares(multiplier: NDArray[np.float64]) -> NDArray[np.float64]:
+    def excess(multiplier: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How many times the likeliest shares are in what was found."""
         c = multiplier[..., None] * slope
-        return 2 * share / (1 + c + np.sqrt((1 + c) ** 2 - 4 * c * share))
+        found: NDArray[np.float64] = (1 + c + np.sqrt((1 - c) ** 2 + 4 * c * other)) / 2
+        return found
 
     def statistic(multiplier: NDArray[np.float64]) -> NDArray[np.float64]:
-        t = shares(multiplier)
-        return multiplier**2 * (weight * slope * t * (1 - t)).sum(-1)
+        times = excess(multiplier)
+        rest = other / np.maximum(1 - hit / times, _TINY)
+        terms = sample * (hit * times**_POWER + other * rest**_POWER - 1)
+        found: NDArray[np.float64] = 2 / (_POWER * (_POWER + 1)) * terms.sum(-1)
+        return found
 
-    open_ended = (slope * share > 0).any(-1)  # otherwise every multiplier gives the same shares
-    bottom, top = np.zeros(open_ended.shape), np.ones(open_ended.shape)
-    while (short := open_ended & (statistic(top) < _Z**2)).any():
-        top = np.where(short, 2 * top, top)
-    for _ in range(60):
+    bounded = (free & (hits > 0)).any(-1)  # in the others every multiplier gives the same shares
+    bottom, top = np.zeros(bounded.shape), np.ones(bounded.shape)
+    while (short := bounded & (statistic(top) < _Z**2)).any():
+        bottom, top = np.where(short, top, bottom), np.where(short, 2 * top, top)
+    for _ in range(_HALVINGS):
         middle = (bottom + top) / 2
         above = statistic(middle) > _Z**2
         bottom, top = np.where(above, bottom, middle), np.where(above, middle, top)
-    return (weight * shares(top)).sum(-1)
+    least: NDArray[np.float64] = (weight * hit / excess(top)).sum(-1)
+    return least
 
 
 def is_enough(estimate: RateEstimate | None) -> bool:
