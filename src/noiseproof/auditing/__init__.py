@@ -5,6 +5,7 @@ from __future__ import annotations
 from noiseproof.auditing._audit import Audit, assemble, audit
 from noiseproof.auditing._folder import audit_asked, check_audit, load_audit, write_audit
 from noiseproof.auditing._given import Opinions, class_values, read_opinions
+from noiseproof.auditing.checks import Draws, RateEstimate, draw_checks, estimate_rate, is_enough
 from noiseproof.auditing.corrections import Correction, Corrections, Matched, read_corrections
 from noiseproof.auditing.page import Evidence
 from noiseproof.auditing.rates import NoiseBracket, confident_joint, noise_bracket, transition_matrix
@@ -16,17 +17,22 @@ __all__ = [
     "Audit",
     "Correction",
     "Corrections",
+    "Draws",
     "Dynamics",
     "Evidence",
     "Matched",
     "NoiseBracket",
     "Opinions",
+    "RateEstimate",
     "assemble",
     "audit",
     "audit_asked",
     "check_audit",
     "class_values",
     "confident_joint",
+    "draw_checks",
+    "estimate_rate",
+    "is_enough",
     "load_audit",
     "noise_bracket",
     "read_corrections",
