@@ -266,7 +266,8 @@ def test_a_second_round_counts_what_was_drawn_in_the_order_of_the_draws() -> Non
     ]
     undrawn = int(np.setdiff1d(np.arange(400), draws.rows)[0])
     checked = _folder._checked(found, draws, Corrections.of([*ones, decision(found, undrawn)]))
-    assert checked.rows.tolist() == sorted([*draws.rows[:4].tolist(), undrawn])
+    assert checked.rows.tolist() == sorted([*draws.rows[:4].tolist(), draws.rows[50], undrawn])
+    assert checked.waiting.tolist() == [[50, 1, 0]]
     assert checked.counts.sum(0).tolist() == [4, 2, 1]
     for place, counts in enumerate([(1, 1, 0), (1, 0, 0), (1, 1, 0), (1, 0, 1)]):
         same = draws.stratum[:4] == draws.stratum[place]

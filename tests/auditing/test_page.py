@@ -399,6 +399,19 @@ def test_draws_of_another_audit_of_the_same_labels_are_not_counted(page: Page) -
     assert page.run(checks) == [[1, 0], [0, 0], [2, 1]]
 
 
+def test_draws_that_were_decided_before_because_they_are_suspicious_count_in_their_turn(page: Page) -> None:
+    earlier = Checked(np.array([1, 10]), np.zeros((2, 3), np.int64), np.array([[1, 1, 0], [3, 0, 1]]))
+    page.show(**audited(seed=36, draws=drawn([9, 1, 5, 10], 12), checked=earlier))
+    counts = "return strata().map(each => [each.checked, each.wrong, each.unsure])"
+    page.queue("calibrate")
+    assert page.listed == ["k9", "k5"]
+    assert page.run(counts) == [[0, 0, 0], [0, 0, 0]]
+    page.keys("k")
+    assert page.run(counts) == [[0, 0, 0], [1, 0, 0]], "the queue has not yet come to k1"
+    page.keys("k")
+    assert page.run(counts) == [[2, 1, 0], [2, 0, 1]], "all draws are decided"
+
+
 def test_what_is_expected_of_the_next_hundred(page: Page) -> None:
     page.show(**audited(seed=9, count=200))
     assert "Check some" in page.text("#next-hundred")

@@ -7,9 +7,9 @@ import pytest
 import torch
 from sklearn.linear_model import Ridge
 
-from noiseproof.auditing import Dynamics, audit, views
+from noiseproof.auditing import DYNAMICS, Dynamics, audit, views
 from noiseproof.auditing.views import nearest, ridge_view, standardized_features, together
-from noiseproof.errors import LabelError
+from noiseproof.errors import LabelError, SpecError
 
 
 def planted(count: int = 240, seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -165,3 +165,32 @@ def test_evidence_that_cannot_be_used(arguments: dict[str, np.ndarray], message:
 def test_one_class_has_nothing_to_be_told_from() -> None:
     with pytest.raises(LabelError, match="all 3 labels are 'a': expected at least two classes"):
         audit(["a", "a", "a"], features=np.arange(3.0)[:, None])
+
+
+@pytest.mark.parametrize("name", sorted(DYNAMICS))
+@pytest.mark.parametrize("learned", [False, True])
+def test_scores_of_a_training_find_planted_errors(name: str, learned: bool) -> None:
+    _, labels, wrong = planted()
+    found = audit(labels, dynamics=epochs_of(labels, wrong, learned=learned), score=name)
+    assert wrong[found.order[:40]].all()
+    assert 0 <= found.table["score"].min() <= found.table["score"].max() <= 1
+
+
+def test_the_margin_is_the_mean_difference_of_logits() -> None:
+    random = np.random.default_rng(0)
+    logits, labels = random.normal(size=(4, 6, 3)), np.arange(6) % 3
+    p = np.exp(logits) / np.exp(logits).sum(2, keepdims=True)
+    p[0, 2] = np.nan
+    said = Dynamics.of_epochs(p, labels)
+    for place in range(6):
+        epochs = range(1 if place == 2 else 0, 4)
+        others = [max(logits[epoch, place, k] for k in range(3) if k != labels[place]) for epoch in epochs]
+        own = [logits[epoch, place, labels[place]] for epoch in epochs]
+        assert said.margins[place] == pytest.approx(np.mean(own) - np.mean(others), abs=1e-5)
+
+
+def test_a_score_of_a_training_needs_one() -> None:
+    with pytest.raises(SpecError, match="the score wrong-share is of what a training said epoch by epoch"):
+        audit([0, 1], probabilities=np.eye(2), score="wrong-share")
+    with pytest.raises(SpecError, match="unknown score 'wrong'; did you mean 'wrong-share'"):
+        audit([0, 1], probabilities=np.eye(2), score="wrong")

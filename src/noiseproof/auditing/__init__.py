@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from noiseproof.auditing._audit import Audit, assemble, audit
+from noiseproof.auditing._audit import Audit, assemble, audit, score_of_training
 from noiseproof.auditing._folder import audit_asked, check_audit, load_audit, write_audit
 from noiseproof.auditing._given import Opinions, class_values, read_opinions
 from noiseproof.auditing.checks import Draws, RateEstimate, draw_checks, estimate_rate, is_enough
@@ -10,9 +10,10 @@ from noiseproof.auditing.corrections import Correction, Corrections, Matched, re
 from noiseproof.auditing.page import Evidence
 from noiseproof.auditing.rates import NoiseBracket, confident_joint, noise_bracket, transition_matrix
 from noiseproof.auditing.scores import SCORES
-from noiseproof.auditing.views import Dynamics
+from noiseproof.auditing.views import DYNAMICS, Dynamics
 
 __all__ = [
+    "DYNAMICS",
     "SCORES",
     "Audit",
     "Correction",
@@ -37,6 +38,7 @@ __all__ = [
     "noise_bracket",
     "read_corrections",
     "read_opinions",
+    "score_of_training",
     "transition_matrix",
     "write_audit",
 ]

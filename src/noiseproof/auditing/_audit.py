@@ -14,8 +14,8 @@ import numpy as np
 from noiseproof.auditing._given import labels_alone, labels_checksum, read_opinions
 from noiseproof.auditing.rates import JointCounts, transition_matrix
 from noiseproof.auditing.scores import SCORES, adjusted
-from noiseproof.auditing.views import Dynamics, nearest, ridge_view, standardized_features
-from noiseproof.errors import LabelError
+from noiseproof.auditing.views import DYNAMICS, Dynamics, nearest, ridge_view, standardized_features
+from noiseproof.errors import LabelError, SpecError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from noiseproof.auditing.rates import NoiseBracket
 
 DEFAULT = "log-margin"
+
+_OTHERS = f"give dynamics=, or one of {', '.join(SCORES)}"
 
 _BLOCK_VALUES = 1 << 18
 """Probabilities that are looked at together: what is made of them stays in the caches."""
@@ -158,14 +160,15 @@ def audit(
             only features are given, the classes are the labels that occur.
         keys: ``(N,)``, what the samples are called; by default their positions.
         score: what ranks the labels: ``"log-margin"``, ``"self-confidence"``, ``"normalized-margin"``,
-            ``"weighted-entropy"``, or one of your own.
+            ``"weighted-entropy"``; of dynamics alone ``"bounded-doubt"``, ``"wrong-share"``, ``"area-under-margin"``;
+            or one of your own.
         adjust: whether probabilities count relative to how far their class is believed on average.
 
     Raises:
         LabelError: labels, probabilities, features or classes that do not fit together.
         SpecError: a score that there is not.
     """
-    SCORES.find(score)
+    by_training = score_of_training(score, has_training=dynamics is not None)
     opinions = None
     if probabilities is not None:
         opinions = read_opinions(labels, probabilities, classes)
@@ -177,10 +180,12 @@ def audit(
         raise LabelError("nothing to judge labels by: give probabilities, dynamics or features")
     views: list[Any] = []
     columns: dict[str, NDArray[Any]] = {}
+    ranked = None
     if dynamics is not None:
         said = dynamics if isinstance(dynamics, Dynamics) else Dynamics.of_epochs(dynamics, opinions.labels)
         views.append(said.view(opinions.labels))
         columns |= said.columns(opinions.labels)
+        ranked = None if by_training is None else by_training(said, opinions.labels)
     found = None
     if features is not None:
         scaled = standardized_features(features, len(opinions))
@@ -196,7 +201,7 @@ def audit(
     return assemble(
         opinions,
         keys=keys,
-        score=score,
+        score=score if ranked is None else ranked,
         adjust=adjust,
         columns=columns,
         neighbors=None if found is None else found.contradicting(opinions.labels),
@@ -207,7 +212,7 @@ def assemble(
     opinions: Opinions,
     *,
     keys: Any = None,
-    score: str = DEFAULT,
+    score: str | NDArray[Any] = DEFAULT,
     adjust: bool = False,
     held_out: Opinions | None = None,
     columns: Mapping[str, NDArray[Any]] = MappingProxyType({}),
@@ -221,7 +226,7 @@ def assemble(
     Args:
         opinions: what ranks the labels.
         keys: as for :func:`audit`.
-        score: as for :func:`audit`.
+        score: the name of a score of probabilities, or ``(N,)``, what ranks the labels.
         adjust: as for :func:`audit`.
         held_out: of samples that were not learned from: what the noise rate, the matrix and the figures by class follow
             from, scaled to all samples; by default ``opinions``.
@@ -235,7 +240,7 @@ def assemble(
         LabelError: what is no probability, or another number of keys.
         SpecError: a score that there is not.
     """
-    rule = SCORES.find(score)
+    rule = SCORES.find(score) if isinstance(score, str) else None
     if keys is not None and len(keys) != len(opinions):
         raise LabelError(f"{len(keys)} keys for {len(opinions)} labels: expected one for each")
     counts, found = JointCounts(opinions.num_classes), _Columns(len(opinions))
@@ -245,8 +250,11 @@ def assemble(
     for part, p, given in opinions.blocks(_BLOCK_VALUES):
         if held_out is None:
             counts.count(p, given)
-        found.score[part] = rule(adjusted(p, means) if adjust else p, given)
+        if rule is not None:
+            found.score[part] = rule(adjusted(p, means) if adjust else p, given)
         found.note(part, p, given)
+    if not isinstance(score, str):
+        found.score[:] = score
     if held_out is not None:
         counts = held_out.joint_counts(_BLOCK_VALUES)
     names = opinions.classes
@@ -272,6 +280,21 @@ def assemble(
         hashes,
         evidence,
     )
+
+
+def score_of_training(name: str, *, has_training: bool) -> Callable[[Dynamics, NDArray[np.int64]], Any] | None:
+    """The score of a training that has this name; ``None`` where it is one of probabilities.
+
+    Raises:
+        SpecError: there is no such score, or no training that it could be of.
+    """
+    if SCORES.has(name):
+        return None
+    if not DYNAMICS.has(name):
+        raise SCORES.unknown(name, DYNAMICS)
+    if not has_training:
+        raise SpecError(f"the score {name} is of what a training said epoch by epoch, and there is none: {_OTHERS}")
+    return DYNAMICS.find(name)
 
 
 def _columns_of(dynamics: Any) -> Any:

@@ -162,7 +162,7 @@ def _checked(audit: Audit, draws: Draws, corrections: Corrections) -> Checked:
     """What was decided before, and what that says of the draws.
 
     Draws count in their order, as far as the calibrate queue has come: one beyond that was decided because it is
-    suspicious, and to count it before its turn would make the estimate too high. It is asked for again.
+    suspicious, and to count it before its turn would make the estimate too high.
     """
     matched = corrections.match(audit.table["key"].tolist(), audit.hashes, audit.table["given"])
     decisions = {decision.row: decision for decision in matched.decisions}
@@ -174,14 +174,16 @@ def _checked(audit: Audit, draws: Draws, corrections: Corrections) -> Checked:
         if place >= 0 and _is_draw(outcome.correction, draws, place)
     ]
     reached = 1 + max(places, default=-1)
-    counts = np.zeros((strata, 3), np.int64)
-    for row, stratum in zip(draws.rows[:reached].tolist(), draws.stratum[:reached].tolist(), strict=True):
+    counts, waiting = np.zeros((strata, 3), np.int64), []
+    for place, (row, stratum) in enumerate(zip(draws.rows.tolist(), draws.stratum.tolist(), strict=True)):
         if row in decisions:
             decision = decisions[row]
             is_wrong = decision.action == "drop" or (decision.action == "relabel" and decision.is_new)
-            counts[stratum] += 1, is_wrong, decision.action == "unsure"
-    later = {*draws.rows[reached:].tolist()}
-    return Checked(np.array(sorted({*decisions} - later), np.int64), counts)
+            if place < reached:
+                counts[stratum] += 1, is_wrong, decision.action == "unsure"
+            else:
+                waiting.append((place, is_wrong, decision.action == "unsure"))
+    return Checked(np.array(sorted(decisions), np.int64), counts, np.array(waiting, np.int64).reshape(-1, 3))
 
 
 def audit_asked(files: Sequence[Path], values: Sequence[object]) -> str:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.auditing.scores import BOUND, bounded_doubt, wrong_share
+from noiseproof.auditing.scores import BOUND, area_under_margin, bounded_doubt, wrong_share
 from noiseproof.errors import LabelError
+from noiseproof.registry import Registry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,8 @@ class Dynamics:
     Attributes:
         label_probabilities: ``(epochs, N)``, the probability of the given label; NaN where a sample was not seen.
         predictions: ``(epochs, N)``, the predicted class; negative where a sample was not seen.
+        margins: ``(N,)``, how far the given label's logit was above the largest other one, on average over all epochs;
+            NaN where a sample was never seen.
         mean: ``(N, classes)``, the mean probability over all epochs.
         late: ``(N, classes)``, likewise over the later ones.
         memorized: whether the network has learned the labels by heart: it agrees with the labels that it was trained on
@@ -53,6 +56,7 @@ class Dynamics:
 
     label_probabilities: NDArray[np.float32]
     predictions: NDArray[np.integer[Any]]
+    margins: Floats
     mean: Floats
     late: Floats
     memorized: bool
@@ -77,7 +81,19 @@ class Dynamics:
         seen = ~np.isnan(p).any(2)
         own = np.where(seen, p[:, np.arange(len(labels)), labels], np.nan).astype(np.float32)
         predictions = np.where(seen, np.where(seen[:, :, None], p, 0).argmax(2), -1)
-        return cls(own, predictions, _mean(p, seen), _mean(p[len(p) // 2 :], seen[len(p) // 2 :]), memorized)
+        others = np.where(np.arange(p.shape[2]) == labels[:, None], 0, p).max(2)
+        least = np.finfo(np.float32).tiny
+        margins = np.log(np.maximum(own, least)) - np.log(np.maximum(others, least))
+        mean = np.where(seen, margins, 0).sum(0) / np.maximum(seen.sum(0), 1)
+        half = len(p) // 2
+        return cls(
+            own,
+            predictions,
+            np.where(seen.any(0), mean, np.nan),
+            _mean(p, seen),
+            _mean(p[half:], seen[half:]),
+            memorized,
+        )
 
     def view(self, labels: NDArray[np.int64]) -> Floats:
         """``(N, classes)``: the mean over the later epochs; of labels that were learned by heart, evidence of them all.
@@ -100,11 +116,19 @@ class Dynamics:
         return found
 
     def columns(self, labels: NDArray[np.int64]) -> dict[str, NDArray[Any]]:
-        """For the table: ``doubt`` and ``epochs_wrong``, both between 0 and 1."""
-        return {
-            "doubt": bounded_doubt(self.label_probabilities).astype(np.float32),
-            "epochs_wrong": wrong_share(self.predictions, labels).astype(np.float32),
-        }
+        """For the table: what the scores of a training say, by :data:`COLUMNS`; all between 0 and 1."""
+        return {column: DYNAMICS[name](self, labels).astype(np.float32) for name, column in COLUMNS.items()}
+
+
+DYNAMICS = Registry.of_functions("score of a training", "training_scores")
+"""Scores of :class:`Dynamics` and labels ``(N,)``, by name; the user's own included."""
+
+DYNAMICS.add("bounded-doubt", lambda said, _: bounded_doubt(said.label_probabilities))
+DYNAMICS.add("wrong-share", lambda said, labels: wrong_share(said.predictions, labels))
+DYNAMICS.add("area-under-margin", lambda said, _: area_under_margin(said.margins))
+
+COLUMNS = {"bounded-doubt": "doubt", "wrong-share": "epochs_wrong"}
+"""Columns of the table by the scores of a training that they have."""
 
 
 def _mean(p: Floats, seen: NDArray[np.bool_]) -> Floats:

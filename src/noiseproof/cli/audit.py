@@ -69,10 +69,17 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Audit, write the folder, and say what was found."""
-    from noiseproof.auditing import SCORES, audit_asked, check_audit, load_audit, read_corrections, write_audit
+    from noiseproof.auditing import (
+        audit_asked,
+        check_audit,
+        load_audit,
+        read_corrections,
+        score_of_training,
+        write_audit,
+    )
     from noiseproof.fitting import audited_files, audited_folder
 
-    SCORES.find(options.score)
+    score_of_training(options.score, has_training=options.source is not None)
     is_files = options.labels is not None and options.probs is not None
     if options.source is not None and options.labels is None and options.probs is None:
         audited = audited_folder(options.source, features=options.features, device=options.device)

@@ -15,7 +15,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.numpy import load
 
-from noiseproof.auditing import Dynamics, Evidence, Opinions, assemble, class_values
+from noiseproof.auditing import Dynamics, Evidence, Opinions, assemble, class_values, score_of_training
 from noiseproof.auditing.views import nearest, ridge_view, standardized_features
 from noiseproof.container import ContainerError, read_document
 from noiseproof.data import (
@@ -99,16 +99,18 @@ class Told:
         own = np.full((epochs, count), np.nan, np.float32)
         predictions = np.full((epochs, count), -1, np.int32)
         mean, late = (np.full((count, num_classes), 1 / num_classes, np.float32) for _ in range(2))
+        margins = np.full(count, np.nan, np.float32)
         for part in self.parts.values():
             own[:, part.index], predictions[:, part.index] = part.label_probabilities, part.predictions
             whole, before = part.sums, part.copies[0] if part.copies else None
             is_all = before is None or before.epoch == whole.epoch
             sums, passes = whole.probabilities, whole.passes
+            margins[part.index] = np.where(passes > 0, whole.margins / np.maximum(passes, 1), np.nan)
             mean[part.index] = _spread(sums, passes, part.classes, num_classes)
             if not is_all and before is not None:
                 sums, passes = sums - before.probabilities, passes - before.passes
             late[part.index] = _spread(sums, passes, part.classes, num_classes)
-        return Dynamics(own, predictions, mean, late, memorized)
+        return Dynamics(own, predictions, margins, mean, late, memorized)
 
 
 def _spread(
@@ -362,6 +364,7 @@ def audit_model(folder: Path, data: Any, *, score: str, adjust: bool) -> Audit:
         SpecError: a score that there is not.
     """
     left = Left.read(folder)
+    by_training = score_of_training(score, has_training=bool(left.final))
     labels, classes = left.dataset.train.labels, left.dataset.class_names
     said = left.final
     views: list[NDArray[Any]] = [left.arrays["probabilities"]]
@@ -380,7 +383,7 @@ def audit_model(folder: Path, data: Any, *, score: str, adjust: bool) -> Audit:
     return assemble(
         opinions,
         keys=left.keys,
-        score=score,
+        score=score if by_training is None else np.mean([by_training(each, labels) for each in said], 0),
         adjust=adjust,
         held_out=left.held_out,
         columns=columns,
@@ -412,6 +415,7 @@ def audit_run(folder: Path, *, score: str, adjust: bool) -> Audit:
     told = Told.read(folder)
     if told is None:
         raise RunError(f"{folder} has not finished: an audit is of a finished run")
+    by_training = score_of_training(score, has_training=True)
     classes = told.record.data["class_names"]
     parts = told.parts.values()
     index = np.concatenate([part.index for part in parts])
@@ -425,7 +429,7 @@ def audit_run(folder: Path, *, score: str, adjust: bool) -> Audit:
     return assemble(
         opinions,
         keys=rows,
-        score=score,
+        score=score if by_training is None else by_training(said, labels)[rows],
         adjust=adjust,
         held_out=_held_out([told], count, classes),
         columns={name: values[rows] for name, values in said.columns(labels).items()},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.auditing import Audit, Opinions, assemble, class_values, read_opinions
+from noiseproof.auditing import Audit, Opinions, assemble, class_values, read_opinions, score_of_training
 from noiseproof.auditing.views import nearest, ridge_view, standardized_features
 from noiseproof.data import TABLES, missing, read_label_list, read_table, row_hashes
 from noiseproof.embeddings import embed
@@ -86,6 +86,7 @@ def _of_images(path: Path, device: str) -> Audited:
         raise DataError(f"{path}: expected images")
 
     def made(score: str, adjust: bool) -> Audit:
+        score_of_training(score, has_training=False)
         dataset = given.dataset
         images = network.embedding(dataset.preprocessing).images
         vectors = embed(network, dataset.train.inputs, images, device=find_device(device))
@@ -138,6 +139,7 @@ def audited_files(labels: Path, probabilities: Path, *, label: str | None = None
 def _audit_files(
     labels: Path, probabilities: Path, label: str | None, key: str | None, score: str, adjust: bool
 ) -> Audit:
+    score_of_training(score, has_training=False)
     given, table, keys = _labels(labels, label, key)
     opinions = _opinions(given, probabilities, keys if key is not None else None, key)
     return assemble(

@@ -108,10 +108,13 @@ class Checked:
         rows: ``(k,)``, which samples; no queue has them.
         counts: ``(num_strata, 3)``, for each stratum of the draws how many were checked, found wrong, and left unsure
             in the calibrate queue of earlier rounds: the estimate counts them with those of this page.
+        waiting: ``(w, 3)``, places of draws that were decided in other queues, and whether the label is wrong and
+            whether nobody was sure (0 or 1): the estimate counts them when the calibrate queue has come to them.
     """
 
     rows: NDArray[np.int64]
     counts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 3), np.int64))
+    waiting: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 3), np.int64))
 
 
 def render_page(
@@ -310,6 +313,7 @@ def _drawn(draws: Drawn, checked: Checked | None) -> dict[str, Any]:
         "probability": [float(each) for each in draws.probability],
         "sizes": draws.sizes.tolist(),
         "counts": counts.tolist(),
+        "waiting": [] if checked is None else checked.waiting.tolist(),
         "enough": [ENOUGH_CHECKS, ENOUGH_WIDTH],
     }
 

@@ -858,7 +858,22 @@ function strata() {
     if (decision.action === "unsure") found[stratum].unsure++;
     else if (isWrong(decision)) found[stratum].wrong++;
   }
+  countWaiting(found);
   return found;
+}
+
+// Draws that were decided before this audit because they are suspicious count in their turn, as those of this page do.
+function countWaiting(found) {
+  const { rows, stratum, waiting } = meta.draws;
+  if (!waiting.length) return;
+  let reached = rows.every(row => mark[row] !== UNCHECKED) ? rows.length : -1;
+  if (reached < 0) for (const [row, decision] of decisions) if (isOfThisDraw(row, decision)) reached = Math.max(reached, drawOf.get(row));
+  for (const [place, wrong, unsure] of waiting) {
+    if (place >= reached) continue;
+    found[stratum[place]].checked++;
+    found[stratum[place]].wrong += wrong;
+    found[stratum[place]].unsure += unsure;
+  }
 }
 
 function renderProgress() {
