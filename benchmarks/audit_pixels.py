@@ -9,6 +9,7 @@ import multiprocessing
 import warnings
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,12 +23,11 @@ from noiseproof.auditing.views import together
 from noiseproof.fitted.audits import Told
 from noiseproof.fitting import audited_folder
 from noiseproof.prediction import load
-from noiseproof.train import Record, keep_freed_memory, load_dataset, make_noise, make_recipe, read_record, train
+from noiseproof.train import keep_freed_memory, load_dataset, make_noise, make_recipe, train
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Mapping
-    from pathlib import Path
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -93,8 +93,8 @@ def recipe_of(job: Job, options: argparse.Namespace, method: str, epochs: int) -
 
 def trained(
     job: Job, options: argparse.Namespace, dataset: Dataset, method: str, epochs: int, fold: int | None = None
-) -> Record:
-    """A run, a part of which may be there. It ends with the measurement, even where that was killed."""
+) -> Told:
+    """What a run says, a part of which may be there. It ends with the measurement, even where that was killed."""
     name = f"{job.id}-{method}-{epochs}" + ("" if fold is None else f"-fold{fold}")
     folder, parent = options.work / "runs" / name, multiprocessing.parent_process()
     train(
@@ -105,10 +105,9 @@ def trained(
         device="cpu",
         should_stop=lambda: parent is not None and not parent.is_alive(),
     )
-    record = read_record(folder)
-    assert record is not None
-    assert record.status == "finished", f"{folder}: {record.status}"
-    return record
+    told = Told.read(folder)
+    assert told is not None, f"{folder} has not finished"
+    return told
 
 
 def contender(name: str, job: Job, options: argparse.Namespace) -> dict[str, Any]:
@@ -116,12 +115,12 @@ def contender(name: str, job: Job, options: argparse.Namespace) -> dict[str, Any
     _alone()
     data, methods = Images.of(job, options), CONTENDERS[name]
     epochs = options.epochs // len(methods)
-    records = [trained(job, options, data.dataset, method, epochs) for method in methods]
-    found = _scores_of([record.folder for record in records], data)
+    runs = [trained(job, options, data.dataset, method, epochs) for method in methods]
+    found = _scores_of(runs, data)
     return {
         "scores": {score: measured(data.wrong, values) for score, values in found.items()},
-        "seconds": sum(record.seconds or 0 for record in records),
-        "train_accuracy": [record.epochs[-1].train_accuracy for record in records],
+        "seconds": sum(told.record.seconds or 0 for told in runs),
+        "agreed": [told.agreed for told in runs],
     }
 
 
@@ -133,9 +132,9 @@ def crossed(job: Job, options: argparse.Namespace) -> dict[str, Any]:
     folds = StratifiedKFold(FOLDS, shuffle=True, random_state=job.part)
     for number, (_, others) in enumerate(folds.split(data.labels, data.labels)):
         held_out = replace(data.dataset, held_out=np.sort(others))
-        record = trained(job, options, held_out, "ce", options.epochs // (FOLDS - 1), number)
-        p[others] = load(str(record.folder), epoch="last").predict_proba(data.dataset.train.inputs[others])
-        seconds += record.seconds or 0
+        told = trained(job, options, held_out, "ce", options.epochs // (FOLDS - 1), number)
+        p[others] = load(str(told.record.folder), epoch="last").predict_proba(data.dataset.train.inputs[others])
+        seconds += told.record.seconds or 0
     return rival_scores(p, data.labels, data.wrong, seconds)
 
 
@@ -149,15 +148,13 @@ def _alone() -> None:
     warnings.simplefilter("ignore")
 
 
-def _scores_of(folders: list[Path], data: Images) -> dict[str, NDArray[Any]]:
+def _scores_of(runs: Sequence[Told], data: Images) -> dict[str, NDArray[Any]]:
     """Every score ``(N,)``: of runs together, logarithms of probabilities and all else are averaged."""
     views: list[dict[str, NDArray[Any]]] = []
     sums: list[dict[str, NDArray[Any]]] = []
-    for folder in folders:
-        told = Told.read(folder)
-        assert told is not None
+    for told in runs:
         said = told.dynamics(data.count, data.dataset.num_classes, memorized=False)
-        last = load(str(folder), epoch="last").predict_proba(data.dataset.train.inputs)
+        last = load(str(told.record.folder), epoch="last").predict_proba(data.dataset.train.inputs)
         views.append(
             {
                 "late": said.late,
@@ -181,8 +178,8 @@ def _scores_of(folders: list[Path], data: Images) -> dict[str, NDArray[Any]]:
             }
         )
     joined = {name: together([each[name] for each in views]) for name in views[0]}
-    if len(folders) == 1:
-        made = audited_folder(folders[0]).audit("log-margin", False)
+    if len(runs) == 1:
+        made = audited_folder(Path(str(runs[0].record.folder))).audit("log-margin", False)
     else:
         made = audit(data.labels, probabilities=joined["late"], classes=range(data.dataset.num_classes))
     return {
