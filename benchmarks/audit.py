@@ -1,7 +1,7 @@
 """How well audits find wrong labels, beside cleanlab's scores of cross-validated probabilities.
 
     python benchmarks/audit.py [--tables DIR] [--images DIR] [--work DIR] [--set NAME ...] [--noise NAME ...]
-        [--seeds 3] [--budget 30s] [--only audits|rivals] [--jobs N] [--out FILE.json]
+        [--seeds 3] [--budget 30s] [--epochs 20] [--rows 50000] [--only audits|rivals|PART] [--jobs N] [--out FILE.json]
 
 Tables: real ones of at least 600 rows (from DIR/NAME.parquet) and scikit-learn's digits, with noise on all labels:
 symmetric .2 and .4, asymmetric .3 and instance-dependent .3, three seeds. `noiseproof.fit` has 30 seconds, and
@@ -9,9 +9,15 @@ symmetric .2 and .4, asymmetric .3 and instance-dependent .3, three seeds. `nois
 of five folds: of HistGradientBoosting, and of the network that `fit` trains, with plain CE, at its last epoch and at
 its best noisy epoch. They get the preprocessing of `fit`.
 
-Images: 10,000 of CIFAR-10 with the human labels of CIFAR-10N (aggre, random1, worst), as the vectors of the packaged
-frozen network. `noiseproof.fit` has 5 minutes; `noiseproof.audit(labels, features=…)` trains nothing. The rival is
-logistic regression on the same vectors, five folds.
+Images with features (`--set cifar10`): 10,000 of CIFAR-10 with the human labels of CIFAR-10N (aggre, random1, worst),
+as the vectors of the packaged frozen network. `noiseproof.fit` has 5 minutes; `noiseproof.audit(labels, features=…)`
+trains nothing. The rival is logistic regression on the same vectors, five folds.
+
+Images without features (`--set pixels`): all 50,000 with these labels, cnn8(width=0.25) with crops and flips, and a
+million sample updates for every contender: one run of 20 epochs with CE, GCE, JAL-CE(a=10) or NCE+RCE, audited by what
+it kept of each sample; or the mean of a CE and a JAL-CE run of 10 epochs. The rivals are cleanlab's scores of three
+folds of 10 epochs with CE, and the probabilities that the one CE run gives its own samples after its last epoch. Runs
+have one thread each, and go on where they were. Every score is measured, so that a default can be chosen.
 
 AP and AUROC are over all labels; wrong ones are positive. What is finished in `--work` is not done again.
 """
@@ -20,12 +26,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import tempfile
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,16 +38,17 @@ import numpy as np
 import torch
 from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics import average_precision_score, roc_auc_score
 from sklearn.model_selection import StratifiedKFold
 
+from audit_pixels import CONTENDERS, CROSSED, PARTS, PIXELS, crossed, pixel_bars, pixel_cells, pixel_markdown
+from audit_scores import best_of_three, measured, rival_scores
 from fit_rivals import TABLES_NETWORK, as_dataset
-from fit_sets import FURTHER, TABLES, Job, noisy, read
+from fit_sets import FURTHER, TABLES, Job, class_names, noisy, read
+from measurement import Measurement
 from noiseproof import audit
 from noiseproof.data import cifar10, cifarn, from_table
 from noiseproof.embeddings import embed, frozen_network
-from noiseproof.files import write_atomically
-from noiseproof.fitting import fit
+from noiseproof.fitting import fit, look
 from noiseproof.prediction import load
 from noiseproof.provenance import environment
 from noiseproof.train import keep_freed_memory, train
@@ -75,23 +80,14 @@ class Known:
         else:
             self.inputs, clean = read(job.name, options.tables)
             labels = noisy(job, self.inputs, clean, int(clean.max()) + 1)
-        self.names = [f"class {label:02d}" for label in labels]
+        self.names = class_names(labels)
         self.labels = np.unique(labels, return_inverse=True)[1].astype(np.int64)
         self.classes = int(self.labels.max()) + 1
         self.wrong = labels != clean
 
-    def measured(self, score: NDArray[Any]) -> dict[str, float]:
-        """AP and AUROC of a score that is high for wrong labels."""
-        return {
-            "ap": float(average_precision_score(self.wrong, score)),
-            "auroc": float(roc_auc_score(self.wrong, score)),
-        }
-
     def vectors(self) -> NDArray[np.float32]:
         """Of images, by the packaged frozen network."""
         network = frozen_network("efficientnet-lite0")
-        from noiseproof.fitting import look
-
         images = network.embedding(look(self.inputs, self.names, features=True).dataset.preprocessing).images
         return embed(network, self.inputs, images, device=torch.device("cpu")).features
 
@@ -111,33 +107,25 @@ def audits(job: Job, options: argparse.Namespace) -> dict[str, Any]:
     fitted = time.perf_counter()
     score = model.audit().table["score"]
     ended = time.perf_counter()
-    result = {"fit, audit": {**known.measured(score), "seconds": ended - began, "audit_seconds": ended - fitted}}
+    result = {"fit, audit": {**measured(known.wrong, score), "seconds": ended - began, "audit_seconds": ended - fitted}}
     if job.name == IMAGES:
         vectors = known.vectors()
         began = time.perf_counter()
         score = audit(known.labels, features=vectors, classes=range(known.classes)).table["score"]
-        result["audit of features"] = {**known.measured(score), "seconds": time.perf_counter() - began}
+        result["audit of features"] = {**measured(known.wrong, score), "seconds": time.perf_counter() - began}
     return result
 
 
 def rivals(job: Job, options: argparse.Namespace) -> dict[str, Any]:
     """What cleanlab's scores find of cross-validated probabilities."""
-    from cleanlab.rank import get_label_quality_scores  # type: ignore[import-untyped]
-
     torch.set_num_threads(1)
     keep_freed_memory()
     known = Known(job, options)
-    result: dict[str, Any] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        for name, p, seconds in _probabilities(job, known):
-            scores = {
-                method: known.measured(1 - get_label_quality_scores(known.labels, p, method=method))
-                for method in ("self_confidence", "normalized_margin", "confidence_weighted_entropy")
-            }
-            ours = audit(known.labels, probabilities=p, classes=range(known.classes)).table["score"]
-            result[name] = {"scores": scores, "log-margin": known.measured(ours), "seconds": seconds}
-    return result
+        return {
+            name: rival_scores(p, known.labels, known.wrong, seconds) for name, p, seconds in _probabilities(job, known)
+        }
 
 
 def _probabilities(job: Job, known: Known) -> Iterator[tuple[str, NDArray[np.float64], float]]:
@@ -192,64 +180,23 @@ def _network(
         return load(str(record.folder), epoch=epoch).predict_proba(others)  # type: ignore[arg-type]
 
 
-class Measurement:
-    """What is done of the jobs."""
-
-    def __init__(self, jobs: list[Job], options: argparse.Namespace) -> None:
-        self._jobs, self._options = jobs, options
-
-    def do(self, what: Callable[[Job, argparse.Namespace], dict[str, Any]], processes: int) -> None:
-        """Do a part of every job, in so many processes at once; 0 for this one."""
-        missing = [job for job in self._jobs if not self._file(job, what.__name__).exists()]
-        if not processes:
-            for job in missing:
-                self._keep(job, what.__name__, what(job, self._options))
-        elif missing:
-            with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-                futures = {pool.submit(what, job, self._options): job for job in missing}
-                for future in as_completed(futures):
-                    self._keep(futures[future], what.__name__, future.result())
-
-    def results(self) -> dict[Job, dict[str, Any]]:
-        """Of the jobs of which both parts are done."""
-        found = {}
-        for job in self._jobs:
-            files = [self._file(job, what) for what in ("audits", "rivals")]
-            if all(file.exists() for file in files):
-                ours, others = (json.loads(file.read_text(encoding="utf-8")) for file in files)
-                found[job] = {"ours": ours, "rivals": others}
-        return found
-
-    def _file(self, job: Job, what: str) -> Path:
-        return Path(self._options.work) / f"{job.id}.{what}.json"
-
-    def _keep(self, job: Job, what: str, result: dict[str, Any]) -> None:
-        write_atomically(self._file(job, what), json.dumps(result).encode())
-        print(f"{job.id}: {json.dumps(result)}", flush=True)
-
-
-def best_of_three(rival: dict[str, Any], measure: str) -> float:
-    """Of cleanlab's scores."""
-    return max(float(each[measure]) for each in rival["scores"].values())
-
-
-def cells(results: dict[Job, dict[str, Any]]) -> list[dict[str, Any]]:
+def cells(results: dict[Job, dict[str, dict[str, Any]]]) -> list[dict[str, Any]]:
     """Means over the seeds, by set and noise."""
     found = []
     for name, kind in dict.fromkeys((job.name, job.noise) for job in results):
         parts = [result for job, result in results.items() if (job.name, job.noise) == (name, kind)]
         cell: dict[str, Any] = {"set": name, "noise": kind, "seeds": len(parts), "ap": {}, "auroc": {}, "seconds": {}}
         for measure in ("ap", "auroc"):
-            for ours in parts[0]["ours"]:
-                cell[measure][ours] = float(np.mean([part["ours"][ours][measure] for part in parts]))
+            for ours in parts[0]["audits"]:
+                cell[measure][ours] = float(np.mean([part["audits"][ours][measure] for part in parts]))
             for rival in parts[0]["rivals"]:
                 values = [best_of_three(part["rivals"][rival], measure) for part in parts]
                 cell[measure][rival] = float(np.mean(values))
                 own = [part["rivals"][rival]["log-margin"][measure] for part in parts]
                 cell[measure][f"{rival}, log-margin"] = float(np.mean(own))
-        for kind_, each in (("ours", parts[0]["ours"]), ("rivals", parts[0]["rivals"])):
-            for what in each:
-                cell["seconds"][what] = float(np.mean([part[kind_][what]["seconds"] for part in parts]))
+        for side in ("audits", "rivals"):
+            for what in parts[0][side]:
+                cell["seconds"][what] = float(np.mean([part[side][what]["seconds"] for part in parts]))
         found.append(cell)
     return found
 
@@ -302,43 +249,59 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, help="where the Parquet files are")
     parser.add_argument("--images", type=Path, help="where CIFAR-10 and its human labels are")
     parser.add_argument("--work", type=Path, default=Path("runs/audit"), help="what is done (default: %(default)s)")
-    parser.add_argument("--set", action="append", choices=[*SETS, IMAGES], help="may be repeated")
+    parser.add_argument("--set", action="append", choices=[*SETS, IMAGES, PIXELS], help="may be repeated")
     parser.add_argument("--noise", action="append", help="may be repeated (default: all)")
     parser.add_argument("--seeds", type=int, default=3, help="of tables (default: 3)")
     parser.add_argument("--budget", default="30s", help="of each fit of a table (default: 30s)")
-    parser.add_argument("--only", choices=("audits", "rivals"), help="one of the two parts")
-    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="rivals at once (default: all cores)")
+    parser.add_argument("--epochs", type=int, default=20, help="of one run on pixels (default: 20)")
+    parser.add_argument("--rows", type=int, default=50_000, help="images of the runs on pixels (default: all 50000)")
+    parser.add_argument(
+        "--only", choices=("audits", "rivals", *CONTENDERS, CROSSED), help="one side, or part of pixels"
+    )
+    parser.add_argument("--jobs", type=int, default=os.cpu_count(), help="rivals and runs at once (default: all cores)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write figures as JSON, and a table beside it")
     options = parser.parse_args()
 
     assert {*SETS} <= {*TABLES, *FURTHER}
     keep_freed_memory()
-    options.work.mkdir(parents=True, exist_ok=True)
-    sets = options.set or [*(SETS if options.tables else ()), *((IMAGES,) if options.images else ())]
-    jobs = [
+    sets = options.set or [*(SETS if options.tables else ()), *((IMAGES, PIXELS) if options.images else ())]
+    every = [
         Job(name, kind, seed)
         for seed in range(1, options.seeds + 1)
         for name in sets
-        for kind in (HUMAN if name == IMAGES else NOISES)
-        if (options.noise is None or kind in options.noise) and (name != IMAGES or seed == 1)
+        for kind in (HUMAN if name in (IMAGES, PIXELS) else NOISES)
+        if (options.noise is None or kind in options.noise) and (name not in (IMAGES, PIXELS) or seed == 1)
     ]
-    measurement = Measurement(jobs, options)
-    if options.only != "rivals":
-        measurement.do(audits, 0)
-    if options.only != "audits":
-        measurement.do(rivals, options.jobs)
-    found = cells(measurement.results())
-    if not found:
-        print("no job has both parts: no figures yet")
+    jobs, runs = ([job for job in every if (job.name == PIXELS) == is_run] for is_run in (False, True))
+    measurement = Measurement(options)
+    if options.only in (None, "audits"):
+        measurement.do(jobs, {"audits": audits})
+    if options.only in (None, "rivals"):
+        measurement.do(jobs, {"rivals": rivals}, options.jobs)
+    parts = {**PARTS, CROSSED: crossed}
+    measurement.do(runs, {name: part for name, part in parts.items() if _is_asked(name, options.only)}, options.jobs)
+
+    found = cells(measurement.results(jobs, ["audits", "rivals"]))
+    images = pixel_cells(measurement.results(runs, [*parts]))
+    if not found and not images:
+        print("no job has all parts: no figures yet")
         return
-    summary = bars(found)
-    print(markdown(found))
-    print(json.dumps(summary, indent=1))
+    summary, text = bars(found), markdown(found) if found else ""
+    if images:
+        summary[PIXELS] = pixel_bars(images)
+        text += pixel_markdown(images, summary[PIXELS])
+    print(text)
+    print(json.dumps(bars(found), indent=1))
     if options.out is not None:
         where = environment(torch.device("cpu"))
-        content = {"environment": where, "bars": summary, "cells": found}
+        content = {"environment": where, "bars": summary, "cells": [*found, *images]}
         options.out.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-        options.out.with_suffix(".md").write_text(markdown(found), encoding="utf-8")
+        options.out.with_suffix(".md").write_text(text, encoding="utf-8")
+
+
+def _is_asked(part: str, only: str | None) -> bool:
+    """Whether a part of the runs on pixels is to be done."""
+    return only in (None, part, "rivals" if part == CROSSED else "audits")
 
 
 if __name__ == "__main__":

@@ -26,27 +26,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import multiprocessing
 import os
 import time
 import warnings
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
 import torch
 
 from fit_bars import array, bars, bits, cells, markdown
 from fit_rivals import rivals
-from fit_sets import FOLDS, FURTHER, IMAGE_FOLDERS, IMAGES, NOISES, TABLES, Cut, Job, cut
-from noiseproof.files import write_atomically
+from fit_sets import FOLDS, FURTHER, IMAGE_FOLDERS, IMAGES, NOISES, TABLES, Cut, Job, class_numbers, cut
+from measurement import Measurement
 from noiseproof.fitting import fit
 from noiseproof.provenance import environment
 from noiseproof.train import keep_freed_memory
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 
 def fitted(data: Cut, budget: str, features: bool | None) -> dict[str, Any]:
@@ -56,9 +50,8 @@ def fitted(data: Cut, budget: str, features: bool | None) -> dict[str, Any]:
     seconds = time.perf_counter() - began
     probabilities = model.predict_proba(data.tests)
     # A class that is wholly lost to noise is none of the model's.
-    known = np.array([int(name.split()[1]) for name in model.predictor.class_names])
     return {
-        "hits": {"fit": bits(known[probabilities.argmax(1)] == data.test)},
+        "hits": {"fit": bits(class_numbers(model)[probabilities.argmax(1)] == data.test)},
         "fit_seconds": seconds,
         "fit": {
             "confidence": float(probabilities.max(1).mean()),
@@ -88,41 +81,9 @@ def the_rivals(job: Job, options: argparse.Namespace) -> dict[str, Any]:
         return rivals(data, with_cleanlab=first, features=options.features)
 
 
-class Measurement:
-    """What is done of the jobs."""
-
-    def __init__(self, jobs: list[Job], options: argparse.Namespace) -> None:
-        self._jobs, self._options = jobs, options
-
-    def do(self, what: str, function: Callable[[Job, argparse.Namespace], dict[str, Any]], processes: int) -> None:
-        """Do a part of every job, in so many processes at once; 0 for this one."""
-        missing = [job for job in self._jobs if not self._file(job, what).exists()]
-        if not processes:
-            for job in missing:
-                self._keep(job, what, function(job, self._options))
-        elif missing:
-            with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn")) as pool:
-                futures = {pool.submit(function, job, self._options): job for job in missing}
-                for future in as_completed(futures):
-                    self._keep(futures[future], what, future.result())
-
-    def results(self) -> dict[str, dict[str, Any]]:
-        """By the ids of jobs, what is finished."""
-        found = {}
-        for job in self._jobs:
-            files = [self._file(job, what) for what in ("fit", "rivals")]
-            if all(file.exists() for file in files):
-                ours, others = (json.loads(file.read_text(encoding="utf-8")) for file in files)
-                found[job.id] = {**ours, **others, "hits": {**ours["hits"], **others["hits"]}}
-        return found
-
-    def _file(self, job: Job, what: str) -> Path:
-        return Path(self._options.work) / f"{job.id}.{what}.json"
-
-    def _keep(self, job: Job, what: str, result: dict[str, Any]) -> None:
-        write_atomically(self._file(job, what), json.dumps(result).encode())
-        shown = ", ".join(f"{name} {100 * array(hits).mean():.1f}" for name, hits in result["hits"].items())
-        print(f"{job.id}: {shown}", flush=True)
+def shown(result: dict[str, Any]) -> str:
+    """The accuracies."""
+    return ", ".join(f"{name} {100 * array(hits).mean():.1f}" for name, hits in result["hits"].items())
 
 
 def main() -> None:
@@ -145,7 +106,6 @@ def main() -> None:
     options = parser.parse_args()
 
     keep_freed_memory()
-    options.work.mkdir(parents=True, exist_ok=True)
     tables = [*TABLES, *(FURTHER if options.all else ())] if options.tables else []
     images = [name for name, folder in IMAGE_FOLDERS.items() if options.images and (options.images / folder).exists()]
     sets = options.set or [*tables, *images]
@@ -158,12 +118,16 @@ def main() -> None:
         if place < (4 if name in FOLDS else 1 if name in IMAGES else 2)
         and (options.noise is None or kind in options.noise)
     ]
-    measurement = Measurement(jobs, options)
+    measurement = Measurement(options, shown)
     if options.only != "rivals":
-        measurement.do("fit", the_fit, 0)
+        measurement.do(jobs, {"fit": the_fit})
     if options.only != "fits":
-        measurement.do("rivals", the_rivals, options.jobs)
-    found = cells(measurement.results(), jobs)
+        measurement.do(jobs, {"rivals": the_rivals}, options.jobs)
+    results = {}
+    for job, parts in measurement.results(jobs, ["fit", "rivals"]).items():
+        ours, others = parts["fit"], parts["rivals"]
+        results[job.id] = {**ours, **others, "hits": {**ours["hits"], **others["hits"]}}
+    found = cells(results, jobs)
     if not found:
         print("no job has both parts: no figures yet")
         return

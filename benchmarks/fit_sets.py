@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from numpy.typing import NDArray
 
+    from noiseproof.fitted import Model
+
 FOLDS = ("soybean", "vehicle", "pima", "breastcancer", "housevotes84", "glass", "ionosphere")
 """Tables so small that every row is tested once."""
 
@@ -80,7 +82,17 @@ class Cut:
     @property
     def names(self) -> list[str]:
         """The given labels as text."""
-        return [f"class {label:02d}" for label in self.labels]
+        return class_names(self.labels)
+
+
+def class_names(labels: NDArray[np.int64]) -> list[str]:
+    """Labels as text, so that nothing takes them for numbers."""
+    return [f"class {label:02d}" for label in labels]
+
+
+def class_numbers(model: Model) -> NDArray[np.int64]:
+    """``(classes,)``: the numbers that :func:`class_names` made a model's classes of."""
+    return np.array([int(name.split()[1]) for name in model.predictor.class_names])
 
 
 def read(name: str, folder: Path) -> tuple[Table, NDArray[np.int64]]:
