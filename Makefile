@@ -29,16 +29,21 @@ slow: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/accuracy.py --minutes $(or $(MINUTES),60) --seed $(shell date +%Y%m%d) \
 		--out results/accuracy.json
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/samples.py --out results/samples.json
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/checks.py --out results/checks.json
 	$(INSTALL) 'ray[client]'
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ray_cluster.py --out results/ray.json
 ifdef TABLES
 	$(INSTALL) pyarrow cleanlab
-	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fit.py --tables $(TABLES) --images $(or $(NOISEPROOF_DATA),data) \
-		--out results/fit.json
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fit.py --tables $(TABLES) --out results/fit.json
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/fit.py --images $(or $(NOISEPROOF_DATA),data) --out results/fit-images.json
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/audit.py --tables $(TABLES) --images $(or $(NOISEPROOF_DATA),data) \
+		--out results/audit.json
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/corrections.py --images $(or $(NOISEPROOF_DATA),data) \
+		--out results/corrections.json
 	$(BIN)/python benchmarks/defaults.py --tables $(TABLES) --data-dir $(or $(NOISEPROOF_DATA),data) \
 		--out results/defaults.json
 else
-	@echo "benchmarks/fit.py and defaults.py are left out: they need TABLES=FOLDER (see their --help)"
+	@echo "benchmarks/fit.py, audit.py, corrections.py and defaults.py are left out: they need TABLES=FOLDER (see their --help)"
 endif
 
 check: $(VENV)/.dev
