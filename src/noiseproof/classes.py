@@ -245,6 +245,14 @@ class Classes:
         """Whether all names are numbers: then a number is a name. Otherwise it is a position, counted from 0."""
         return all(_number(name) is not None for name in self.names)
 
+    @property
+    def values(self) -> NDArray[Any]:
+        """``(classes,)``, what names stand for: whole or other numbers where all are such, and text otherwise."""
+        if not self.are_numbers:
+            return np.array(self.names)
+        values = read_labels(list(self.names)).values
+        return values if values.dtype.kind == "i" else np.array([float(name) for name in self.names])
+
     def has(self, text: str) -> bool:
         """Whether a text is the name of a class, in whatever spelling."""
         return class_key(text) in self._positions

@@ -14,14 +14,12 @@ from noiseproof.auditing.rates import JointCounts
 from noiseproof.auditing.views import together
 from noiseproof.classes import Classes, read_labels
 from noiseproof.errors import LabelError, shorten
+from noiseproof.formats import PROBABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
-
-PREFIX = "p:"
-"""Before the name of a class in the columns that ``noiseproof predict`` writes."""
 
 _LISTED = 1 << 12
 """Labels of a list that are put into its checksum together."""
@@ -187,16 +185,16 @@ def _columns(probabilities: Any) -> tuple[NDArray[Any], list[str] | None]:
     if listed is None:
         return np.asarray(probabilities), None
     names = [str(name) for name in listed]
-    chosen = [name for name in names if name.startswith(PREFIX)] or names
+    chosen = [name for name in names if name.startswith(PROBABILITY)] or names
     columns = [np.asarray(probabilities[list(listed)[names.index(name)]]) for name in chosen]
     kinds = {column.dtype.kind for column in columns}
     if not kinds <= set("fiub"):
         text = next(name for name, column in zip(chosen, columns, strict=True) if column.dtype.kind not in "fiub")
         raise LabelError(
-            f"the column {text!r} holds no numbers: expected a column of probabilities for each class, called {PREFIX}"
+            f"the column {text!r} holds no numbers: expected a column of probabilities for each class, called {PROBABILITY}"
             "CLASS where there are others"
         )
-    return np.column_stack(columns), [name.removeprefix(PREFIX) for name in chosen]
+    return np.column_stack(columns), [name.removeprefix(PROBABILITY) for name in chosen]
 
 
 def plain(labels: Any) -> Any:
@@ -216,6 +214,6 @@ def labels_checksum(keys: Iterable[Any], labels: Iterable[Any]) -> str:
 
 
 def class_values(names: Sequence[str]) -> NDArray[Any]:
-    """Class names as what they stand for: whole numbers where all are, text otherwise."""
-    values = read_labels(list(names)).values
-    return values if Classes(tuple(names)).are_numbers and values.dtype.kind == "i" else np.array(names, object)
+    """Class names as whole numbers where all are, and as they are written otherwise."""
+    values = Classes(tuple(names)).values
+    return values if values.dtype.kind == "i" else np.array(names, object)

@@ -17,7 +17,7 @@ from safetensors.torch import load as tensors_of
 from torch import nn
 
 from noiseproof import models
-from noiseproof.classes import Classes, read_labels
+from noiseproof.classes import Classes
 from noiseproof.container import ContainerError, read_document, write_document
 from noiseproof.data import ImageFiles, Preprocessing, Unlabeled, read_unlabeled, unlabeled_arrays
 from noiseproof.embeddings import embed, network_of
@@ -123,7 +123,7 @@ class Predictor:
         frozen: FrozenNetwork | None = None,
     ) -> None:
         self.class_names = tuple(class_names)
-        self.classes = _values(self.class_names)
+        self.classes = Classes(self.class_names).values
         self.preprocessing = preprocessing
         self._device = device
         self._frozen = frozen
@@ -389,12 +389,3 @@ def _empty_network(description: Description, member: Member, path: Path) -> nn.M
     if stored != {key: tuple(value.shape) for key, value in network.state_dict().items()}:
         raise RunError(f"the weights in {path} are not those of {member.model}: restore the file, or train again")
     return network
-
-
-def _values(names: tuple[str, ...]) -> NDArray[Any]:
-    """Class names as what they stand for."""
-    classes = Classes(names)
-    if not classes.are_numbers:
-        return np.array(names)
-    values = read_labels(list(names)).values
-    return values if values.dtype.kind == "i" else np.array([float(name) for name in names])

@@ -10,7 +10,7 @@ import numpy as np
 from noiseproof.errors import RunError
 from noiseproof.extras import need
 from noiseproof.files import check_folder, write_atomically
-from noiseproof.formats import csv_text
+from noiseproof.formats import PROBABILITY, csv_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,7 +69,7 @@ def write_predictions(
     answers = [
         names[place] if value >= min_probability else None for place, value in zip(best, highest.tolist(), strict=True)
     ]
-    head = ["key", "prediction", "probability", *(f"p:{name}" for name in names)]
+    head = ["key", "prediction", "probability", *(f"{PROBABILITY}{name}" for name in names)]
     if path.suffix.lower() == ".csv":
 
         def rows() -> Iterator[list[object]]:
