@@ -191,8 +191,8 @@ def _columns(probabilities: Any) -> tuple[NDArray[Any], list[str] | None]:
     if not kinds <= set("fiub"):
         text = next(name for name, column in zip(chosen, columns, strict=True) if column.dtype.kind not in "fiub")
         raise LabelError(
-            f"the column {text!r} holds no numbers: expected a column of probabilities for each class, called {PROBABILITY}"
-            "CLASS where there are others"
+            f"the column {text!r} holds no numbers: expected a column of probabilities for each class, called "
+            f"{PROBABILITY}CLASS where there are others"
         )
     return np.column_stack(columns), [name.removeprefix(PROBABILITY) for name in chosen]
 
