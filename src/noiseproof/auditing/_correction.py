@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import datetime as dt
-import io
 import math
 import re
 import unicodedata
@@ -14,7 +12,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 from noiseproof.classes import class_key, number_text
 from noiseproof.errors import DataError, suggest
 from noiseproof.formats import printable
-from noiseproof.untrusted import MOST_VALUES, is_number, parse_json, read_text
+from noiseproof.untrusted import csv_rows, is_number, parse_json, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -116,29 +114,19 @@ def _of_csv(text: str, path: Path) -> Iterator[tuple[str, dict[str, str]]]:
     if not first:
         raise DataError(f"{path} is empty: expected corrections, with a line of the names of the columns")
     mark = max(",;\t", key=first.count)
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=mark)
     head: list[str] = []
-    count = 0
-    try:
-        for row in reader:
-            count += len(row)
-            if count > MOST_VALUES:
-                raise DataError(f"{path} has more than {MOST_VALUES:,} cells: expected at most as many")
-            where = f"{path}, line {reader.line_num}"
-            if not any(map(str.strip, row)):
-                continue
-            if not head:
-                head = [cell.strip() for cell in row]
-                _check_columns([name for name in head if name], str(path))
-                continue
-            if any(map(str.strip, row[len(head) :])):
-                raise DataError(f"{where}: {len(row)} cells where the first line has {len(head)}")
-            cells = {name: _plain_cell(cell) for name, cell in zip(head, row, strict=False)}
-            if mark == ";":
-                cells["draw_probability"] = cells.get("draw_probability", "").replace(",", ".")
-            yield where, cells
-    except csv.Error as error:
-        raise DataError(f"cannot read {path}, line {reader.line_num}: {error}") from error
+    for number, row in csv_rows(text, path, mark):
+        where = f"{path}, line {number}"
+        if not head:
+            head = [cell.strip() for cell in row]
+            _check_columns([name for name in head if name], str(path))
+            continue
+        if any(map(str.strip, row[len(head) :])):
+            raise DataError(f"{where}: {len(row)} cells where the first line has {len(head)}")
+        cells = {name: _plain_cell(cell) for name, cell in zip(head, row, strict=False)}
+        if mark == ";":
+            cells["draw_probability"] = cells.get("draw_probability", "").replace(",", ".")
+        yield where, cells
 
 
 def _plain_cell(cell: str) -> str:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,10 +11,10 @@ import numpy as np
 from noiseproof.classes import Classes, read_labels
 from noiseproof.errors import DataError, LabelError
 from noiseproof.formats import csv_text, printable
-from noiseproof.untrusted import MOST_VALUES, is_number, read_text
+from noiseproof.untrusted import csv_rows, is_number, read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from numpy.typing import NDArray
 
@@ -170,7 +168,7 @@ def _check_names(names: Sequence[str], where: str) -> None:
 
 
 def _read_issues(path: Path) -> dict[str, list[Any]]:
-    rows = list(_rows(path))
+    rows = [(number, [printable(cell) for cell in row]) for number, row in csv_rows(read_text(path), path)]
     if not rows:
         raise DataError(f"{path} is empty: expected {', '.join(_CLEANLAB)}")
     head, body = [cell.strip() for cell in rows[0][1]], rows[1:]
@@ -186,17 +184,3 @@ def _read_issues(path: Path) -> dict[str, list[Any]]:
     if "key" in found and all(key.isdecimal() and len(key) < 19 for key in found["key"]):
         found["key"] = [int(key) for key in found["key"]]
     return found
-
-
-def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(read_text(path), newline=""))
-    count = 0
-    try:
-        for row in reader:
-            count += len(row)
-            if count > MOST_VALUES:
-                raise DataError(f"{path} has more than {MOST_VALUES:,} cells: expected at most as many")
-            if row:
-                yield reader.line_num, [printable(cell) for cell in row]
-    except csv.Error as error:
-        raise DataError(f"cannot read {path}: {error}") from error

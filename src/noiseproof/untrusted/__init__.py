@@ -14,13 +14,14 @@ from noiseproof.untrusted._mat import read_records
 from noiseproof.untrusted._npy import Npz, open_npz, read_npy
 from noiseproof.untrusted._pickle import read_pickle
 from noiseproof.untrusted._tar import read_tar
-from noiseproof.untrusted._text import is_number, read_lines, read_text
+from noiseproof.untrusted._text import csv_rows, is_number, read_lines, read_text
 from noiseproof.untrusted._torch import StoredTensor, read_torch
 
 __all__ = [
     "MOST_VALUES",
     "Npz",
     "StoredTensor",
+    "csv_rows",
     "foreign",
     "is_number",
     "open_file",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import itertools
 from typing import TYPE_CHECKING
 
@@ -57,6 +59,30 @@ def _lines(text: str) -> Iterator[tuple[int, str]]:
         place = end + 1
         if line:
             yield number, line
+
+
+def csv_rows(text: str, where: object, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """The rows of a text with separated cells that are not blank, each with the number of its last line.
+
+    Args:
+        text: what is read.
+        where: what it is, for messages.
+        delimiter: what separates cells.
+
+    Raises:
+        DataError: quotes that are not closed and the like, or too many cells.
+    """
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+    count = 0
+    try:
+        for row in reader:
+            count += len(row)
+            if count > MOST_VALUES:
+                raise DataError(f"{where} has more than {MOST_VALUES:,} cells: expected at most as many")
+            if any(map(str.strip, row)):
+                yield reader.line_num, row
+    except csv.Error as error:
+        raise DataError(f"cannot read {where}, line {reader.line_num}: {error}") from error
 
 
 def is_number(text: str) -> bool:
