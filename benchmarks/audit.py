@@ -40,7 +40,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold
 
-from audit_pixels import CONTENDERS, CROSSED, PARTS, PIXELS, crossed, pixel_bars, pixel_cells, pixel_markdown
+from audit_pixels import CONTENDERS, CROSSED, DEFAULT, PARTS, PIXELS, crossed, pixel_bars, pixel_cells, pixel_markdown
 from audit_scores import best_of_three, measured, rival_scores
 from fit_rivals import TABLES_NETWORK, as_dataset
 from fit_sets import FURTHER, TABLES, Job, class_names, noisy, read
@@ -291,7 +291,8 @@ def main() -> None:
         summary[PIXELS] = pixel_bars(images)
         text += pixel_markdown(images, summary[PIXELS])
     print(text)
-    print(json.dumps(bars(found), indent=1))
+    said = {PIXELS: {name: scores[DEFAULT] for name, scores in summary[PIXELS].items()}} if images else {}
+    print(json.dumps({**summary, **said}, indent=1))
     if options.out is not None:
         where = environment(torch.device("cpu"))
         content = {"environment": where, "bars": summary, "cells": [*found, *images]}

@@ -121,6 +121,7 @@ def contender(name: str, job: Job, options: argparse.Namespace) -> dict[str, Any
         "scores": {score: measured(data.wrong, values) for score, values in found.items()},
         "seconds": sum(told.record.seconds or 0 for told in runs),
         "agreed": [told.agreed for told in runs],
+        "notes": data.dataset.notes,
     }
 
 
@@ -202,6 +203,7 @@ def pixel_cells(results: Mapping[Job, Mapping[str, dict[str, Any]]]) -> list[dic
             values[f"{CROSSED}, log-margin"] = parts[CROSSED]["log-margin"][measure]
             for score in (LAST, "last, self-confidence"):
                 values[f"one CE run, {score}"] = parts["ce"]["scores"][score][measure]
+        cell["notes"] = parts["ce"]["notes"]
         cell["seconds"] = {name: part["seconds"] for name, part in parts.items()}
         cell["scores"] = {name: parts[name]["scores"] for name in CONTENDERS}
         found.append(cell)
@@ -210,7 +212,7 @@ def pixel_cells(results: Mapping[Job, Mapping[str, dict[str, Any]]]) -> list[dic
 
 def pixel_bars(found: list[dict[str, Any]]) -> dict[str, Any]:
     """By contender and score, the means over the noises and how far they are ahead of the rivals."""
-    summary: dict[str, Any] = {"cells": len(found)}
+    summary: dict[str, Any] = {}
     for name in CONTENDERS:
         summary[name] = {}
         for score in found[0]["scores"][name]:

@@ -122,15 +122,16 @@ class Labeled:
         self.labels = cifarn(options.images, job.noise).labels[index]
         rows = np.arange(options.tests)
         self.tests, self.test = np.asarray(data.test.inputs)[rows], data.test.labels[rows]
+        self.notes = [*data.notes]
         network = frozen_network(DEFAULT)
         remembering = Remembering(network.module)
         self.network = replace(network, module=remembering)
-        path = options.work / f"vectors-train-{job.part}.npy"
+        path = options.work / f"vectors-train-{job.part}-{network.sha256[:8]}.npy"
         if not path.exists():
             self._embed(self.images)
             remembering.write(path)
         remembering.read(path)
-        path = options.work / "vectors-test.npy"
+        path = options.work / f"vectors-test-{network.sha256[:8]}.npy"
         if not path.exists():
             write_array(path, self._embed(self.tests))
         self.test_vectors = np.load(path, allow_pickle=False)
@@ -170,6 +171,7 @@ def before(job: Job, options: argparse.Namespace) -> dict[str, Any]:
         },
         "audit": measured(wrong, audit.table["score"]),
         "seconds": seconds,
+        "notes": data.notes,
     }
 
 
@@ -240,6 +242,7 @@ def cells(results: dict[Job, dict[str, dict[str, Any]]], counts: Sequence[int]) 
         cell: dict[str, Any] = {
             "noise": noise,
             "seeds": len(parts),
+            "notes": parts[0]["before"]["notes"],
             "wrong": 100 * float(np.mean([part["before"]["wrong"] for part in parts])),
             "before": 100 * float(first.mean()),
             "audit": {
@@ -276,8 +279,8 @@ def markdown(found: list[dict[str, Any]]) -> str:
     lines = []
     for cell in found:
         lines += [
-            f"CIFAR-10N {cell['noise']}, {cell['wrong']:.1f} % of the labels wrong, {cell['seeds']} seeds. Accuracy "
-            f"before: {cell['before']:.2f} %.",
+            f"CIFAR-10N {cell['noise']}, {cell['wrong']:.1f} % of the labels wrong, {cell['seeds']} "
+            f"seed{'s'[: cell['seeds'] > 1]}. Accuracy before: {cell['before']:.2f} %.",
             "",
             "| corrections | wrong among the suspicious, random ones (%) | accuracy, suspicious (%) | accuracy, random "
             "(%) | suspicious ahead by |",
