@@ -1,8 +1,9 @@
 # demo   set up and run `fit` on digits with wrong labels
 # test   set up and run the test suite
 # slow   what is too long for every test run: the suite with its coverage and the tests marked slow, a search for losses
-#        that are not exact (MINUTES of it), a Ray cluster that loses a node, what a record of each sample costs, and how
-#        the defaults do (TABLES is the folder of the tables); all but the tests leave figures in results/
+#        that are not exact (MINUTES of it), a Ray cluster that loses a node, what a record of each sample costs, and, for
+#        hours, how fits, audits and the defaults do (TABLES is the folder of the tables); all but the tests leave figures
+#        in results/
 # check  linter, formatter and type checker
 # fix    let the linter and the formatter change what they can
 # docs   build the site into docs/_build/html
