@@ -16,6 +16,7 @@ import image_sets
 from conftest import UNMEASURED
 from noiseproof import cli
 from noiseproof.cli._options import combine, parse_change
+from noiseproof.data import read_table, row_hashes
 from noiseproof.errors import RecipeError
 from noiseproof.train import train
 
@@ -233,7 +234,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def examples() -> list[str]:
     """Every command that a help text, a page of the documentation or the end of a benchmark tells people to paste."""
     texts = [cli._EXAMPLES, cli.bench._NEXT]
-    texts += [module._EXAMPLES for module in (cli.fit, cli.train, cli.bench, cli.predict, cli.methods, cli.noise)]
+    texts += [module._EXAMPLES for module in (cli.fit, cli.audit, cli.train, cli.bench, cli.predict, cli.methods, cli.noise)]
     lines = [line.strip() for text in texts for line in text.splitlines()]
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         lines += [line.removeprefix("$ ") for line in page.read_text().splitlines() if line.startswith("$ ")]
@@ -283,16 +284,23 @@ def test_examples_work_when_pasted(
         image_sets.write_lines(Path("train.txt"), lines[:20])
         image_sets.write_lines(Path("test.txt"), lines[20:])
     cli.main(["noise", "symmetric", "--data", "digits", "--rate", "0.3", "--out", "noisy.json"])
-    if arguments_of_fit := re.search(r"(wines|patients)\.(csv|parquet|model)", example):
+    if arguments_of_fit := re.search(r"(wines|patients)\.(csv|parquet|model|audit)", example):
         _write_table(Path(f"{arguments_of_fit[1]}.csv"), random)
         _write_table(Path("clean.csv"), random)
         if arguments_of_fit[2] == "parquet":
             parquet = pytest.importorskip("pyarrow.parquet")
             parquet.write_table(pytest.importorskip("pyarrow.csv").read_csv("patients.csv"), "patients.parquet")
-    if arguments_of_fit and arguments_of_fit[2] == "model":
+    if re.search(r"(review|audit) wines|predict wines", example):
         cli.main(["fit", "wines.csv", "--label", "quality", "--budget", "100 updates"])
-        Path("wines.csv").rename("new.csv")
-    elif "predict" in example.split():
+        Path("new.csv").write_bytes(Path("wines.csv").read_bytes())
+    if "review" in example.split():
+        cli.main(["audit", "wines.model"])
+        example += " --no-browser"
+    if "corrections.csv" in example:
+        _write_corrections(Path("corrections.csv"), Path("wines.csv"))
+    if "--probs" in example.split():
+        _write_probabilities(Path("labels.csv"), Path("probs.parquet"))
+    if "predict" in example.split() and "wines" not in example:
         # Ahead of it is a run on such data, and new ones.
         np.savez("new.npz", features=random.normal(size=(3, 5)), customer=np.array(["ada", "bob", "eve"]))
         Path("new.csv").write_text("customer,a,b,c,d,e\nada,1,2,3,4,5\n", encoding="utf-8")
@@ -313,6 +321,22 @@ def test_examples_work_when_pasted(
         if arguments[1] in ("demo", "my-grid.toml", "mine.toml"):
             arguments += ["--set", "grid.seeds=[1]"]
     assert cli.main(arguments) == 0, capsys.readouterr().err
+
+
+def _write_corrections(path: Path, table: Path) -> None:
+    """One correction of the first row."""
+    read = read_table(table, as_text=["quality"])
+    given = read["quality"][0]
+    decided = "bad" if given == "good" else "good"
+    digest = row_hashes(read.without(["quality"]))[0, :8].tobytes().hex()
+    path.write_text(f"key,row_hash,given,decided,action\n0,{digest},{given},{decided},relabel\n", encoding="utf-8")
+
+
+def _write_probabilities(labels: Path, probabilities: Path) -> None:
+    """Labels, and predictions of them in another order."""
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    labels.write_text("id,label\na,cat\nb,dog\nc,cat\n", encoding="utf-8")
+    parquet.write_table(arrow.table({"id": [*"cba"], "cat": [0.9, 0.2, 0.3], "dog": [0.1, 0.8, 0.7]}), probabilities)
 
 
 def _write_table(path: Path, random: np.random.Generator) -> None:
