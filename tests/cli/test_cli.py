@@ -234,7 +234,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
 def examples() -> list[str]:
     """Every command that a help text, a page of the documentation or the end of a benchmark tells people to paste."""
     texts = [cli._EXAMPLES, cli.bench._NEXT]
-    texts += [module._EXAMPLES for module in (cli.fit, cli.audit, cli.train, cli.bench, cli.predict, cli.methods, cli.noise)]
+    commands = (cli.fit, cli.audit, cli.train, cli.bench, cli.predict, cli.methods, cli.noise)
+    texts += [module._EXAMPLES for module in commands]
     lines = [line.strip() for text in texts for line in text.splitlines()]
     for page in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         lines += [line.removeprefix("$ ") for line in page.read_text().splitlines() if line.startswith("$ ")]

@@ -21,7 +21,7 @@ examples:
   noiseproof fit wines.csv --label quality     the best model of labels that are partly wrong, in wines.model
   noiseproof predict wines.model new.csv       which classes it sees in new data
   noiseproof audit wines.model                 which labels are suspicious, and a page to check them on
-  noiseproof apply corrections.csv wines.csv --out clean.csv   corrected labels, in a copy
+  noiseproof apply corrections.csv wines.csv --out wines-clean.csv   corrected labels, in a copy
   noiseproof bench demo                    four losses on digits with 60 % wrong labels, in two minutes
   noiseproof reproduce                     the published tables and figures that it trains and compares
   noiseproof train digits --noise symmetric --rate 0.4 --method gce
