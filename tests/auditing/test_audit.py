@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,12 +25,13 @@ from noiseproof.auditing import (
     _folder,
     audit,
     confident_joint,
+    match_corrections,
     noise_bracket,
     transition_matrix,
 )
 from noiseproof.auditing.checks import draw_checks
 from noiseproof.auditing.scores import adjusted, area_under_margin, bounded_doubt, wrong_share
-from noiseproof.errors import LabelError, SpecError
+from noiseproof.errors import DataError, DataWarning, LabelError, SpecError
 
 
 def sample(count: int = 60, classes: int = 4, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -126,7 +129,9 @@ def test_the_size_of_blocks_changes_nothing(values: int, monkeypatch: pytest.Mon
     st.booleans(),
 )
 def test_scales_of_rows_do_not_count(p: np.ndarray, labels: np.ndarray, adjust: bool) -> None:
-    once, twice = (audit(labels, probabilities=p * factor, adjust=adjust).table["score"] for factor in (1.0, 2.0))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DataWarning)  # where sums differ
+        once, twice = (audit(labels, probabilities=p * factor, adjust=adjust).table["score"] for factor in (1.0, 2.0))
     assert once == pytest.approx(twice, abs=1e-6)
 
 
@@ -166,7 +171,8 @@ def test_classes_are_found_by_names() -> None:
 
 def test_labels_that_no_prediction_has_and_classes_without_samples() -> None:
     _, p = sample(4, 3)
-    found = audit(["ape", "dog", "bee", "ape"], probabilities=frame(p, NAMES))
+    with pytest.warns(DataWarning, match=r"1 of 4 labels have no column of probabilities \(dog\)"):
+        found = audit(["ape", "dog", "bee", "ape"], probabilities=frame(p, NAMES))
     assert found.classes.tolist() == [*NAMES, "dog"]
     assert found.table["score"][1] == 1
     assert found.table["p_given"][1] == 0
@@ -194,8 +200,12 @@ def test_kinds_of_numbers(kind: Any) -> None:
         ([0, 2], [[0.5, 0.5], [0.5, 0.5]], {}, "label 2 at 1: .* 0 to 1; give classes="),
         ([0, -1], [[0.5, 0.5], [0.5, 0.5]], {}, "label -1 at 1"),
         (["a", "b"], [[0.2, 0.3, 0.5]] * 2, {}, "2 different labels .a, b. and 3 columns"),
-        ([0, 1], [[0.5, 0.5], [0.5, np.nan]], {}, "probability nan in row 1, column 1"),
-        ([0, 1], [[0.5, 0.5], [2.0, -1.0]], {}, "row 1, column 1: .*logits"),
+        ([0, 1], [[0.5, 0.5], [0.5, np.nan]], {}, r"probability nan in row 1, column 1 \(1\): expected"),
+        ([0, 1], [[0.5, 0.5], [2.0, -1.0]], {}, r"row 1, column 1 \(1\): .*logits"),
+        ([0, 1], [[0.5, 0.5], [1e308, 1.7e308]], {}, r"row 1 are up to 1.7e\+308, and their sum is too large"),
+        ([0.0, 1.0], [[0.5, 0.5]] * 2, {"classes": ["no", "yes"]}, "no label has a column .*are 0.*, 1.*, .* no, yes"),
+        ([0, 1], [[0.5, 0.5]] * 2, {"keys": ["a", ""]}, "sample 1 has the key ''"),
+        ([0, 1], [[0.5, 0.5]] * 2, {"keys": [np.nan, "b"]}, "sample 0 has the key nan"),
         ([0, 1], [[0.5, 0.5], [0.0, 0.0]], {}, "row 1 are all 0"),
         ([0, 1], [0.5, 0.5], {}, "of shape \\(2,\\)"),
         ([0, 1], [["x", "y"]] * 2, {}, "expected numbers"),
@@ -265,7 +275,7 @@ def test_a_second_round_counts_what_was_drawn_in_the_order_of_the_draws() -> Non
         decision(found, draws.rows[50]),  # of another queue, before its turn
     ]
     undrawn = int(np.setdiff1d(np.arange(400), draws.rows)[0])
-    checked = _folder._checked(found, draws, Corrections.of([*ones, decision(found, undrawn)]))
+    checked = _folder._checked(draws, match_corrections(found, Corrections.of([*ones, decision(found, undrawn)])))
     assert checked.rows.tolist() == sorted([*draws.rows[:4].tolist(), draws.rows[50], undrawn])
     assert checked.waiting.tolist() == [[50, 1, 0]]
     assert checked.counts.sum(0).tolist() == [4, 2, 1]
@@ -273,4 +283,49 @@ def test_a_second_round_counts_what_was_drawn_in_the_order_of_the_draws() -> Non
         same = draws.stratum[:4] == draws.stratum[place]
         assert same.sum() > 1 or checked.counts[draws.stratum[place]].tolist() == [*counts]
     other = replace(drawn(0), draw_probability=0.5)  # of another audit
-    assert _folder._checked(found, draws, Corrections.of([other])).counts.sum() == 0
+    assert _folder._checked(draws, match_corrections(found, Corrections.of([other]))).counts.sum() == 0
+
+
+def test_rows_of_different_sums_are_told() -> None:
+    with pytest.warns(DataWarning, match="rows of probabilities sum to 3 to 12: .*logits"):
+        audit([0, 1], probabilities=[[2.0, 1.0], [4.0, 8.0]])
+    audit([0, 1], probabilities=[[20.0, 80.0], [40.0, 60.0]])  # of a hundred
+
+
+def test_rows_of_pandas_are_in_one_order() -> None:
+    labels, p = pd.Series(["ape", "bee"], index=["x", "y"]), pd.DataFrame([[0.9, 0.1], [0.2, 0.8]], ["y", "x"])
+    with pytest.raises(LabelError, match="row 0 is 'x' in the index of the labels and 'y' in that of the prob"):
+        audit(labels, probabilities=p)
+    audit(labels.reset_index(drop=True), probabilities=p.set_axis(["ape", "bee"], axis=1))  # names of two kinds
+
+
+@pytest.mark.parametrize(
+    ("score", "message"),
+    [
+        (lambda p: p.max(1), "cannot be called: .*positional argument"),
+        (lambda p, labels: 0.5, r"gives float64 of shape \(\) for 60 samples"),
+        (lambda p, labels: p[:, 0] * np.nan, "expected a finite number for each"),
+    ],
+)
+def test_a_score_that_is_none_is_an_error(score: Any, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(SCORES, "my-score", score)
+    labels, p = sample()
+    with pytest.raises(SpecError, match=message):
+        audit(labels, probabilities=p, score="my-score")
+
+
+def test_corrections_of_other_labels_are_refused(tmp_path: Path) -> None:
+    labels, p = sample()
+    found = audit(labels, probabilities=p, keys=[f"k{row}" for row in range(60)])
+    others = Corrections.of([Correction("photo.jpg", "", "0", "1", "relabel")])
+    with pytest.raises(DataError, match=r"no correction fits these labels: .*photo.jpg: there is no such key"):
+        _folder.write_audit(found, tmp_path / "x", title="x", corrections=others)
+    assert not (tmp_path / "x").exists()
+
+
+def test_an_audit_without_its_page_is_not_finished(tmp_path: Path) -> None:
+    labels, p = sample()
+    _folder.write_audit(audit(labels, probabilities=p), tmp_path / "x", title="x", asked="a")
+    assert _folder.check_audit(tmp_path / "x", "a")
+    (tmp_path / "x" / "index.html").unlink()
+    assert not _folder.check_audit(tmp_path / "x", "a")

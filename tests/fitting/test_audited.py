@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ from PIL import Image
 import noiseproof
 from noiseproof import cli
 from noiseproof.auditing import load_audit
-from noiseproof.errors import DataError, NoiseproofError, RunError
+from noiseproof.errors import DataError, DataWarning, NoiseproofError, RunError
 from noiseproof.fitted import audits
 from noiseproof.fitting import audited_files, audited_folder, fit
 from noiseproof.train import make_recipe, train
@@ -239,11 +240,14 @@ def files(tmp_path: Path) -> tuple[Path, Path]:
 
 
 def test_somebodys_labels_and_predictions(
-    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    files: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     labels, probs = map(str, files)
-    assert cli.main(["audit", "--labels", labels, "--probs", probs, "--key", "id", "--out", "x.audit"]) == 0
+    with warnings.catch_warnings():
+        warnings.simplefilter("default")
+        assert cli.main(["audit", "--labels", labels, "--probs", probs, "--key", "id", "--out", "x.audit"]) == 0
+    assert "1 of 6 labels have no column of probabilities (owl)" in capsys.readouterr().err
     table = load_audit("x.audit").table
     assert table["key"].tolist() == [*"abcdef"]
     assert table["given"].tolist() == ["cat", "dog", "cat", "owl", "dog", "cat"]
@@ -251,6 +255,41 @@ def test_somebodys_labels_and_predictions(
     assert load_audit("x.audit").hashes is not None
     with pytest.raises(NoiseproofError):  # rows in two orders, and labels that no column has
         audited_files(files[0], tmp_path / "labels.csv", label="label").audit("log-margin", False)
+
+
+def test_rows_in_two_orders_are_not_taken_for_one(files: tuple[Path, Path], tmp_path: Path) -> None:
+    probs = pd.read_parquet(files[1])
+    with pytest.raises(DataError, match=r"probs.parquet: row 0 has the id 'e', and that of the labels 'a': --key id"):
+        audited_files(*files).audit("log-margin", False)
+    probs.sort_values("id").rename(columns=lambda name: name.removeprefix("p:")).to_csv(tmp_path / "p.csv", index=False)
+    with pytest.warns(DataWarning):
+        found = audited_files(files[0], tmp_path / "p.csv").audit("log-margin", False)
+    assert found.classes.tolist() == ["cat", "dog", "owl"]  # and no class "id"
+    (tmp_path / "labels.csv").write_text("id,label\n2,cat\n1,dog\n")
+    (tmp_path / "p.csv").write_text("id,cat,dog\n1,0.1,0.9\n2,0.8,0.2\n")
+    with pytest.raises(DataError, match=r"row 0 has the id '1', and that of the labels '2'"):
+        audited_files(tmp_path / "labels.csv", tmp_path / "p.csv").audit("log-margin", False)
+
+
+@pytest.mark.parametrize("file", [0, 1])
+def test_a_file_that_is_not_there_and_keys_that_are_empty(file: int, tmp_path: Path) -> None:
+    paths = [tmp_path / "labels.csv", tmp_path / "p.csv"]
+    texts = ["id,label\na,cat\nb,dog\n", "id,cat,dog\na,0.1,0.9\nb,0.8,0.2\n"]
+    for path, text in zip(paths, texts, strict=True):
+        path.write_text(text)
+    paths[file].write_text(texts[file].replace("\nb,", "\n,"))
+    with pytest.raises(DataError, match=rf"{paths[file].name}: row 1 has no id: give every row its own"):
+        audited_files(*paths, key="id").audit("log-margin", False)
+    paths[file].unlink()
+    with pytest.raises(DataError, match=rf"cannot read .*{paths[file].name}: No such file"):
+        audited_files(*paths)
+
+
+def test_a_list_that_names_its_samples_is_joined(tmp_path: Path) -> None:
+    (tmp_path / "labels.json").write_text(json.dumps({"a": "cat", "b": "dog"}))
+    (tmp_path / "p.csv").write_text("key,cat,dog\nb,0.2,0.8\na,0.9,0.1\n")
+    found = audited_files(tmp_path / "labels.json", tmp_path / "p.csv").audit("self-confidence", False)
+    assert found.table["p_given"].tolist() == pytest.approx([0.9, 0.8])
 
 
 def test_lists_and_arrays(tmp_path: Path) -> None:

@@ -3,8 +3,15 @@
 from __future__ import annotations
 
 from noiseproof.auditing._audit import Audit, assemble, audit, score_of_training
-from noiseproof.auditing._folder import audit_asked, check_audit, load_audit, write_audit
-from noiseproof.auditing._given import Opinions, class_values, read_opinions
+from noiseproof.auditing._folder import (
+    DESCRIPTION,
+    audit_asked,
+    check_audit,
+    load_audit,
+    match_corrections,
+    write_audit,
+)
+from noiseproof.auditing._given import PREFIX, Opinions, check_keys, class_values, read_opinions
 from noiseproof.auditing.checks import Draws, RateEstimate, draw_checks, estimate_rate, is_enough
 from noiseproof.auditing.corrections import Correction, Corrections, Matched, read_corrections
 from noiseproof.auditing.page import Evidence
@@ -13,7 +20,9 @@ from noiseproof.auditing.scores import SCORES
 from noiseproof.auditing.views import DYNAMICS, Dynamics
 
 __all__ = [
+    "DESCRIPTION",
     "DYNAMICS",
+    "PREFIX",
     "SCORES",
     "Audit",
     "Correction",
@@ -29,12 +38,14 @@ __all__ = [
     "audit",
     "audit_asked",
     "check_audit",
+    "check_keys",
     "class_values",
     "confident_joint",
     "draw_checks",
     "estimate_rate",
     "is_enough",
     "load_audit",
+    "match_corrections",
     "noise_bracket",
     "read_corrections",
     "read_opinions",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.auditing._given import labels_alone, labels_checksum, read_opinions
+from noiseproof.auditing._given import check_keys, labels_alone, labels_checksum, read_opinions
 from noiseproof.auditing.rates import JointCounts, transition_matrix
 from noiseproof.auditing.scores import SCORES, adjusted
 from noiseproof.auditing.views import DYNAMICS, Dynamics, nearest, ridge_view, standardized_features
@@ -237,12 +237,13 @@ def assemble(
         evidence: see :class:`Audit`.
 
     Raises:
-        LabelError: what is no probability, or another number of keys.
+        LabelError: what is no probability, another number of keys, or an empty one.
         SpecError: a score that there is not.
     """
     rule = SCORES.find(score) if isinstance(score, str) else None
     if keys is not None and len(keys) != len(opinions):
         raise LabelError(f"{len(keys)} keys for {len(opinions)} labels: expected one for each")
+    check_keys(keys)
     counts, found = JointCounts(opinions.num_classes), _Columns(len(opinions))
     for _, p, given in opinions.blocks(_BLOCK_VALUES):
         counts.look(p, given)
@@ -251,7 +252,7 @@ def assemble(
         if held_out is None:
             counts.count(p, given)
         if rule is not None:
-            found.score[part] = rule(adjusted(p, means) if adjust else p, given)
+            found.score[part] = _scored(rule, adjusted(p, means) if adjust else p, given, score)
         found.note(part, p, given)
     if not isinstance(score, str):
         found.score[:] = score
@@ -280,6 +281,25 @@ def assemble(
         hashes,
         evidence,
     )
+
+
+def _scored(
+    rule: Callable[..., Any], probabilities: NDArray[Any], labels: NDArray[np.int64], name: object
+) -> NDArray[np.floating[Any]]:
+    """What a score says of some samples, one finite number for each."""
+    try:
+        found = np.asarray(rule(probabilities, labels))
+    except TypeError as error:
+        raise SpecError(
+            f"the score {name!r} cannot be called: {error}; expected a function of probabilities (N, classes) and "
+            "labels (N,)"
+        ) from error
+    if found.shape != labels.shape or found.dtype.kind not in "fiub" or not np.isfinite(found).all():
+        raise SpecError(
+            f"the score {name!r} gives {found.dtype} of shape {found.shape} for {len(labels)} samples: expected a "
+            "finite number for each"
+        )
+    return found
 
 
 def score_of_training(name: str, *, has_training: bool) -> Callable[[Dynamics, NDArray[np.int64]], Any] | None:

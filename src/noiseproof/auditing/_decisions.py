@@ -13,7 +13,7 @@ import numpy as np
 from noiseproof.auditing._correction import HASH, loose_key
 from noiseproof.auditing._given import labels_checksum, plain
 from noiseproof.classes import class_key, read_labels
-from noiseproof.errors import shorten
+from noiseproof.errors import DataError, shorten
 from noiseproof.formats import printable
 from noiseproof.untrusted import is_number
 
@@ -111,6 +111,18 @@ class Matched:
             if one.decided is not None:
                 texts[one.row] = one.decided
         return texts
+
+    def refuse_others(self) -> None:
+        """See that some correction is of these data.
+
+        Raises:
+            DataError: all are refused.
+        """
+        if self.outcomes and len(self.refused) == len(self.outcomes):
+            raise DataError(
+                f"no correction fits these labels: expected those of an audit of them, with the same names of samples "
+                f"(--key). {'. '.join(self.sentences())}"
+            )
 
     def sentences(self) -> tuple[str, ...]:
         """How many apply, and why others do not."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from noiseproof.auditing.checks import Draws
-    from noiseproof.auditing.corrections import Correction, Corrections
+    from noiseproof.auditing.corrections import Correction, Corrections, Matched
 
 DESCRIPTION, ARRAYS, TABLE, PAGE = "audit.json", "audit.safetensors", "table.csv", "index.html"
 
@@ -59,15 +59,17 @@ def write_audit(
         audit: what is written.
         folder: where; it may be there already.
         title: of the page.
-        corrections: what was decided before.
+        corrections: what was decided before: see :func:`match_corrections`.
         asked: what tells one audit from another: see :func:`check_audit`.
 
     Raises:
+        DataError: no correction fits these labels.
         RunError: it cannot be written.
     """
     need("an audit in a folder needs", "safetensors")
     from safetensors.numpy import save
 
+    matched = None if corrections is None else match_corrections(audit, corrections)
     make_folder(folder)
     arrays: dict[str, NDArray[Any]] = {
         f"table.{name}": column for name, column in audit.table.items() if not _follows(name)
@@ -91,8 +93,19 @@ def write_audit(
     }
     write_atomically(folder / ARRAYS, content)
     write_atomically(folder / TABLE, audit_csv(audit).encode("utf-8", "surrogateescape"))
-    write_atomically(folder / PAGE, _page(audit, folder, title, corrections))
+    write_atomically(folder / PAGE, _page(audit, folder, title, matched))
     write_atomically(folder / DESCRIPTION, write_document("audit", described, line_per_key=True).encode())
+
+
+def match_corrections(audit: Audit, corrections: Corrections) -> Matched:
+    """Which corrections are of the labels of an audit.
+
+    Raises:
+        DataError: all are refused.
+    """
+    matched = corrections.match(audit.table["key"].tolist(), audit.hashes, audit.table["given"])
+    matched.refuse_others()
+    return matched
 
 
 def _follows(name: str) -> bool:
@@ -107,10 +120,10 @@ def _keys(audit: Audit) -> NDArray[Any] | None:
     return None if is_counted else keys
 
 
-def _page(audit: Audit, folder: Path, title: str, corrections: Corrections | None) -> bytes:
+def _page(audit: Audit, folder: Path, title: str, matched: Matched | None) -> bytes:
     """The page, with evidence on the samples that are looked at first."""
     draws, order = draw_checks(audit.table["score"]), audit.order
-    checked = None if corrections is None else _checked(audit, draws, corrections)
+    checked = None if matched is None else _checked(draws, matched)
     shown = [order[:_TOP], draws.rows]
     if audit.twins is not None:
         shown.append(_disagreeing(audit.twins, audit.codes["given"]))
@@ -158,13 +171,12 @@ def _is_draw(correction: Correction, draws: Draws, place: int) -> bool:
     return math.isclose(correction.draw_probability, draws.probability[place], rel_tol=1e-4)
 
 
-def _checked(audit: Audit, draws: Draws, corrections: Corrections) -> Checked:
+def _checked(draws: Draws, matched: Matched) -> Checked:
     """What was decided before, and what that says of the draws.
 
     Draws count in their order, as far as the calibrate queue has come: one beyond that was decided because it is
     suspicious, and to count it before its turn would make the estimate too high.
     """
-    matched = corrections.match(audit.table["key"].tolist(), audit.hashes, audit.table["given"])
     decisions = {decision.row: decision for decision in matched.decisions}
     strata, place_of = draws.num_strata, {row: place for place, row in enumerate(draws.rows.tolist())}
     places = [
@@ -206,12 +218,15 @@ def check_audit(folder: Path, asked: str) -> bool:
         folder: it need not be there.
         asked: what the audit is of, as text.
 
+    Returns:
+        Whether all of it is there: where a file is missing, the audit is to be written again.
+
     Raises:
         RunError: it holds something else.
     """
     if (folder / DESCRIPTION).exists():
         if _read(folder)["asked"] == asked:
-            return True
+            return all((folder / name).exists() for name in FILES)
         raise RunError(
             f"{folder} holds an audit of other labels or with other options: choose another folder (--out), or remove "
             "this one"

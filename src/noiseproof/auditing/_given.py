@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import itertools
 import json
+import warnings
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,15 @@ import numpy as np
 from noiseproof.auditing.rates import JointCounts
 from noiseproof.auditing.views import together
 from noiseproof.classes import Classes, read_labels
-from noiseproof.errors import LabelError, shorten
+from noiseproof.errors import DataWarning, LabelError, shorten
 from noiseproof.formats import PROBABILITY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from numpy.typing import NDArray
+
+    from noiseproof.classes import Labels
 
 _LISTED = 1 << 12
 """Labels of a list that are put into its checksum together."""
@@ -63,9 +66,10 @@ class Opinions:
             p = np.asarray(self.probabilities[part])
             if p.dtype not in (np.float32, np.float64):
                 p = p.astype(np.float32)
-            sums = p.sum(1)
+            with np.errstate(over="ignore"):  # what is too large is refused below
+                sums = p.sum(1)
             if not (np.isfinite(sums).all() and p.min() >= 0 and sums.min() > 0):
-                raise _no_probabilities(p, start)
+                raise _no_probabilities(p, start, self.classes)
             if np.abs(sums - 1).max() > _CLOSE:
                 p = p / sums[:, None]
             if more:
@@ -102,6 +106,9 @@ class Opinions:
         return counts
 
 
+_SUMMED, _ALIKE = 1 << 12, 1.05
+"""So many rows are summed to see whether they are probabilities, and so far apart their sums may be."""
+
 _NORMALIZED = 1 << 22
 """Values that are divided together."""
 
@@ -120,17 +127,22 @@ def labels_alone(labels: Any, classes: Sequence[Any] | None) -> Opinions:
     return Opinions(found.encode(read), alike, class_values(found.names))
 
 
-def _no_probabilities(p: NDArray[Any], start: int) -> LabelError:
-    with np.errstate(invalid="ignore"):
-        wrong = ~np.isfinite(p) | (p < 0)
+def _no_probabilities(p: NDArray[Any], start: int, classes: NDArray[Any]) -> LabelError:
+    with np.errstate(invalid="ignore", over="ignore"):
+        wrong, sums = ~np.isfinite(p) | (p < 0), p.sum(1)
     if not wrong.any():
-        return LabelError(
-            f"the probabilities of row {start + int(p.sum(1).argmin())} are all 0: expected some above it"
-        )
+        if np.isinf(sums).any():
+            row = int(sums.argmax())
+            return LabelError(
+                f"the probabilities of row {start + row} are up to {p[row].max():.3g}, and their sum is too large for "
+                f"{p.dtype}: expected numbers from 0 to 1"
+            )
+        return LabelError(f"the probabilities of row {start + int(sums.argmin())} are all 0: expected some above it")
     row, column = (int(place[0]) for place in np.nonzero(wrong))
     hint = "; are these logits? Give their softmax" if p[row, column] < 0 else ""
     return LabelError(
-        f"probability {p[row, column]} in row {start + row}, column {column}: expected finite numbers from 0 on{hint}"
+        f"probability {p[row, column]} in row {start + row}, column {column} ({classes[column]!s:.60}): expected "
+        f"finite numbers from 0 on{hint}"
     )
 
 
@@ -149,6 +161,8 @@ def read_opinions(labels: Any, probabilities: Any, classes: Sequence[Any] | None
     read = read_labels(plain(labels))
     if len(read) != len(array):
         raise LabelError(f"{len(read)} labels for {len(array)} rows of probabilities: expected one for each")
+    _compare_index(labels, probabilities)
+    _look_at_sums(array)
     count = array.shape[1]
     if classes is not None:
         names = list(classes)
@@ -157,6 +171,7 @@ def read_opinions(labels: Any, probabilities: Any, classes: Sequence[Any] | None
     if names is not None:
         known = Classes.named(names)
         others = [text for text in dict.fromkeys(read.texts) if not known.has(text)]
+        _look_at_others(read, others, known)
         every = Classes((*known.names, *others))
         return Opinions(every.encode(read), array, class_values(every.names))
     if read.values.dtype.kind == "i" and read.kind == "number":
@@ -175,6 +190,60 @@ def read_opinions(labels: Any, probabilities: Any, classes: Sequence[Any] | None
             "which columns they are (classes=, or a data frame whose columns have their names)"
         )
     return Opinions(found.encode(read), array, class_values(found.names))
+
+
+def _compare_index(labels: Any, probabilities: Any) -> None:
+    """See that rows are not in another order where labels and probabilities name them in an index of pandas.
+
+    Raises:
+        LabelError: both have the same names, in different orders.
+    """
+    if not all(hasattr(getattr(each, "index", None), "equals") for each in (labels, probabilities)):
+        return
+    one, other = list(labels.index), list(probabilities.index)
+    if one != other and {*one} == {*other}:
+        row = next(row for row, (name, its) in enumerate(zip(one, other, strict=True)) if name != its)
+        raise LabelError(
+            f"row {row} is {one[row]!r} in the index of the labels and {other[row]!r} in that of the probabilities: "
+            "bring them into one order (probabilities.loc[labels.index]), or give arrays (.to_numpy())"
+        )
+
+
+def _look_at_sums(array: NDArray[Any]) -> None:
+    """Warn if rows, or some of many, sum to different numbers."""
+    with np.errstate(all="ignore"):
+        sums = array[:: max(1, len(array) // _SUMMED)].astype(np.float64).sum(1)
+    low, high = float(sums.min()), float(sums.max())
+    if np.isfinite([low, high]).all() and low > 0 and high > _ALIKE * low:
+        warnings.warn(
+            f"rows of probabilities sum to {low:.3g} to {high:.3g}: expected 1, or all alike. Each row is divided by "
+            "its sum; if these are logits give their softmax, and if a column is no class leave it out",
+            DataWarning,
+            stacklevel=4,
+        )
+
+
+def _look_at_others(labels: Labels, others: Sequence[str], known: Classes) -> None:
+    """Warn of labels that have no column, and refuse them if none has.
+
+    Raises:
+        LabelError: no label has a column.
+    """
+    if not others:
+        return
+    columns = f"the columns are {shorten(list(known.names))}"
+    if len(others) == len(labels.texts):
+        raise LabelError(
+            f"no label has a column of probabilities: the labels are {shorten(others)}, and {columns}. Call classes "
+            "alike in both"
+        )
+    lost = np.isin(labels.index, [place for place, text in enumerate(labels.texts) if not known.has(text)]).sum()
+    warnings.warn(
+        f"{lost} of {len(labels)} labels have no column of probabilities ({shorten(others)}) and count as wholly "
+        f"unexpected; {columns}",
+        DataWarning,
+        stacklevel=4,
+    )
 
 
 def _columns(probabilities: Any) -> tuple[NDArray[Any], list[str] | None]:
@@ -202,6 +271,17 @@ def plain(labels: Any) -> Any:
     if hasattr(labels, "detach"):
         return labels.detach().cpu().numpy()
     return labels.to_numpy() if hasattr(labels, "to_numpy") else labels
+
+
+def check_keys(keys: Sequence[Any] | None) -> None:
+    """See that every sample is called something.
+
+    Raises:
+        LabelError: one is not: its key is ``None``, NaN or empty.
+    """
+    for row, key in enumerate(() if keys is None else keys):
+        if key is None or key != key or (isinstance(key, str) and not key):
+            raise LabelError(f"sample {row} has the key {key!r}: expected a name or a number for each")
 
 
 def labels_checksum(keys: Iterable[Any], labels: Iterable[Any]) -> str:

@@ -73,6 +73,7 @@ def run(options: argparse.Namespace) -> None:
         audit_asked,
         check_audit,
         load_audit,
+        match_corrections,
         read_corrections,
         score_of_training,
         write_audit,
@@ -97,6 +98,10 @@ def run(options: argparse.Namespace) -> None:
         corrections = read_corrections(options.corrections) if options.corrections else None
         found = audited.audit(options.score, options.adjust)
         write_audit(found, out, title=f"Labels of {audited.name}", corrections=corrections, asked=asked)
+        if corrections is not None:
+            matched = match_corrections(found, corrections)
+            say(f"{len(matched.decisions):,} labels were checked before, and are left out of the queues")
+            say(*matched.sentences()[1:])
     _tell(found, out)
 
 

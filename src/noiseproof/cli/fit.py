@@ -145,7 +145,12 @@ def run(options: argparse.Namespace) -> None:
     if options.report is not None:
         names = model.report(options.report, notes=notes)
         say(f"report: {options.report / names[0]}")
-    say(f"model: {out}", "Try next:", f"  noiseproof predict {out} new{options.data.suffix}")
+    say(
+        f"model: {out}",
+        "Try next:",
+        f"  noiseproof predict {out} new{options.data.suffix}",
+        f"  noiseproof audit {out}",
+    )
 
 
 def _scored(model: Model, options: argparse.Namespace) -> list[str]:

@@ -12,7 +12,7 @@ from noiseproof.correcting._arrays import find_list, find_npz
 from noiseproof.correcting._folder import find_folder
 from noiseproof.correcting._tables import find_parquet, find_text
 from noiseproof.data import TEXT_TABLES
-from noiseproof.errors import DataError, RunError
+from noiseproof.errors import DataError, RunError, shorten
 from noiseproof.files import check_folder, make_folder, write_text
 from noiseproof.formats import csv_text
 
@@ -92,7 +92,10 @@ def apply(
     """
     data, out = Path(data), Path(out)
     log = out.with_name(f"{out.name}.log.csv")
-    read = read_corrections(corrections)
+    files = [corrections] if isinstance(corrections, str | Path) else corrections
+    read = read_corrections(files)
+    if not len(read):
+        raise DataError(f"no correction in {shorten([*map(str, files)])}: nothing is applied, and nothing is written")
     found = _find(data, read, label, key)
     _check_out(data, out, log)
     matched = found.matched

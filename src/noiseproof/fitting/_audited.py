@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from noiseproof.auditing import Audit, Opinions, assemble, class_values, read_opinions, score_of_training
+from noiseproof.auditing import (
+    DESCRIPTION,
+    PREFIX,
+    Audit,
+    Opinions,
+    assemble,
+    audit_asked,
+    class_values,
+    read_opinions,
+    score_of_training,
+)
 from noiseproof.auditing.views import nearest, ridge_view, standardized_features
+from noiseproof.classes import class_key
 from noiseproof.data import TABLES, missing, read_label_list, read_table, row_hashes
 from noiseproof.embeddings import embed
 from noiseproof.errors import DataError, DataWarning, RunError, shorten, suggest
@@ -62,7 +71,10 @@ def audited_folder(path: Path, *, features: bool = False, device: str = "auto") 
     Raises:
         DataError, RunError: it is none of these.
     """
-    if (path / SUMMARY).exists():
+    is_model = (path / SUMMARY).exists()
+    if features and (is_model or (path / RECORD).exists()):
+        raise DataError(f"{path} is a {'model' if is_model else 'run'}: --features is for a folder of images")
+    if is_model:
         files = [path / SUMMARY, path / "training" / "samples.json"]
         digest = "".join(file_sha256(file) for file in files if file.exists())
         return Audited(path.name, digest, lambda score, adjust: audit_model(path, None, score=score, adjust=adjust))
@@ -71,6 +83,8 @@ def audited_folder(path: Path, *, features: bool = False, device: str = "auto") 
         return Audited(path.name, digest, lambda score, adjust: audit_run(path, score=score, adjust=adjust))
     if not path.exists():
         raise RunError(f"there is no {path}: expected the folder of a model, of a run, or of images (--features)")
+    if (path / DESCRIPTION).exists():
+        raise DataError(f"{path} is an audit already: noiseproof review {path} opens its page")
     if not features:
         raise DataError(
             f"{path} is no folder of a model or of a run. Fit a model of the data first (noiseproof fit), or give "
@@ -126,12 +140,15 @@ def audited_files(labels: Path, probabilities: Path, *, label: str | None = None
         labels: a table, or a list as :func:`noiseproof.data.label_list` reads it.
         probabilities: a table with a column for each class, or an array (``.npy``).
         label: the column of the labels.
-        key: the column of both that says which rows belong together; without it rows are in one order.
+        key: the column of both that says which rows belong together; without it rows are in one order, and columns
+            that both files have must say the same.
+
+    Raises:
+        DataError: a file cannot be read.
     """
-    digest = f"{file_sha256(labels)}{file_sha256(probabilities)}{json.dumps([label, key])}"
     return Audited(
         labels.name,
-        hashlib.sha256(digest.encode()).hexdigest(),
+        audit_asked([labels, probabilities], [label, key]),
         lambda *how: _audit_files(labels, probabilities, label, key, *how),
     )
 
@@ -141,7 +158,7 @@ def _audit_files(
 ) -> Audit:
     score_of_training(score, has_training=False)
     given, table, keys = _labels(labels, label, key)
-    opinions = _opinions(given, probabilities, keys if key is not None else None, key)
+    opinions = _opinions(given, probabilities, keys, key, table)
     return assemble(
         opinions,
         keys=keys,
@@ -173,6 +190,8 @@ def _labels(path: Path, label: str | None, key: str | None) -> tuple[Any, Table 
         row = int(np.flatnonzero(missing(table[label]))[0])
         raise DataError(f"{path}: row {row} has no {label}: leave samples without a label out")
     rest = table.without([label]) if len(names) > 1 else None
+    if key is not None:
+        _refuse_gaps(table, key, path)
     return table[label].tolist(), rest, None if key is None else [str(name) for name in table[key].tolist()]
 
 
@@ -180,21 +199,55 @@ def _texts(labels: Labels) -> list[str]:
     return [labels.texts[place] for place in labels.index.tolist()]
 
 
-def _opinions(labels: Any, path: Path, keys: list[str] | None, key: str | None) -> Opinions:
+def _refuse_gaps(table: Table, key: str, path: Path) -> None:
+    gaps = np.flatnonzero(missing(table[key]))
+    if len(gaps):
+        raise DataError(f"{path}: row {gaps[0]} has no {key}: give every row its own, or leave it out")
+
+
+def _opinions(labels: Any, path: Path, keys: list[str] | None, key: str | None, beside: Table | None) -> Opinions:
     if path.suffix.lower() == ".npy":
-        if keys is not None:
+        if key is not None:
             raise DataError(f"{path} has no columns: --key cannot be found in it; expected a table")
         return read_opinions(labels, read_npy(path), None)
     if path.suffix.lower() not in TABLES:
         raise DataError(f"{path}: expected probabilities in a table ({', '.join(TABLES)}) or an array (.npy)")
-    names = [*read_table(path).columns]
+    plain = read_table(path)
+    names = [*plain.columns]
     called = key if key is not None else _KEY if _KEY in names else None
     if key is not None and key not in names:
         raise DataError(f"{path} has no column {key!r}{suggest(key, names)}")
     table = read_table(path, as_text=[] if called is None else [called])
+    if key is None and beside is not None:
+        both = [name for name in names if name in beside.columns and not name.startswith(PREFIX)]
+        _compare(beside, plain, both, path)
+        table = table.without(both)
+        called = None if called in both else called
     if keys is not None and called is not None:
-        table = table.take(_joined(keys, [str(name) for name in table[called].tolist()], path))
+        _refuse_gaps(table, called, path)
+        others = [str(name) for name in table[called].tolist()]
+        if key is not None or not {*keys}.isdisjoint(others):  # a list's names may be of another kind, and order holds
+            table = table.take(_joined(keys, others, path))
     return read_opinions(labels, table if called is None else table.without([called]), None)
+
+
+def _compare(labels: Table, probabilities: Table, names: list[str], path: Path) -> None:
+    """See that columns which both files have say the same: else their rows are in different orders."""
+    for name in names:
+        pair = labels[name].tolist(), probabilities[name].tolist()
+        differ = (row for row, (one, other) in enumerate(zip(*pair, strict=False)) if _text(one) != _text(other))
+        row = next(differ, None)
+        if row is not None:
+            raise DataError(
+                f"{path}: row {row} has the {name} {_text(pair[1][row])!r:.60}, and that of the labels "
+                f"{_text(pair[0][row])!r:.60}: --key {name} joins rows by it; if it is no key, leave the column out of "
+                f"one file, and if it is a class call it {PREFIX}{name}"
+            )
+
+
+def _text(value: object) -> str:
+    """A cell as text, a number as the same however it was written, and gaps alike."""
+    return "" if value is None or value != value else str(class_key(str(value)))
 
 
 def _joined(keys: list[str], others: list[str], path: Path) -> Any:

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from noiseproof.auditing import read_corrections
+from noiseproof.auditing import check_keys, read_corrections
 from noiseproof.data import (
     TABLES,
     Dataset,
@@ -148,6 +148,7 @@ def look(
     if asked["trusted"] is not None:
         dataset = replace(dataset, trusted=_yes_or_no(asked["trusted"], count))
     if matched is not None:
+        matched.refuse_others()
         dataset = checked(dataset, matched)
     twins = _twins(dataset, table)
     found = [
@@ -336,6 +337,7 @@ def _keys(keys: Any, inputs: Any, rows: NDArray[np.int64] | None) -> Sequence[An
     """What samples are called: by their key, their path, or the number of their row."""
     count = len(inputs)
     if keys is not None:
+        check_keys(np.asarray(keys, object).tolist())
         named = [key if isinstance(key, int | str) else str(key) for key in np.asarray(keys, object).tolist()]
         if len(named) != count:
             raise DataError(f"keys: {len(named)} for {count} samples: expected one for each")
