@@ -11,7 +11,7 @@ from noiseproof.auditing._folder import (
     match_corrections,
     write_audit,
 )
-from noiseproof.auditing._given import PREFIX, Opinions, check_keys, class_values, read_opinions
+from noiseproof.auditing._given import Opinions, check_keys, class_values, read_opinions
 from noiseproof.auditing.checks import Draws, RateEstimate, draw_checks, estimate_rate, is_enough
 from noiseproof.auditing.corrections import Correction, Corrections, Matched, read_corrections
 from noiseproof.auditing.page import Evidence
@@ -22,7 +22,6 @@ from noiseproof.auditing.views import DYNAMICS, Dynamics
 __all__ = [
     "DESCRIPTION",
     "DYNAMICS",
-    "PREFIX",
     "SCORES",
     "Audit",
     "Correction",

@@ -10,7 +10,6 @@ import numpy as np
 
 from noiseproof.auditing import (
     DESCRIPTION,
-    PREFIX,
     Audit,
     Opinions,
     assemble,
@@ -28,6 +27,7 @@ from noiseproof.files import file_sha256
 from noiseproof.fitted import SUMMARY
 from noiseproof.fitted.audits import RECORD, Shown, audit_model, audit_run
 from noiseproof.fitting._given import look
+from noiseproof.formats import PROBABILITY
 from noiseproof.models import find_device
 from noiseproof.untrusted import read_npy
 
@@ -219,7 +219,7 @@ def _opinions(labels: Any, path: Path, keys: list[str] | None, key: str | None, 
         raise DataError(f"{path} has no column {key!r}{suggest(key, names)}")
     table = read_table(path, as_text=[] if called is None else [called])
     if key is None and beside is not None:
-        both = [name for name in names if name in beside.columns and not name.startswith(PREFIX)]
+        both = [name for name in names if name in beside.columns and not name.startswith(PROBABILITY)]
         _compare(beside, plain, both, path)
         table = table.without(both)
         called = None if called in both else called
@@ -241,7 +241,7 @@ def _compare(labels: Table, probabilities: Table, names: list[str], path: Path) 
             raise DataError(
                 f"{path}: row {row} has the {name} {_text(pair[1][row])!r:.60}, and that of the labels "
                 f"{_text(pair[0][row])!r:.60}: --key {name} joins rows by it; if it is no key, leave the column out of "
-                f"one file, and if it is a class call it {PREFIX}{name}"
+                f"one file, and if it is a class call it {PROBABILITY}{name}"
             )
 
 
