@@ -32,6 +32,7 @@ from noiseproof.data.sources import read_prepared
 from noiseproof.errors import DataError, DataWarning, RunError
 from noiseproof.files import file_sha256
 from noiseproof.fitted._evidence import texts_of, thumbnails_of, values_of
+from noiseproof.fitted._model import TRAINING
 from noiseproof.train import read_record, read_samples
 from noiseproof.untrusted import read_bytes
 
@@ -182,7 +183,7 @@ class Left:
         Raises:
             RunError: it was saved without it, or something was changed.
         """
-        training = folder / "training"
+        training = folder / TRAINING
         if not (training / SAMPLES).exists():
             raise RunError(
                 f"{folder} has nothing to audit labels by: its folder training is not there (it was saved with "
@@ -203,7 +204,7 @@ class Left:
     @cached_property
     def runs(self) -> list[Told]:
         """What all runs said that finished."""
-        folders = sorted(path.parent for path in (self.folder / "training" / RUNS).glob(f"*/{RECORD}"))
+        folders = sorted(path.parent for path in (self.folder / TRAINING / RUNS).glob(f"*/{RECORD}"))
         return [told for folder in folders for told in [Told.read(folder)] if told is not None]
 
     @cached_property

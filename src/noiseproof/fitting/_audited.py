@@ -24,8 +24,8 @@ from noiseproof.data import TABLES, missing, read_label_list, read_table, row_ha
 from noiseproof.embeddings import embed
 from noiseproof.errors import DataError, DataWarning, RunError, shorten, suggest
 from noiseproof.files import file_sha256
-from noiseproof.fitted import SUMMARY
-from noiseproof.fitted.audits import RECORD, Shown, audit_model, audit_run
+from noiseproof.fitted import SUMMARY, TRAINING
+from noiseproof.fitted.audits import RECORD, SAMPLES, Shown, audit_model, audit_run
 from noiseproof.fitting._given import look
 from noiseproof.formats import PROBABILITY
 from noiseproof.models import find_device
@@ -75,7 +75,7 @@ def audited_folder(path: Path, *, features: bool = False, device: str = "auto") 
     if features and (is_model or (path / RECORD).exists()):
         raise DataError(f"{path} is a {'model' if is_model else 'run'}: --features is for a folder of images")
     if is_model:
-        files = [path / SUMMARY, path / "training" / "samples.json"]
+        files = [path / SUMMARY, path / TRAINING / SAMPLES]
         digest = "".join(file_sha256(file) for file in files if file.exists())
         return Audited(path.name, digest, lambda score, adjust: audit_model(path, None, score=score, adjust=adjust))
     if (path / RECORD).exists():

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from noiseproof.auditing import noise_bracket
+from noiseproof.fitted.audits import RUNS
 from noiseproof.fitting._boosting import STEP, Boosting
 from noiseproof.fitting._candidates import FIXED, NEEDED, Candidate, jal_candidates
 from noiseproof.fitting._plan import Budget, Plan, Sizes, first_plan, opening_within, within
@@ -108,7 +109,7 @@ def choose(asked: Asked, started: float) -> Choice:
         plan = opening_within(plan, sizes, most, allowed.updates)
     race = Race(
         asked.training,
-        asked.training / "runs",
+        asked.training / RUNS,
         plan,
         asked.seed,
         asked.labels,

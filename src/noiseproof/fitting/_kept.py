@@ -14,12 +14,11 @@ from noiseproof.container import write_document
 from noiseproof.data import Unlabeled
 from noiseproof.errors import DataWarning
 from noiseproof.files import write_atomically
+from noiseproof.fitted.audits import ARRAYS, SAMPLES
 from noiseproof.prediction import load
 
 if TYPE_CHECKING:
     from noiseproof.fitting._asked import Asked
-
-SAMPLES, ARRAYS = "samples.json", "samples.safetensors"
 
 
 def write_samples(asked: Asked) -> None:
