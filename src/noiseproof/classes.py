@@ -55,6 +55,11 @@ class Labels:
     def __len__(self) -> int:
         return len(self.index)
 
+    @property
+    def listed(self) -> list[str]:
+        """``(N,)``: the text of each label."""
+        return [self.texts[place] for place in self.index.tolist()]
+
     def take(self, positions: NDArray[np.int64]) -> Labels:
         """The labels of some of the samples, in the order of ``positions``."""
         return Labels(self.texts, self.index[positions], self.kind)

@@ -13,7 +13,7 @@ import numpy as np
 
 from noiseproof.auditing._given import check_keys, labels_alone, labels_checksum, read_opinions
 from noiseproof.auditing.rates import JointCounts, transition_matrix
-from noiseproof.auditing.scores import SCORES, adjusted
+from noiseproof.auditing.scores import SCORES, adjusted, ranks
 from noiseproof.auditing.views import DYNAMICS, Dynamics, nearest, ridge_view, standardized_features
 from noiseproof.errors import LabelError, SpecError
 
@@ -362,15 +362,12 @@ class _Columns:
 
     def columns(self, names: NDArray[Any], codes: dict[str, NDArray[np.int32]]) -> dict[str, NDArray[Any]]:
         """By name, in the order of the table."""
-        order = np.argsort(-self.score, kind="stable")
-        rank = np.empty(len(order), np.int64)
-        rank[order] = np.arange(1, len(order) + 1)
         second, p_second = codes["second"], np.maximum(self.likely[1], 0)
         return {
             "suggested": names[codes["suggested"]],
             "second": named(names, second),
             "score": self.score,
-            "rank": rank,
+            "rank": ranks(self.score),
             "p_given": self.own,
             "p_suggested": self.likely[0],
             "p_second": p_second,

@@ -105,8 +105,7 @@ class Matched:
 
     def relabeled(self, given: Any) -> list[str]:
         """``(N,)``: the labels that were matched, as text, with the decided ones in their places."""
-        labels = read_labels(plain(given))
-        texts = [labels.texts[place] for place in labels.index.tolist()]
+        texts = read_labels(plain(given)).listed
         for one in self.decisions:
             if one.decided is not None:
                 texts[one.row] = one.decided
@@ -290,7 +289,7 @@ class Rows:
                 rounds.setdefault(one.labels_sha256, {}).setdefault(row, []).append(one)
         begun = {name: min(_when(one) for ones in found.values() for one in ones) for name, found in rounds.items()}
         order = sorted(rounds, key=lambda name: (begun[name], name))[:_ROUNDS]
-        labels = [self._labels.texts[place] for place in self._labels.index]
+        labels = self._labels.listed
         known = set()
         for place, name in enumerate(order):
             then = labels.copy()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from noiseproof.auditing.scores import ranks
 from noiseproof.classes import Classes, read_labels
 from noiseproof.errors import DataError, LabelError
 from noiseproof.formats import csv_text, printable
@@ -118,8 +119,6 @@ def from_cleanlab(issues: Any, classes: Sequence[Any] | None = None) -> dict[str
     if len(wrong):
         raise DataError(f"label_quality is {quality[wrong[0]]} in row {wrong[0]}: expected numbers from 0 to 1")
     score = 1 - quality
-    rank = np.empty(count, np.int64)
-    rank[np.argsort(-score, kind="stable")] = np.arange(1, count + 1)
     unknown = np.full(count, np.nan, np.float32)
     return {
         "key": np.asarray(columns.get("key", np.arange(count))),
@@ -127,7 +126,7 @@ def from_cleanlab(issues: Any, classes: Sequence[Any] | None = None) -> dict[str
         "suggested": _named(columns["predicted_label"], classes),
         "second": np.full(count, None, object),
         "score": score.astype(np.float32),
-        "rank": rank,
+        "rank": ranks(score),
         "p_given": unknown,
         "p_suggested": unknown.copy(),
         "p_second": unknown.copy(),

@@ -81,6 +81,13 @@ for _name, _score in {
     SCORES.add(_name, _score)
 
 
+def ranks(score: NDArray[Any]) -> NDArray[np.int64]:
+    """``(N,)``: 1 for the highest score; of equal ones the first is higher."""
+    found = np.empty(len(score), np.int64)
+    found[np.argsort(-score, kind="stable")] = np.arange(1, len(score) + 1)
+    return found
+
+
 def own_and_other(probabilities: Floats, labels: NDArray[np.int64]) -> tuple[Floats, Floats]:
     """``(N,)`` each: the probability of the given label, and the largest other one."""
     rows = np.arange(len(labels))

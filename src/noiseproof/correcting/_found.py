@@ -50,8 +50,7 @@ def texts_of(values: Any) -> list[str]:
     Raises:
         LabelError: they are none.
     """
-    read = read_labels(values)
-    return [read.texts[place] for place in read.index.tolist()]
+    return read_labels(values).listed
 
 
 def refuse_columns(path: Path, label: str | None, key: str | None) -> None:

@@ -179,7 +179,7 @@ def _find_list(path: Path, corrections: Corrections, key: str | None) -> Found:
     if key is not None:
         raise DataError(f"{path}: --key {key!r} without --label: say which column are the labels, too")
     listed, cells = read_label_list(path), read_cells(path)
-    labels = [listed.labels.texts[place] for place in listed.labels.index.tolist()]
+    labels = listed.labels.listed
     lines = range(len(cells) - len(labels), len(cells))
     columns = [place for place in range(len(cells[0])) if _says([cells[line][place] for line in lines], labels)]
     if lines.start not in (0, 1) or not columns:

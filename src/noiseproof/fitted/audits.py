@@ -33,7 +33,7 @@ from noiseproof.errors import DataError, DataWarning, RunError
 from noiseproof.files import file_sha256
 from noiseproof.fitted._evidence import texts_of, thumbnails_of, values_of
 from noiseproof.fitted._model import TRAINING
-from noiseproof.train import read_record, read_samples
+from noiseproof.train import RECORD, read_record, read_samples
 from noiseproof.untrusted import read_bytes
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from noiseproof.auditing.views import Nearest
     from noiseproof.train import Record, SampleRecord
 
-SAMPLES, ARRAYS, RUNS, RECORD = "samples.json", "samples.safetensors", "runs", "record.json"
+SAMPLES, ARRAYS, RUNS = "samples.json", "samples.safetensors", "runs"
 
 _MOST_BYTES = 64 << 30
 
@@ -88,14 +88,16 @@ class Told:
         last = self.record.last
         return None if last is None else last.validation_accuracy
 
-    def dynamics(self, count: int, num_classes: int, *, memorized: bool) -> Dynamics:
+    def dynamics(self, count: int, num_classes: int, unseen: float | None) -> Dynamics:
         """What it said of all samples; of held-out ones, after each epoch.
 
         Args:
             count: how many samples there are.
             num_classes: how many classes there are.
-            memorized: see :class:`noiseproof.auditing.Dynamics`.
+            unseen: the share of labels that such a network agrees with where it has not learned from them; ``None``
+                where that is not known.
         """
+        memorized = unseen is not None and self.agreed > unseen + _BY_HEART
         epochs = next(iter(self.parts.values())).epochs
         own = np.full((epochs, count), np.nan, np.float32)
         predictions = np.full((epochs, count), -1, np.int32)
@@ -212,12 +214,8 @@ class Left:
         """What each network of the model said of all samples as it learned from them."""
         count, classes = len(self.dataset.train), self.dataset.num_classes
         unseen = [told.agreed_unseen for told in self.raced if told.agreed_unseen is not None]
-        best = max(unseen, default=1.0)
-        return [
-            told.dynamics(count, classes, memorized=told.agreed > best + _BY_HEART)
-            for told in self.runs
-            if told.is_on_all
-        ]
+        best = max(unseen, default=None)
+        return [told.dynamics(count, classes, best) for told in self.runs if told.is_on_all]
 
     @property
     def raced(self) -> list[Told]:
@@ -372,7 +370,8 @@ def audit_model(folder: Path, data: Any, *, score: str, adjust: bool) -> Audit:
     columns: dict[str, NDArray[Any]] = {}
     if said:
         views.append(np.mean([each.view(labels) for each in said], 0))
-        columns = {name: np.mean([each.columns(labels)[name] for each in said], 0) for name in said[0].columns(labels)}
+        told = [each.columns(labels) for each in said]
+        columns = {name: np.mean([each[name] for each in told], 0) for name in told[0]}
     around = None
     if left.last_layer is not None:
         around = nearest(standardized_features(left.last_layer, len(labels)))
@@ -423,8 +422,7 @@ def audit_run(folder: Path, *, score: str, adjust: bool) -> Audit:
     count = int(index.max()) + 1
     labels = np.zeros(count, np.int64)
     labels[index] = np.concatenate([part.labels for part in parts])
-    unseen = told.agreed_unseen
-    said = told.dynamics(count, len(classes), memorized=unseen is not None and told.agreed > unseen + _BY_HEART)
+    said = told.dynamics(count, len(classes), told.agreed_unseen)
     rows = np.sort(index)
     opinions = Opinions(labels[rows], said.view(labels)[rows], class_values(classes))
     return assemble(

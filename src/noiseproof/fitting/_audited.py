@@ -22,20 +22,20 @@ from noiseproof.auditing.views import nearest, ridge_view, standardized_features
 from noiseproof.classes import class_key
 from noiseproof.data import TABLES, missing, read_label_list, read_table, row_hashes
 from noiseproof.embeddings import embed
-from noiseproof.errors import DataError, DataWarning, RunError, shorten, suggest
+from noiseproof.errors import DataError, DataWarning, RunError, shorten
 from noiseproof.files import file_sha256
 from noiseproof.fitted import SUMMARY, TRAINING
-from noiseproof.fitted.audits import RECORD, SAMPLES, Shown, audit_model, audit_run
+from noiseproof.fitted.audits import SAMPLES, Shown, audit_model, audit_run
 from noiseproof.fitting._given import look
 from noiseproof.formats import PROBABILITY
 from noiseproof.models import find_device
+from noiseproof.train import RECORD
 from noiseproof.untrusted import read_npy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from noiseproof.classes import Labels
     from noiseproof.data import Table
 
 _LABELS = ("label", "labels", "given", "class", "target", "y")
@@ -174,29 +174,22 @@ def _labels(path: Path, label: str | None, key: str | None) -> tuple[Any, Table 
         if key is not None:
             raise DataError(f"{path} has no columns: --key {key!r} cannot be found in it; expected a table")
         listed = read_label_list(path, label)
-        return _texts(listed.labels), None, None if listed.names is None else list(listed.names)
-    names = [*read_table(path).columns]
+        return listed.labels.listed, None, None if listed.names is None else list(listed.names)
     if label is None:
+        names = [*read_table(path).columns]
         others = [name for name in names if name != key]
         known = [name for name in others if name.casefold() in _LABELS]
         if len(known) != 1 and len(others) != 1:
             raise DataError(f"{path}: which column are the labels? (--label COLUMN; it has {', '.join(names[:20])})")
         label = known[0] if len(known) == 1 else others[0]
-    for name in (label, key):
-        if name is not None and name not in names:
-            raise DataError(f"{path} has no column {name!r}{suggest(name, names)}")
     table = read_table(path, as_text=[name for name in (label, key) if name is not None])
     if missing(table[label]).any():
         row = int(np.flatnonzero(missing(table[label]))[0])
         raise DataError(f"{path}: row {row} has no {label}: leave samples without a label out")
-    rest = table.without([label]) if len(names) > 1 else None
+    rest = table.without([label]) if len(table.columns) > 1 else None
     if key is not None:
         _refuse_gaps(table, key, path)
     return table[label].tolist(), rest, None if key is None else [str(name) for name in table[key].tolist()]
-
-
-def _texts(labels: Labels) -> list[str]:
-    return [labels.texts[place] for place in labels.index.tolist()]
 
 
 def _refuse_gaps(table: Table, key: str, path: Path) -> None:
@@ -212,14 +205,12 @@ def _opinions(labels: Any, path: Path, keys: list[str] | None, key: str | None, 
         return read_opinions(labels, read_npy(path), None)
     if path.suffix.lower() not in TABLES:
         raise DataError(f"{path}: expected probabilities in a table ({', '.join(TABLES)}) or an array (.npy)")
-    plain = read_table(path)
-    names = [*plain.columns]
-    called = key if key is not None else _KEY if _KEY in names else None
-    if key is not None and key not in names:
-        raise DataError(f"{path} has no column {key!r}{suggest(key, names)}")
-    table = read_table(path, as_text=[] if called is None else [called])
+    table = plain = read_table(path, as_text=[] if key is None else [key])
+    called = _KEY if key is None and _KEY in plain.columns else key
+    if called != key:
+        table = read_table(path, as_text=[_KEY])
     if key is None and beside is not None:
-        both = [name for name in names if name in beside.columns and not name.startswith(PROBABILITY)]
+        both = [name for name in plain.columns if name in beside.columns and not name.startswith(PROBABILITY)]
         _compare(beside, plain, both, path)
         table = table.without(both)
         called = None if called in both else called

@@ -20,12 +20,13 @@ from noiseproof.train._recipe_file import (
     plain_table,
     read_recipe_file,
 )
-from noiseproof.train._record import Epoch, Record, read_record
+from noiseproof.train._record import RECORD, Epoch, Record, read_record
 from noiseproof.train._runs import Runs, ended_without_inputs, folder_name, name_missing_module, several_runs
 from noiseproof.train._samples import SampleRecord, SampleSums, read_samples
 from noiseproof.train._signals import stop_signals
 
 __all__ = [
+    "RECORD",
     "Epoch",
     "Identity",
     "Progress",
