@@ -340,12 +340,14 @@ def test_few_samples_of_each_class(each: int) -> None:
     assert np.isfinite(model.predict_proba(inputs)).all()
 
 
-def test_classes_of_one_sample_or_group_cannot_be_held_out() -> None:
+def test_classes_of_one_sample_or_group_cannot_be_held_out(folder: Path, tmp_path: Path) -> None:
     inputs, labels = data(60, 2)
     with pytest.raises(RunError, match="nothing can be held out"):
-        fit(inputs, labels, groups=labels)
+        fit(inputs, labels, groups=labels, folder=tmp_path / "model")
+    with pytest.raises(RecipeError, match="the plan has the network"):
+        fit(inputs, labels, plan=folder / "plan.json", network="mlp(hidden=4)", folder=tmp_path / "model")
     rare = np.where(np.arange(60) == 7, 2, labels)
-    model = fit(inputs, rare, budget=BUDGET, jobs=1)
+    model = fit(inputs, rare, budget=BUDGET, jobs=1, folder=tmp_path / "model")  # what failed is not in the way
     assert model.summary["held_out"]["recall"]["2"] is None
     assert "none held out" in " ".join(cells[3] for cells in _recall_rows(model))
 

@@ -136,8 +136,8 @@ class Matched:
         ]
         for outcomes, what in ((self.refused, "refused"), (self.conflicts, "in conflict, and not applied")):
             if outcomes:
-                shown = [f"{outcome.correction.key[:60]}: {outcome.reason}" for outcome in outcomes]
-                found.append(f"Corrections that are {what}: {shorten(shown)}")
+                shown = dict.fromkeys(f"{outcome.correction.key[:60]}: {outcome.reason}" for outcome in outcomes)
+                found.append(f"Corrections that are {what}: {shorten([*shown])}")
         return tuple(found)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from noiseproof.cli._options import add_device, add_import
 from noiseproof.cli._streams import say
 from noiseproof.errors import DataError
+from noiseproof.metrics import METRICS
 
 if TYPE_CHECKING:
     from noiseproof.fitted import Model
@@ -42,9 +43,9 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--metric",
-        default="accuracy",
-        choices=("accuracy", "balanced accuracy"),
-        help="what rules the choice (default: accuracy)",
+        default=METRICS[0],
+        choices=METRICS,
+        help="what rules the choice (default: %(default)s)",
     )
     parser.add_argument("--group", metavar="COLUMN", help="rows of one value are never on two sides of a split")
     parser.add_argument("--trusted", metavar="COLUMN", help="which labels are known to be right: yes or no")

@@ -10,9 +10,8 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from noiseproof.data import ImageFiles
 from noiseproof.errors import DataError
-from noiseproof.loaders import ArrayReader, Reader, default_workers, in_order, make_inputs
+from noiseproof.loaders import default_workers, in_order, read_once
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
     from torch import Tensor, nn
 
-    from noiseproof.data import Preprocessing
+    from noiseproof.data import ImageFiles, Preprocessing
     from noiseproof.embeddings._frozen import FrozenNetwork
 
 _BATCH, _BATCH_ON_CPU = 256, 16
@@ -67,20 +66,17 @@ def embed(
         DataError: what the network gives are no vectors of numbers, one for each image.
     """
     count = len(images)
-    reader: Reader | ArrayReader | None = None
-    if isinstance(images, ImageFiles):
-        reader = Reader(min(default_workers() if workers is None else workers, count // 64), device)
-    elif preprocessing.kind == "files":
-        reader = ArrayReader(images)
-        images = reader.files(preprocessing)
     found = Vectors(np.zeros((count, 0), np.float32), np.zeros(count, np.bool_), {})
     module = network.module.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     size = _BATCH_ON_CPU if device.type == "cpu" else _BATCH
     was_training = module.training
     try:
         module.eval()
-        inputs = make_inputs(preprocessing, images, device, reader)
-        with torch.inference_mode(), _all_cores(device):
+        with (
+            read_once(preprocessing, images, device, workers) as inputs,
+            torch.inference_mode(),
+            _all_cores(device),
+        ):
             for index, (batch,) in inputs.batches(in_order(count, size)):
                 if len(index):
                     vectors = _vectors(network, module, _scaled(batch, network))
@@ -91,8 +87,6 @@ def embed(
                     watch(int(index.max()) + 1, found)
     finally:
         module.train(was_training)
-        if isinstance(reader, Reader):
-            reader.close()
     return replace(found, unreadable=dict(inputs.unreadable))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from noiseproof.fitted._model import PLAN, SUMMARY, TRAINING, Model, load
-from noiseproof.fitted._score import metric_of, read_scored
+from noiseproof.fitted._score import read_scored
 from noiseproof.fitted._summary import Summary
 
-__all__ = ["PLAN", "SUMMARY", "TRAINING", "Model", "Summary", "load", "metric_of", "read_scored"]
+__all__ = ["PLAN", "SUMMARY", "TRAINING", "Model", "Summary", "load", "read_scored"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,6 +19,7 @@ from noiseproof.data import (
     unlabeled_arrays,
 )
 from noiseproof.errors import DataError, LabelError
+from noiseproof.metrics import metric_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,11 +75,3 @@ def read_scored(
     inputs = dataset.train.inputs
     given = read_unlabeled(path, preprocessing) if path.is_dir() else unlabeled_arrays(inputs, preprocessing, str(path))
     return given, found
-
-
-def metric_of(probabilities: NDArray[Any], labels: NDArray[np.int64], metric: str) -> float:
-    """Accuracy, or balanced accuracy: the mean over the classes that occur of the share that is predicted."""
-    hits = probabilities.argmax(1) == labels
-    if metric == "accuracy":
-        return float(hits.mean())
-    return float(np.mean([hits[labels == place].mean() for place in np.unique(labels)]))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from noiseproof.auditing.rates import NoiseBracket
 from noiseproof.formats import TextTable
+from noiseproof.metrics import BALANCED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -107,7 +108,7 @@ def _about_accuracy(summary: Summary) -> str:
 
 
 def _as_counted(summary: Summary) -> str:
-    return " of a class, on average over the classes," if summary["metric"] == "balanced accuracy" else ""
+    return " of a class, on average over the classes," if summary["metric"] == BALANCED else ""
 
 
 def _about_chance(summary: Summary) -> list[str]:

@@ -15,7 +15,7 @@ import numpy as np
 from noiseproof.container import ContainerError, read_document, write_document
 from noiseproof.data import standardized
 from noiseproof.data.sources import write_prepared
-from noiseproof.errors import FolderInUseError, RecipeError, RunError
+from noiseproof.errors import FolderInUseError, NoiseproofError, RecipeError, RunError
 from noiseproof.files import make_folder, write_atomically
 from noiseproof.fitted import PLAN, SUMMARY, TRAINING
 from noiseproof.fitting._boosting import Boosting
@@ -23,6 +23,7 @@ from noiseproof.fitting._features import drop_blocks, embedded
 from noiseproof.fitting._folds import make_folds
 from noiseproof.fitting._logistic import Logistic
 from noiseproof.fitting._plan import FOLDS, Budget, Plan, read_plan, write_plan
+from noiseproof.metrics import BALANCED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -136,7 +137,7 @@ class Asked:
     def score_weight(self) -> NDArray[np.float64]:
         """``(N,)``, how much each label counts in the score."""
         dataset, weight = self.dataset, self.sample_weight
-        if self.metric == "balanced accuracy":
+        if self.metric == BALANCED:
             totals = np.bincount(self.labels, weights=weight, minlength=dataset.num_classes)[self.labels]
             weight = np.divide(weight, totals, out=np.zeros_like(weight), where=totals > 0)
         if dataset.trusted is not None and dataset.trusted.sum() >= _FEWEST_TRUSTED:
@@ -180,6 +181,8 @@ class Asked:
         finally:
             path.unlink(missing_ok=True)
             lock.release()
+            with contextlib.suppress(OSError):  # it holds something, as a rule
+                self.training.rmdir()
 
     def is_finished(self) -> bool:
         """Whether the folder holds the result of this very fit.
@@ -236,13 +239,18 @@ class Asked:
         Raises:
             RecipeError: a plan that is not for these data, or has another network.
         """
-        make_folder(self.training)
-        write_atomically(self.training / BEGUN, write_document("fit", {"id": self.id}).encode())
-        folds = self.folds
-        if self.plan is not None and self.plan.folds > folds.max() + 1:
-            raise RecipeError(f"the plan has {self.plan.folds} folds, and these data have {folds.max() + 1}")
         if self.plan is not None:
             check_plan(self.plan, self.given, self.network)
+        begun = self.training / BEGUN
+        write_atomically(begun, write_document("fit", {"id": self.id}).encode())
+        try:
+            folds = self.folds
+            if self.plan is not None and self.plan.folds > folds.max() + 1:
+                raise RecipeError(f"the plan has {self.plan.folds} folds, and these data have {folds.max() + 1}")
+        except NoiseproofError:  # what cannot be fitted must not be in the way of what can
+            begun.unlink()
+            drop_blocks(self.training)
+            raise
         write_prepared(self.training, self.dataset, folds)
         drop_blocks(self.training)
         if self.plan is not None:

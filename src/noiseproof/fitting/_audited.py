@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -22,12 +21,13 @@ from noiseproof.auditing.views import nearest, ridge_view, standardized_features
 from noiseproof.classes import class_key
 from noiseproof.data import TABLES, missing, read_label_list, read_table, row_hashes
 from noiseproof.embeddings import embed
-from noiseproof.errors import DataError, DataWarning, RunError, shorten
+from noiseproof.errors import DataError, RunError
 from noiseproof.files import file_sha256
 from noiseproof.fitted import SUMMARY, TRAINING
 from noiseproof.fitted.audits import SAMPLES, Shown, audit_model, audit_run
 from noiseproof.fitting._given import look
 from noiseproof.formats import PROBABILITY
+from noiseproof.loaders import warn_of_unreadable
 from noiseproof.models import find_device
 from noiseproof.train import RECORD
 from noiseproof.untrusted import read_npy
@@ -106,14 +106,7 @@ def _of_images(path: Path, device: str) -> Audited:
         vectors = embed(network, dataset.train.inputs, images, device=find_device(device))
         if not vectors.readable.any():
             raise DataError(f"{path}: none of {len(vectors.readable)} images can be read")
-        if vectors.unreadable:
-            texts = [f"{name}: {why}" for name, why in vectors.unreadable.items()]
-            warnings.warn(
-                f"{len(texts)} image{'s'[: len(texts) > 1]} cannot be read: nothing tells whether the label is right "
-                f"({shorten(texts)})",
-                DataWarning,
-                stacklevel=2,
-            )
+        warn_of_unreadable(vectors.unreadable, "nothing tells whether the label is right")
         labels, classes = dataset.train.labels, dataset.class_names
         scaled = standardized_features(vectors.features, len(labels))
         around = nearest(scaled)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import warnings
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +15,9 @@ from safetensors.numpy import load, save
 from noiseproof.data import Dataset, ImageFiles, Part, decode_batch
 from noiseproof.data.sources import read_prepared
 from noiseproof.embeddings import DEFAULT, FrozenNetwork, Vectors, embed, frozen_network, is_installed
-from noiseproof.errors import DataError, DataWarning, shorten
+from noiseproof.errors import DataError
 from noiseproof.files import write_atomically
+from noiseproof.loaders import warn_of_unreadable
 from noiseproof.models import find_device
 
 if TYPE_CHECKING:
@@ -168,13 +168,7 @@ def embedded(
     features[known] = np.concatenate(
         [block["features"][block["readable"]] for block in blocks if block["readable"].any()]
     )
-    if unreadable:
-        texts = [f"{name}: {why}" for name, why in unreadable.items()]
-        warnings.warn(
-            f"{len(texts)} image{'s'[: len(texts) > 1]} cannot be read: they teach nothing ({shorten(texts)})",
-            DataWarning,
-            stacklevel=2,
-        )
+    warn_of_unreadable(unreadable, "they teach nothing")
     mean, std = features[known].mean(0, dtype=np.float64), features[known].std(0, dtype=np.float64)
     weight = dataset.sample_weight
     if not known.all():

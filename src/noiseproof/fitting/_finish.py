@@ -13,13 +13,14 @@ from noiseproof.container import write_document
 from noiseproof.data import Unlabeled
 from noiseproof.errors import DataWarning, RunError
 from noiseproof.files import write_atomically
-from noiseproof.fitted import SUMMARY, metric_of
+from noiseproof.fitted import SUMMARY
 from noiseproof.fitting._boosting import STEP
 from noiseproof.fitting._candidates import LINEAR, TREES
 from noiseproof.fitting._given import certain_errors
 from noiseproof.fitting._kept import write_samples
 from noiseproof.fitting._logistic import MODEL
 from noiseproof.fitting._temperature import find_temperature
+from noiseproof.metrics import metric_of
 from noiseproof.prediction import TREES as TREES_MODEL
 from noiseproof.prediction import Beside, combine, load
 

@@ -21,12 +21,11 @@ from noiseproof.fitting._finish import finish
 from noiseproof.fitting._given import Given, look
 from noiseproof.fitting._plan import Budget, read_plan
 from noiseproof.fitting._progress import FitProgress, Teller
+from noiseproof.metrics import METRICS
 from noiseproof.run import Machine
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
-
-METRICS = ("accuracy", "balanced accuracy")
 
 
 def fit(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from noiseproof.loaders._batches import Features, Images, InMemory, Inputs, in_order, make_inputs
-from noiseproof.loaders._reader import ArrayReader, Reader, default_workers
+from noiseproof.loaders._once import read_once, warn_of_unreadable
+from noiseproof.loaders._reader import Reader, default_workers
 
 __all__ = [
-    "ArrayReader",
     "Features",
     "Images",
     "InMemory",
@@ -15,4 +15,6 @@ __all__ = [
     "default_workers",
     "in_order",
     "make_inputs",
+    "read_once",
+    "warn_of_unreadable",
 ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import warnings
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -21,8 +20,8 @@ from noiseproof.classes import Classes
 from noiseproof.container import ContainerError, read_document, write_document
 from noiseproof.data import ImageFiles, Preprocessing, Unlabeled, read_unlabeled, unlabeled_arrays
 from noiseproof.embeddings import embed, network_of
-from noiseproof.errors import DataError, DataWarning, RunError, SpecError, shorten
-from noiseproof.loaders import ArrayReader, Reader, default_workers, make_inputs
+from noiseproof.errors import DataError, RunError, SpecError, shorten
+from noiseproof.loaders import read_once, warn_of_unreadable
 from noiseproof.prediction._outputs import outputs_of
 from noiseproof.untrusted import read_bytes
 
@@ -186,14 +185,8 @@ class Predictor:
                 part = found[start : start + _EMBEDDED]
                 unreadable |= self._fill_embedded(part, inputs[rows], workers)
         unreadable = {**dict(given.unreadable.values()), **unreadable}
-        if unreadable:
-            found[list(given.unreadable)] = np.nan
-            texts = [f"{name}: {why}" for name, why in unreadable.items()]
-            warnings.warn(
-                f"{len(texts)} image{'s'[: len(texts) > 1]} cannot be read: no prediction ({shorten(texts)})",
-                DataWarning,
-                stacklevel=3,
-            )
+        found[list(given.unreadable)] = np.nan
+        warn_of_unreadable(unreadable, "no prediction", stacklevel=3)
         return found
 
     def _fill(
@@ -204,22 +197,14 @@ class Predictor:
         workers: int | None,
     ) -> dict[str, str]:
         """Write probabilities into the rows of inputs that can be read; name and reason of the others."""
-        reader: Reader | ArrayReader | None = None
-        if isinstance(inputs, ImageFiles):
-            reader = Reader(min(default_workers() if workers is None else workers, len(inputs) // 64), self._device)
-        elif preprocessing.kind == "files":
-            reader = ArrayReader(inputs)
-            inputs = reader.files(preprocessing)
-        try:
-            with models.tensor_cores(allowed=all(network.tensor_cores for network in self._networks)):
-                loaded = make_inputs(preprocessing, inputs, self._device, reader)
-                for index, outputs in outputs_of(
-                    self._networks, loaded, preprocessing.input_shape, self._shares.to(self._device)
-                ):
-                    found[index.cpu().numpy()] = outputs.softmax(1).cpu().numpy()
-        finally:
-            if isinstance(reader, Reader):
-                reader.close()
+        with (
+            read_once(preprocessing, inputs, self._device, workers) as loaded,
+            models.tensor_cores(allowed=all(network.tensor_cores for network in self._networks)),
+        ):
+            for index, outputs in outputs_of(
+                self._networks, loaded, preprocessing.input_shape, self._shares.to(self._device)
+            ):
+                found[index.cpu().numpy()] = outputs.softmax(1).cpu().numpy()
         return dict(loaded.unreadable)
 
     def _fill_embedded(
