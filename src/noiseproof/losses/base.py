@@ -14,15 +14,15 @@ from torch import Tensor, nn
 from typing_extensions import Self, dataclass_transform
 
 from noiseproof.errors import SpecError
-from noiseproof.losses._evaluate import evaluate
-from noiseproof.losses._rows import LargestUnknownError, Probabilities
+from noiseproof.losses.kernel.evaluate import evaluate
+from noiseproof.losses.kernel.rows import LargestUnknownError, Probabilities
 from noiseproof.registry import Registry
 from noiseproof.spec import Domain, Parameter, check_parameters, format_call, format_value, take_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from noiseproof.losses._rows import Elementwise, Rows
+    from noiseproof.losses.kernel.rows import Elementwise, Rows
     from noiseproof.losses.papers import Citation
 
 

@@ -9,8 +9,8 @@ import torch
 from torch.nn import functional
 
 from noiseproof.losses import papers
-from noiseproof.losses._leading import Leading
-from noiseproof.losses._rows import Probabilities
+from noiseproof.losses.kernel.leading import Leading
+from noiseproof.losses.kernel.rows import Probabilities
 from noiseproof.losses.base import Combination, LabelLoss, Limit, Loss, flag, parameter
 from noiseproof.losses.definitions import CE, MAE, tiny
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from torch import Tensor
 
-    from noiseproof.losses._rows import Rows
+    from noiseproof.losses.kernel.rows import Rows
 
 
 class EpsilonCE(LabelLoss, name="ce-eps"):

@@ -14,13 +14,13 @@ from torch import Tensor
 
 from noiseproof.errors import SpecError
 from noiseproof.losses import papers
-from noiseproof.losses._leading import Leading
+from noiseproof.losses.kernel.leading import Leading
 from noiseproof.losses.base import LabelLoss, Limit, PowerSumLoss, flag, parameter
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from noiseproof.losses._rows import Elementwise, Probabilities, Rows
+    from noiseproof.losses.kernel.rows import Elementwise, Probabilities, Rows
     from noiseproof.losses.base import Loss
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from noiseproof.errors import SpecError
-from noiseproof.losses._rows import Probabilities, Shares
+from noiseproof.losses.kernel.rows import Probabilities, Shares
 from noiseproof.losses.base import LabelLoss, Loss, PowerSumLoss, parameter, smoothing_argument
 from noiseproof.losses.definitions import CE
 from noiseproof.spec import format_value
@@ -17,7 +17,7 @@ from noiseproof.spec import format_value
 if TYPE_CHECKING:
     from typing_extensions import Self
 
-    from noiseproof.losses._rows import Rows
+    from noiseproof.losses.kernel.rows import Rows
 
 
 class Normalized(Loss):

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.jit._trace import TracerWarning
 
 from noiseproof.errors import LabelError
-from noiseproof.losses._rows import Rows, number_of
+from noiseproof.losses.kernel.rows import Rows, number_of
 
 if TYPE_CHECKING:
     from noiseproof.losses.base import Loss

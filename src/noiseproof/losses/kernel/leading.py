@@ -1,7 +1,7 @@
 """Rows with the exact distance of their leading probability from 1, where slopes grow as it shrinks.
 
 Where p tends to 1, ``1 - p`` keeps few of its digits, and ``s - p * s`` none if the slope s is large. The sum of the
-other probabilities has all of them. This takes some more walks through the rows than :mod:`noiseproof.losses._rows`,
+other probabilities has all of them. This takes some more walks through the rows than :mod:`noiseproof.losses.kernel.rows`,
 which is enough for losses with bounded slopes.
 """
 
@@ -15,7 +15,7 @@ import torch
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from noiseproof.losses._rows import Rows
+    from noiseproof.losses.kernel.rows import Rows
 
 
 class Leading:

@@ -1,0 +1,1 @@
+"""What turns a definition into a value and a gradient."""
