@@ -25,7 +25,6 @@ from noiseproof.losses import (
     JointAsymmetricLoss,
     LabelLoss,
     Loss,
-    _evaluate,
     make_loss,
     negative,
     normalized,
@@ -34,6 +33,8 @@ from noiseproof.losses import (
 from noiseproof.losses import functional as F
 from noiseproof.losses.comparisons import NLNL
 from noiseproof.losses.definitions import CE, GCE
+from noiseproof.losses.kernel import evaluate
+from noiseproof.losses.kernel.form import Form
 from noiseproof.losses.published import JALCE, NCE
 from reference_losses import REFERENCES, value_and_gradient
 
@@ -61,8 +62,8 @@ each_loss = pytest.mark.parametrize("loss", ALL, ids=case_name)
 @pytest.fixture
 def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     """Walk through small inputs as through large ones."""
-    monkeypatch.setattr(_evaluate, "_BLOCK", 100)
-    monkeypatch.setattr(_evaluate, "_SMALL", 200)
+    monkeypatch.setattr(evaluate, "_BLOCK", 100)
+    monkeypatch.setattr(evaluate, "_SMALL", 200)
 
 
 def _logits(*shape: int, dtype: torch.dtype = torch.float64) -> Tensor:
@@ -414,10 +415,9 @@ def test_the_sum_over_the_classes_is_the_same_with_and_without_a_gradient() -> N
         class Others(Loss, name="mean-of-the-others"):
             """The mean over the other labels of the cross-entropy."""
 
-            def accumulate(self, rows: Any, scale: float) -> None:
-                shares = rows.shares(lambda label: 2 - label.log, lambda label: -1.0)
-                rows.add(rows.mass * shares.total - shares.value, -shares.slope, scale / (rows.num_classes - 1))
-                rows.add_everywhere(shares.every, rows.mass, scale / (rows.num_classes - 1))
+            def form(self, rows: Any) -> Form:
+                parts = (lambda label: 2 - label.log), (lambda label: -1.0)
+                return (rows.over_classes(*parts) * rows.mass - rows.of_label(*parts)) / (rows.num_classes - 1)
 
         logits, labels = _logits(), torch.arange(6) % 5
         log = torch.log_softmax(logits, 1)

@@ -14,9 +14,9 @@ sums and combinations in ``base``; published parameters in ``presets``; function
 from __future__ import annotations
 
 from noiseproof.losses import comparisons as _comparisons  # noqa: F401 - puts its losses into the registry
-from noiseproof.losses.kernel.rows import Probabilities
 from noiseproof.losses.base import REGISTRY, LabelLoss, Limit, Loss, PowerSumLoss, flag, parameter
 from noiseproof.losses.definitions import GeneralizedCrossEntropyLoss
+from noiseproof.losses.kernel.probabilities import Probabilities
 from noiseproof.losses.make import make_loss
 from noiseproof.losses.operators import negative, normalized
 from noiseproof.losses.published import (

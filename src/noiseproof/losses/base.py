@@ -15,7 +15,8 @@ from typing_extensions import Self, dataclass_transform
 
 from noiseproof.errors import SpecError
 from noiseproof.losses.kernel.evaluate import evaluate
-from noiseproof.losses.kernel.rows import LargestUnknownError, Probabilities
+from noiseproof.losses.kernel.form import Form
+from noiseproof.losses.kernel.probabilities import LargestUnknownError, Probabilities
 from noiseproof.registry import Registry
 from noiseproof.spec import Domain, Parameter, check_parameters, format_call, format_value, take_parameters
 
@@ -218,9 +219,16 @@ class Loss(_Declared):
         """
         return evaluate(self, input, target, sample_weight)
 
-    def accumulate(self, rows: Rows, scale: float) -> None:
-        """Add ``scale`` times this loss to ``rows``: the closed form that everything else follows from."""
+    def form(self, rows: Rows) -> Form:
+        """What this loss comes to in a block of rows: the closed form that everything else follows from."""
         raise NotImplementedError
+
+    def sharpness(self, num_classes: int) -> float:  # noqa: ARG002 - definitions may use it
+        """How far the rounding of a probability comes out in the value, as a multiple of what is borne.
+
+        Above 1, leading probabilities get all of their digits, which takes some more walks through the rows.
+        """
+        return 0.0
 
     def __add__(self, other: object) -> Loss:
         return Sum([(1.0, self), (1.0, other)]) if isinstance(other, Loss) else NotImplemented
@@ -237,6 +245,10 @@ class Loss(_Declared):
         }
         inside = {**{key: format_value(value) for key, value in self.hyperparameters.items()}, **unusual}
         return ", ".join(f"{key}={value}" for key, value in inside.items())
+
+
+_STEEPEST = 32.0
+"""What the rounding of a log-probability may be multiplied by."""
 
 
 class LabelLoss(Loss):
@@ -277,11 +289,13 @@ class LabelLoss(Loss):
         """
         return self.value, self.slope
 
-    def accumulate(self, rows: Rows, scale: float) -> None:
-        """Add ``scale`` times the value and slope at the label."""
-        rows.sharpen(scale * self.steepness)
-        value, slope = rows.pick(self.value, self.slope)
-        rows.add(value, slope, scale)
+    def form(self, rows: Rows) -> Form:
+        """The value and slope at the label."""
+        return rows.of_label(self.value, self.slope)
+
+    def sharpness(self, num_classes: int) -> float:  # noqa: ARG002 - kinds of it may use it
+        """See :meth:`Loss.sharpness`."""
+        return abs(self.steepness) / _STEEPEST
 
 
 class PowerSumLoss(LabelLoss):
@@ -295,13 +309,14 @@ class PowerSumLoss(LabelLoss):
         """What the loss is divided by: 1, or a function of the number of classes."""
         return 1.0
 
-    def accumulate(self, rows: Rows, scale: float) -> None:
-        """Add ``scale`` times the label's part and the sum over the classes."""
-        scale /= self.per(rows.num_classes)
-        rows.sharpen(scale * self.steepness)
-        value, slope = rows.pick(self.value, self.slope)
-        rows.add(value, slope, scale)
-        rows.add_power(self.power(), rows.mass, scale)
+    def form(self, rows: Rows) -> Form:
+        """The label's part and the sum over the classes."""
+        whole = rows.of_label(self.value, self.slope) + rows.power_sum(self.power()) * rows.mass
+        return whole / self.per(rows.num_classes)
+
+    def sharpness(self, num_classes: int) -> float:
+        """See :meth:`Loss.sharpness`."""
+        return super().sharpness(num_classes) / self.per(num_classes)
 
 
 class Combination(Loss):
@@ -324,9 +339,13 @@ class Combination(Loss):
         parts: Loss = self._parts  # type: ignore[assignment]
         return parts
 
-    def accumulate(self, rows: Rows, scale: float) -> None:
-        """Add ``scale`` times the expression."""
-        self.parts.accumulate(rows, scale)
+    def form(self, rows: Rows) -> Form:
+        """That of the expression."""
+        return self.parts.form(rows)
+
+    def sharpness(self, num_classes: int) -> float:
+        """That of the expression."""
+        return self.parts.sharpness(num_classes)
 
 
 class Sum(Loss):
@@ -392,15 +411,14 @@ class Sum(Loss):
             )
         return self
 
-    def accumulate(self, rows: Rows, scale: float) -> None:
-        """Add ``scale`` times every term."""
-        empty = True
-        for weight, loss in self.terms:
-            if weight:
-                loss.accumulate(rows, scale * weight)
-                empty = False
-        if empty:
-            refuse_nothing(self, self)
+    def form(self, rows: Rows) -> Form:
+        """The weighted sum of those of the terms."""
+        refuse_nothing(self, self)
+        return sum((weight * loss.form(rows) for weight, loss in self.terms if weight), Form())
+
+    def sharpness(self, num_classes: int) -> float:
+        """The largest of the terms, with their weights."""
+        return max((weight * loss.sharpness(num_classes) for weight, loss in self.terms), default=0.0)
 
     def extra_repr(self) -> str:
         """The expression."""

@@ -9,16 +9,18 @@ import torch
 from torch.nn import functional
 
 from noiseproof.losses import papers
-from noiseproof.losses.kernel.leading import Leading
-from noiseproof.losses.kernel.rows import Probabilities
 from noiseproof.losses.base import Combination, LabelLoss, Limit, Loss, flag, parameter
 from noiseproof.losses.definitions import CE, MAE, tiny
+from noiseproof.losses.kernel.form import Form
+from noiseproof.losses.kernel.leading import Leading
+from noiseproof.losses.kernel.probabilities import Probabilities
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
 
+    from noiseproof.losses.kernel.reductions import Reductions
     from noiseproof.losses.kernel.rows import Rows
 
 
@@ -108,36 +110,32 @@ class NLNL(Loss, name="nlnl"):
     floor: float = parameter(default=1e-5, domain="[0, 1)")
     sampled: bool = flag(default=True)
 
-    def accumulate(self, rows: Rows, scale: float) -> None:
+    def form(self, rows: Rows) -> Form:
         if not self.sampled or rows.label is None:
-            self._accumulate_mean(rows, scale)
-            return
+            others = torch.zeros_like(rows.logits)
+            if rows.label is not None:
+                others = rows.classes.with_at(torch.ones_like(rows.logits), rows.label, 0.0)
+            elif rows.coefficients is not None:
+                others = rows.mass - rows.coefficients
+            return self._exactly(rows, others) / (rows.num_classes - 1)
+        classes = rows.classes
         step = torch.randint_like(rows.label, 1, rows.num_classes)
         drawn = (rows.label + step) % rows.num_classes
         if self.floor < _NORMAL:
-            self._accumulate_exactly(rows, torch.zeros_like(rows.logits).scatter(-1, drawn, 1.0), scale)
-            return
+            return self._exactly(rows, classes.with_at(torch.zeros_like(rows.logits), drawn, 1.0))
         # What is left of 1 is the sum of the other probabilities: a difference from 1 would have no digits near 1.
         p = rows.every.p
-        own = p.gather(-1, drawn)
-        others = p.scatter(-1, drawn, 0.0)
-        rest = others.sum(-1, keepdim=True)
+        own = classes.at(p, drawn)
+        others = classes.with_at(p, drawn, 0.0)
+        rest = classes.sum(others)
         gradient = None
         if rows.with_slope:
             counts = rest >= self.floor
-            gradient = others.mul_(torch.where(counts, -scale * own / rest.clamp(min=self.floor), 0.0))
-            gradient.scatter_(-1, drawn, torch.where(counts, scale * own, 0.0))
-        rows.add_direct(torch.log(rest.clamp(min=self.floor)) * -scale, gradient)
+            gradient = others.mul_(torch.where(counts, -own / rest.clamp(min=self.floor), 0.0))
+            classes.put_at(gradient, drawn, torch.where(counts, own, 0.0))
+        return rows.direct(-torch.log(rest.clamp(min=self.floor)), gradient)
 
-    def _accumulate_mean(self, rows: Rows, scale: float) -> None:
-        others = torch.zeros_like(rows.logits)
-        if rows.label is not None:
-            others = torch.ones_like(rows.logits).scatter(-1, rows.label, 0.0)
-        elif rows.coefficients is not None:
-            others = rows.mass - rows.coefficients
-        self._accumulate_exactly(rows, others, scale / (rows.num_classes - 1))
-
-    def _accumulate_exactly(self, rows: Rows, coefficients: Tensor, scale: float) -> None:
+    def _exactly(self, rows: Rows, coefficients: Tensor) -> Form:
         lead = Leading(rows)
         log_rest = lead.log_rest
         if self.floor:
@@ -149,8 +147,8 @@ class NLNL(Loss, name="nlnl"):
         if rows.with_slope:
             if self.floor:
                 coefficients = torch.where(below, 0.0, coefficients)
-            gradient = lead.gradient(torch.zeros_like(log_rest), coefficients, lead.log - log_rest) * scale
-        rows.add_direct(value * scale, gradient)
+            gradient = lead.gradient(torch.zeros_like(log_rest), coefficients, lead.log - log_rest)
+        return rows.direct(value, gradient)
 
 
 _NORMAL = 1e-30
@@ -175,60 +173,61 @@ class LDRKL(Loss, name="ldr-kl"):
     c: float = parameter(default=0.1, domain="[0, 1e30]")
     Lambda: float = parameter(default=10.0, domain="(0, inf)")
 
-    def accumulate(self, rows: Rows, scale: float) -> None:
+    def form(self, rows: Rows) -> Form:
         # The normalized scores are K times the softmax of log softplus(z), which underflows nowhere.
         inner = rows.on(_log_softplus(rows.logits))
         scores = inner.every.p * rows.num_classes
-        found = self._of_labels(scores, rows.coefficients) if rows.label is None else self._of_label(scores, rows.label)
-        value, slopes = found
-        inner.add(value, 0.0, scale)
-        if rows.with_slope:
-            inner.add_everywhere(slopes() * scores, 1.0, scale)
-        rows.add_inner(inner, lambda gradient: gradient * _log_softplus_slope(rows.logits))
+        value, slopes = self._of_labels(scores, rows) if rows.label is None else self._of_label(scores, rows)
+        arrays = ((slopes() * scores, 1.0, 1.0),) if rows.with_slope else ()
+        form = Form(((value, 1.0),), arrays=arrays)
+        return rows.through(inner, form, lambda gradient: gradient * _log_softplus_slope(rows.logits))
 
-    def _of_label(self, scores: Tensor, label: Tensor) -> tuple[Tensor, Callable[[], Tensor]]:
+    def _of_label(self, scores: Tensor, rows: Rows) -> tuple[Tensor, Callable[[], Tensor]]:
         """The value ``(rows, 1)``, and the slopes by the scores: how the others' weight is shared, against the label's.
 
         The others are summed without the label, which may outweigh them by more than there are digits.
         """
+        classes, label = rows.classes, rows.label
+        assert label is not None  # noqa: S101 - it is for rows with labels
         temperature = self._temperature(scores)
-        own = scores.gather(-1, label)
-        others = scores.scatter(-1, label, -math.inf)
-        highest = others.amax(-1, keepdim=True)
+        own = classes.at(scores, label)
+        others = classes.with_at(scores, label, -math.inf)
+        highest = classes.max(others)
         powers = torch.exp((others - highest) / temperature)
-        total = powers.sum(-1, keepdim=True)
-        lead = (highest - own + self.c) + torch.log(total / scores.shape[-1]) * temperature
-        value = self._value(lead, own, scores)
+        total = classes.sum(powers)
+        lead = (highest - own + self.c) + torch.log(total / classes.size) * temperature
+        value = self._value(lead, own, scores, classes)
 
         def slopes() -> Tensor:
-            share = torch.sigmoid(lead / temperature + math.log(scores.shape[-1]))
-            return (powers * (share / total)).scatter(-1, label, -share)
+            share = torch.sigmoid(lead / temperature + math.log(classes.size))
+            return classes.with_at(powers * (share / total), label, -share)
 
         return value, slopes
 
-    def _of_labels(self, scores: Tensor, coefficients: Tensor | None) -> tuple[Tensor, Callable[[], Tensor]]:
+    def _of_labels(self, scores: Tensor, rows: Rows) -> tuple[Tensor, Callable[[], Tensor]]:
         """The same for all labels at once, each as often as it counts."""
+        classes, coefficients = rows.classes, rows.coefficients
         assert coefficients is not None  # noqa: S101 - rows without labels have them
         temperature = self._temperature(scores)
-        top = scores.argmax(-1, keepdim=True)
-        highest = scores.gather(-1, top)
-        beside = scores.scatter(-1, top, -math.inf)
-        second = beside.amax(-1, keepdim=True)
+        top = classes.top(scores)
+        highest = classes.at(scores, top)
+        beside = classes.with_at(scores, top, -math.inf)
+        second = classes.max(beside)
         powers = torch.exp((scores - highest) / temperature)
         powers_beside = torch.exp((beside - second) / temperature)
-        total_beside = powers_beside.sum(-1, keepdim=True)
+        total_beside = classes.sum(powers_beside)
         # Of the others of each label, but of the top, which outweighs them: there the second takes its place.
-        totals = (powers.sum(-1, keepdim=True) - powers).scatter(-1, top, total_beside)
+        totals = classes.with_at(classes.sum(powers) - powers, top, total_beside)
         ahead = torch.where(beside.isinf(), second, highest) - scores + self.c
-        lead = ahead + torch.log(totals / scores.shape[-1]) * temperature
-        values = self._value(lead, scores, scores)
-        value = torch.where(coefficients == 0, 0.0, coefficients * values).sum(-1, keepdim=True)
+        lead = ahead + torch.log(totals / classes.size) * temperature
+        values = self._value(lead, scores, scores, classes)
+        value = classes.sum(torch.where(coefficients == 0, 0.0, coefficients * values))
 
         def slopes() -> Tensor:
-            share = coefficients * torch.sigmoid(lead / temperature + math.log(scores.shape[-1]))
-            pulls = (share / totals).scatter(-1, top, 0.0)
-            spread = powers * (pulls.sum(-1, keepdim=True) - pulls)
-            return spread + powers_beside * (share.gather(-1, top) / total_beside) - share
+            share = coefficients * torch.sigmoid(lead / temperature + math.log(classes.size))
+            pulls = classes.with_at(share / totals, top, 0.0)
+            spread = powers * (classes.sum(pulls) - pulls)
+            return spread + powers_beside * (classes.at(share, top) / total_beside) - share
 
         return value, slopes
 
@@ -236,9 +235,9 @@ class LDRKL(Loss, name="ldr-kl"):
         """Λ, or from where on its limit is reached to the last digit of a type."""
         return min(max(self.Lambda, 1e-30), torch.finfo(like.dtype).max / 8)
 
-    def _value(self, lead: Tensor, own: Tensor, scores: Tensor) -> Tensor:
+    def _value(self, lead: Tensor, own: Tensor, scores: Tensor, classes: Reductions) -> Tensor:
         """``Λ log(1/K + exp(lead/Λ))`` for labels with the scores ``own``."""
-        temperature, size = self._temperature(scores), scores.shape[-1]
+        temperature, size = self._temperature(scores), classes.size
         # The label alone, without the others.
         least = -math.log(size) * temperature
         value = lead.clamp(min=least) + torch.log1p(torch.exp((lead - least).abs() / -temperature)) * temperature
@@ -246,9 +245,9 @@ class LDRKL(Loss, name="ldr-kl"):
             return value
         # The logarithm of a mean near 1, from its distance from 1. The mean of the scores is 1.
         margin = math.expm1(self.c / temperature) / size if self.c < temperature else 0.0
-        spread = torch.expm1((scores - 1) / temperature).mean(-1, keepdim=True)
+        spread = classes.mean(torch.expm1((scores - 1) / temperature))
         distance = torch.expm1((1 - own + self.c) / temperature) * (1 + spread) + spread - margin
-        near = scores.amax(-1, keepdim=True) < (temperature if self.c < temperature else 0.0)
+        near = classes.max(scores) < (temperature if self.c < temperature else 0.0)
         return torch.where(near, torch.log1p(torch.where(near, distance, 0.0)) * temperature, value)
 
 
@@ -289,30 +288,32 @@ class CELC(Loss, name="ce+lc"):
     delta: float = parameter(default=2.5, domain="(0, 1e30]")
     as_coded: bool = flag(default=True)
 
-    def accumulate(self, rows: Rows, scale: float) -> None:
-        logits = rows.logits
+    def form(self, rows: Rows) -> Form:
+        logits, classes = rows.logits, rows.classes
         present = logits != -math.inf
         finite = torch.where(present, logits, 0.0)
-        norm = torch.linalg.vector_norm(finite, dim=-1, keepdim=True)
+        norm = classes.norm(finite)
         clipped = norm > (1 / self.delta if self.as_coded else self.delta)
         safe = torch.where(clipped, norm, 1.0)
         factor = torch.where(clipped, self.delta / safe, 1.0)
         # From the largest logit on: the differences that count would lose digits in large products.
-        largest = logits.amax(-1, keepdim=True).detach()
+        largest = classes.max(logits).detach()
         shifted = (finite - largest) * factor
         if not rows.with_slope:
             # Nothing, whose derivative is that of the shift: it matters where the label's logit is -inf.
             shifted = shifted + largest * (factor - factor.detach())
         shifted = torch.where(present, shifted, logits)
-        inner = rows.on(shifted)
-        CE().accumulate(inner, scale)
+        inner = rows.on(shifted, sharp=rows.sharp)
 
         def pull_back(gradient: Tensor) -> Tensor:
             along = finite / safe
-            radial = (along * gradient).sum(-1, keepdim=True) * clipped
+            radial = classes.sum(along * gradient) * clipped
             return factor * (gradient - along * radial)
 
-        rows.add_inner(inner, pull_back)
+        return rows.through(inner, CE().form(inner), pull_back)
+
+    def sharpness(self, num_classes: int) -> float:
+        return CE().sharpness(num_classes)
 
 
 class BiTempered(Loss, name="bi-tempered"):
@@ -334,18 +335,19 @@ class BiTempered(Loss, name="bi-tempered"):
     t1: float = parameter(default=0.8, domain="[0, 1]")
     t2: float = parameter(default=1.2, domain="[1, 4]")
 
-    def accumulate(self, rows: Rows, scale: float) -> None:
-        log_p = _tempered_log_softmax(rows.logits, self.t2)
+    def form(self, rows: Rows) -> Form:
+        classes = rows.classes
+        log_p = _tempered_log_softmax(rows.logits, self.t2, classes)
         every = Probabilities(log_p)
         power = 2 - self.t1
         if rows.label is not None:
-            picked = self._log_t1(log_p.gather(-1, rows.label))
+            picked = self._log_t1(classes.at(log_p, rows.label))
         else:
             coefficients = rows.coefficients
             assert coefficients is not None  # noqa: S101 - one of the two is given
             logs = self._log_t1(log_p)
-            picked = torch.where(coefficients == 0, 0.0, coefficients * logs).sum(-1, keepdim=True)
-        value = (torch.exp(power * log_p).sum(-1, keepdim=True) - 1) * rows.mass / power - picked
+            picked = classes.sum(torch.where(coefficients == 0, 0.0, coefficients * logs))
+        value = (classes.sum(torch.exp(power * log_p)) - 1) * rows.mass / power - picked
         gradient = None
         if rows.with_slope:
             escort = torch.exp(self.t2 * log_p)
@@ -353,25 +355,25 @@ class BiTempered(Loss, name="bi-tempered"):
             steep = torch.exp(between * log_p) if between else torch.ones_like(log_p)
             pulls = every.p * steep * rows.mass
             if rows.label is not None:
-                pulls = pulls.scatter_add(-1, rows.label, -steep.gather(-1, rows.label))
+                classes.add_at(pulls, rows.label, -classes.at(steep, rows.label))
             elif rows.coefficients is not None:
                 pulls = pulls - rows.coefficients * steep
-            share = pulls.sum(-1, keepdim=True) / escort.sum(-1, keepdim=True)
-            gradient = (pulls - escort * share) * scale
-        rows.add_direct(value * scale, gradient)
+            share = classes.sum(pulls) / classes.sum(escort)
+            gradient = pulls - escort * share
+        return rows.direct(value, gradient)
 
     def _log_t1(self, log_p: Tensor) -> Tensor:
         rest = 1 - self.t1
         return torch.expm1(rest * log_p) / rest if rest else log_p
 
 
-def _tempered_log_softmax(logits: Tensor, t: float) -> Tensor:
+def _tempered_log_softmax(logits: Tensor, t: float, classes: Reductions) -> Tensor:
     """``log exp_t(z - λ)`` with λ such that the probabilities sum to 1."""
     if t == 1:
-        return torch.log_softmax(logits, -1)
+        return classes.log_softmax(logits)
     rest = t - 1
     # From the largest logit on: the normalizer is a small number then, whose digits are those that count.
-    logits = logits - logits.amax(-1, keepdim=True)
+    logits = logits - classes.max(logits)
 
     def log_p(normalizer: Tensor) -> Tensor:
         return torch.log1p(rest * (normalizer - logits)) / -rest
@@ -379,8 +381,8 @@ def _tempered_log_softmax(logits: Tensor, t: float) -> Tensor:
     def newton(normalizer: Tensor) -> Tensor:
         # On the sum to the power 1 - t, which is nearly straight: a few steps converge from anywhere left of the root.
         logs = log_p(normalizer)
-        total = torch.exp(logs).sum(-1, keepdim=True)
-        steepness = torch.exp(t * logs).sum(-1, keepdim=True)
+        total = classes.sum(torch.exp(logs))
+        steepness = classes.sum(torch.exp(t * logs))
         return normalizer + total * torch.expm1(rest * total.log()) / (rest * steepness)
 
     with torch.no_grad():

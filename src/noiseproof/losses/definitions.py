@@ -14,14 +14,16 @@ from torch import Tensor
 
 from noiseproof.errors import SpecError
 from noiseproof.losses import papers
-from noiseproof.losses.kernel.leading import Leading
 from noiseproof.losses.base import LabelLoss, Limit, PowerSumLoss, flag, parameter
+from noiseproof.losses.kernel.form import Form
+from noiseproof.losses.kernel.leading import Leading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from noiseproof.losses.kernel.rows import Elementwise, Probabilities, Rows
     from noiseproof.losses.base import Loss
+    from noiseproof.losses.kernel.probabilities import Probabilities
+    from noiseproof.losses.kernel.rows import Elementwise, Rows
 
 
 _UNDERFLOWN = -1e4
@@ -38,7 +40,7 @@ _SMALL = 1e-4
 _NEAR = 0.25
 """Logarithms up to this multiply their rounding by less than the base of a power does its own."""
 
-_SHARP = 24.0
+_STEEPEST = 24.0
 """What the rounding of probabilities may be multiplied by; beyond, their sums keep more digits."""
 
 _VAST = 1e20
@@ -325,25 +327,24 @@ class AMSE(PowerSumLoss, name="amse"):
             return -2 * self.a * label.p
         return -self.q * ((self.a - label.p) ** (self.q - 1) * label.p + label.p**self.q)
 
-    def accumulate(self, rows: Rows, scale: float) -> None:
-        scale /= rows.num_classes
-        if self.q != 2 or scale * self.steepness > _SHARP:
-            self._accumulate_power(rows, scale)
-            return
+    def form(self, rows: Rows) -> Form:
+        if self.q != 2 or rows.sharp:
+            return self._form_of_powers(rows) / rows.num_classes
         if rows.at_label is None:
-            super().accumulate(rows, scale * rows.num_classes)
-            return
+            return super().form(rows)
         # The usual case in fewer operations, which at ten classes are what a loss costs: a² - 2a p has the slope -2a p.
-        rows.add(rows.at_label.p, rows.at_label.p, -2 * self.a * scale)
-        rows.add(self.a * self.a, 0.0, scale)
-        rows.add_power(2.0, 1.0, scale)
+        p = rows.at_label.p
+        label = Form(((p, -2 * self.a), (self.a * self.a, 1.0)), ((p, -2 * self.a),) if rows.with_slope else ())
+        return (label + rows.power_sum(2.0)) / rows.num_classes
 
-    def _accumulate_power(self, rows: Rows, scale: float) -> None:
+    def sharpness(self, num_classes: int) -> float:
+        return self.steepness / num_classes / _STEEPEST
+
+    def _form_of_powers(self, rows: Rows) -> Form:
         """With every power in log space: small ones of tiny probabilities count, and those of 1 - p have no end.
 
         The power of a is taken out: the exponential of a large logarithm multiplies its rounding.
         """
-        rows.sharpen(scale * self.steepness)
         lead = Leading(rows)
         own, others = lead.coefficients, rows.mass - lead.coefficients
         q = within(self.q, lead.log)
@@ -360,8 +361,8 @@ class AMSE(PowerSumLoss, name="amse"):
             log_slope = log_distance * (q - 1) + lead.log
             bounded = lead.gradient(others * powers, torch.zeros_like(own), log_slope)
             steep = lead.gradient(torch.zeros_like(own), -own, log_slope) * power(self.a, q - 1)
-            gradient = (bounded + steep) * q * scale
-        rows.add_direct(value * scale, gradient)
+            gradient = (bounded + steep) * q
+        return rows.direct(value, gradient)
 
     def check(self) -> None:
         check_power(self, self.a, self.q)

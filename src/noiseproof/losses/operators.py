@@ -9,9 +9,10 @@ import torch
 from torch import Tensor
 
 from noiseproof.errors import SpecError
-from noiseproof.losses.kernel.rows import Probabilities, Shares
 from noiseproof.losses.base import LabelLoss, Loss, PowerSumLoss, parameter, smoothing_argument
 from noiseproof.losses.definitions import CE
+from noiseproof.losses.kernel.form import Form, value_of
+from noiseproof.losses.kernel.probabilities import Probabilities
 from noiseproof.spec import format_value
 
 if TYPE_CHECKING:
@@ -53,29 +54,40 @@ class Normalized(Loss):
         """The same operator on the inner loss with other values of some of its parameters."""
         return type(self)(self.inner.with_parameters(**parameters), **self.options)
 
-    def accumulate(self, rows: Rows, scale: float) -> None:
-        """Add ``scale`` times the ratio."""
-        rows.sharpen(scale, limit=1e3)
-        share = self._share(rows)
-        inverse = share.total.reciprocal()
-        if rows.every.is_readable and math.isfinite(float(share.total.sum())):
-            ratio: Tensor | float = share.value / share.total
+    def form(self, rows: Rows) -> Form:
+        """The label's form over that of all classes."""
+        label, every = self._parts(rows)
+        value, total = value_of(label, rows), value_of(every, rows)
+        if rows.every.is_readable and math.isfinite(float(total.sum())):
+            ratio = value / total
         else:
             # A label that cannot be (a logit of -inf) has the whole of an infinite sum.
-            ratio = _bounded(share.value) / _bounded(share.total)
-        one = not isinstance(share.slope, Tensor) and share.slope == 1
-        rows.add(ratio, inverse if one else share.slope * inverse, scale)
-        rows.add_everywhere(share.every, ratio * inverse, -scale)
+            ratio = _bounded(value) / _bounded(total)
+        form = Form(((ratio, 1.0),))
+        if not rows.with_slope:
+            return form
+        inverse = total.reciprocal()
+        return form.with_slopes(label, inverse).with_slopes(-every, ratio * inverse)
 
-    def _share(self, rows: Rows) -> Shares:
+    def sharpness(self, num_classes: int) -> float:  # noqa: ARG002 - of any number the same
+        """See :meth:`Loss.sharpness`."""
+        return 1 / _STEEPEST
+
+    def _parts(self, rows: Rows) -> tuple[Form, Form]:
         inner = self.inner
         if type(inner) is CE and rows.at_label is not None:
             # The ratio needs the log-probability only up to a factor, and its sum without an array of them.
-            return Shares(rows.at_label.log, 1.0, rows.every.log_total, 1.0)
-        value, slope = inner.relative_to(lambda: rows.every.log.amin(-1, keepdim=True))
+            one = ((1.0, 1.0),) if rows.with_slope else ()
+            return Form(((rows.at_label.log, 1.0),), one), Form(((rows.every.log_total, 1.0),), common=one)
+        value, slope = inner.relative_to(lambda: rows.classes.min(rows.every.log))
         if rows.at_label is not None:
-            return rows.shares(value, slope)
-        return rows.shares(lambda label: _bounded(value(label)), slope)
+            return rows.of_label(value, slope), rows.over_classes(value, slope)
+
+        def bounded(label: Probabilities) -> Tensor | float:
+            found = value(label)
+            return _bounded(found) if isinstance(found, Tensor) else found
+
+        return rows.of_label(bounded, slope), rows.over_classes(bounded, slope)
 
     def extra_repr(self) -> str:
         """What is inside of the brackets of the text."""
@@ -126,8 +138,8 @@ class Negative(Loss):
         inner = self.inner.with_parameters(**parameters)
         return type(self)(inner, **{**self.hyperparameters, **self.options, **own})
 
-    def accumulate(self, rows: Rows, scale: float) -> None:
-        """Add ``scale`` times the complement of the ratio.
+    def form(self, rows: Rows) -> Form:
+        """The complement of the ratio.
 
         Raises:
             SpecError: ``p_min`` is 1/K or more.
@@ -151,30 +163,35 @@ class Negative(Loss):
         def slope(label: Probabilities) -> Tensor:
             return torch.where(label.log < floor, 0.0, -inner_slope(floored(label)))
 
-        rows.sharpen(scale, limit=1e3)
-        share = rows.shares(value, slope)
-        inverse = share.total.reciprocal()
-        ratio = share.value * inverse
-        if rows.every.sharp and rows.label is not None:
+        label, every = rows.of_label(value, slope), rows.over_classes(value, slope)
+        inverse = value_of(every, rows).reciprocal()
+        ratio = value_of(label, rows) * inverse
+        if rows.sharp and rows.label is not None:
             # The shares of the others, in place of what the label's leaves of 1.
-            every = value(rows.every)
-            others = every.scatter(-1, rows.label, 0.0) if isinstance(every, Tensor) else rows.every.p * 0 + every
-            rows.add(others.sum(-1, keepdim=True) * inverse, 0.0, scale)
-            rows.add(0.0, share.slope * inverse, -scale)
+            values = value(rows.every)
+            rows.every.forget()
+            others = values if isinstance(values, Tensor) else torch.full_like(rows.logits, values)
+            others = rows.classes.sum(rows.classes.with_at(others, rows.label, 0.0))
+            form = Form(((others * inverse, 1.0),))
         else:
-            rows.add(rows.mass, 0.0, scale)
-            rows.add(ratio, share.slope * inverse, -scale)
-        rows.add_everywhere(share.every, ratio * inverse, scale)
+            form = Form(((rows.mass, 1.0), (ratio, -1.0)))
+        return form.with_slopes(-label, inverse).with_slopes(every, ratio * inverse)
+
+    def sharpness(self, num_classes: int) -> float:  # noqa: ARG002 - of any number the same
+        """See :meth:`Loss.sharpness`."""
+        return 1 / _STEEPEST
 
     def extra_repr(self) -> str:
         """What is inside of the brackets of the text."""
         return self.spec.removeprefix("negative(").removesuffix(")")
 
 
-def _bounded(value: Tensor | float) -> Tensor | float:
+_STEEPEST = 1e3
+"""What the rounding of a share may be multiplied by."""
+
+
+def _bounded(value: Tensor) -> Tensor:
     """A value with a large number in place of infinity, where that is divided by itself."""
-    if not isinstance(value, Tensor):
-        return value
     endless = _ENDLESS[value.dtype]
     return value.clamp(-endless, endless)
 

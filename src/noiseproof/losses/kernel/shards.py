@@ -1,0 +1,102 @@
+"""Reductions over classes that several processes share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch.distributed import ReduceOp, all_gather_into_tensor, all_reduce, get_rank, get_world_size
+
+from noiseproof.losses.kernel.reductions import Reductions
+
+if TYPE_CHECKING:
+    from torch import Tensor
+    from torch.distributed import ProcessGroup
+
+
+class SplitReductions(Reductions):
+    """What :class:`Reductions` is, where each process of a group has some of the classes, in the order of their ranks.
+
+    Nothing that is summed up here can be differentiated by autograd.
+
+    Args:
+        group: the processes.
+        own: how many classes this one has.
+        device: where arrays are.
+    """
+
+    __slots__ = ("first", "group", "own")
+
+    is_split = True
+
+    def __init__(self, group: ProcessGroup, own: int, device: torch.device) -> None:
+        sizes = torch.zeros(get_world_size(group), dtype=torch.int64, device=device)
+        all_gather_into_tensor(sizes, torch.tensor([own], dtype=torch.int64, device=device), group)
+        counts = [int(size) for size in sizes]
+        super().__init__(sum(counts))
+        self.group, self.own = group, own
+        self.first = sum(counts[: get_rank(group)])
+
+    def _over_all(self, part: Tensor, operation: ReduceOp.RedOpType = ReduceOp.SUM) -> Tensor:
+        part = part.contiguous()
+        all_reduce(part, operation, self.group)
+        return part
+
+    def sum(self, array: Tensor) -> Tensor:
+        return self._over_all(super().sum(array))
+
+    def max(self, array: Tensor) -> Tensor:
+        return self._over_all(super().max(array), ReduceOp.MAX)
+
+    def min(self, array: Tensor) -> Tensor:
+        return self._over_all(super().min(array), ReduceOp.MIN)
+
+    def norm(self, array: Tensor) -> Tensor:
+        largest = self.max(array.abs())
+        safe = torch.where((largest > 0) & largest.isfinite(), largest, 1.0)
+        return self.sum((array / safe).square()).sqrt() * safe
+
+    def top(self, array: Tensor) -> Tensor:
+        own = super().max(array)
+        place = super().top(array) + self.first
+        is_largest = own == self._over_all(own.clone(), ReduceOp.MAX)
+        return self._over_all(torch.where(is_largest, place, self.size), ReduceOp.MIN)
+
+    def logsumexp(self, array: Tensor) -> Tensor:
+        largest = self.max(array)
+        safe = torch.where(largest.isinf(), 0.0, largest)
+        return self.sum((array - safe).exp()).log() + safe
+
+    def softmax(self, logits: Tensor, *, concrete: bool = False) -> Tensor:  # noqa: ARG002 - there is one way
+        powers = (logits - self.max(logits)).exp_()
+        return powers.div_(self.sum(powers))
+
+    def log_softmax(self, logits: Tensor, *, concrete: bool = False) -> Tensor:  # noqa: ARG002 - there is one way
+        shifted = logits - self.max(logits)
+        return shifted.sub_(self.sum(shifted.exp()).log_())
+
+    def at(self, array: Tensor, index: Tensor) -> Tensor:
+        here, place = self._places(index)
+        return self._over_all(torch.where(here, array.gather(-1, place), 0.0))
+
+    def with_at(self, array: Tensor, index: Tensor, value: Tensor | float) -> Tensor:
+        found = array.clone()
+        self.put_at(found, index, value)
+        return found
+
+    def put_at(self, array: Tensor, index: Tensor, value: Tensor | float) -> None:
+        here, place = self._places(index)
+        array.scatter_(-1, place, torch.where(here, value, array.gather(-1, place)))
+
+    def add_at(self, array: Tensor, index: Tensor, value: Tensor) -> None:
+        here, place = self._places(index)
+        array.scatter_add_(-1, place, torch.where(here, value, 0.0))
+
+    def marks(self, index: Tensor) -> Tensor:
+        return index - self.first == torch.arange(self.own, device=index.device)
+
+    def _places(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """Which classes are here, and where: 0 for those that are not."""
+        place = index - self.first
+        here = (place >= 0) & (place < self.own)
+        return here, torch.where(here, place, 0)
