@@ -17,6 +17,7 @@ from noiseproof.losses import comparisons as _comparisons  # noqa: F401 - puts i
 from noiseproof.losses.base import REGISTRY, LabelLoss, Limit, Loss, PowerSumLoss, flag, parameter
 from noiseproof.losses.definitions import GeneralizedCrossEntropyLoss
 from noiseproof.losses.kernel.probabilities import Probabilities
+from noiseproof.losses.linear import linear_loss, linear_statistics
 from noiseproof.losses.make import make_loss
 from noiseproof.losses.operators import negative, normalized
 from noiseproof.losses.published import (
@@ -39,6 +40,8 @@ __all__ = [
     "Probabilities",
     "SymmetricCrossEntropyLoss",
     "flag",
+    "linear_loss",
+    "linear_statistics",
     "make_loss",
     "negative",
     "normalized",

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from typing_extensions import Self, dataclass_transform
 
 from noiseproof.errors import SpecError
-from noiseproof.losses.kernel.evaluate import evaluate
+from noiseproof.losses.kernel.evaluate import evaluate, evaluate_with_gradient
 from noiseproof.losses.kernel.form import Form
 from noiseproof.losses.kernel.probabilities import LargestUnknownError, Probabilities
 from noiseproof.registry import Registry
@@ -218,6 +218,43 @@ class Loss(_Declared):
                 ≥ 0 with probabilities, or (on the CPU) a label that is no class.
         """
         return evaluate(self, input, target, sample_weight)
+
+    def value_and_grad(
+        self,
+        input: Tensor,  # noqa: A002 - as torch names it
+        target: Tensor,
+        sample_weight: Tensor | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """The loss and its derivative by the logits, in closed form and without autograd.
+
+        For what has a use for gradients without a network, such as gradient boosting.
+
+        Args:
+            input: as for :meth:`forward`.
+            target: likewise.
+            sample_weight: likewise.
+
+        Returns:
+            The value as :meth:`forward` gives it, and the derivative of the sum of what it gives, of the logits' shape
+            and type: with ``reduction="none"`` that of each sample's own value. None of them requires a gradient.
+
+        Raises:
+            LabelError: as :meth:`forward`.
+        """
+        return evaluate_with_gradient(self, input, target, sample_weight)
+
+    def linear(
+        self,
+        features: Tensor,
+        weight: Tensor,
+        target: Tensor | tuple[Tensor, Tensor],
+        bias: Tensor | None = None,
+        **options: Any,
+    ) -> Tensor:
+        """This loss of a linear layer's logits, without all of them at once: :func:`noiseproof.losses.linear_loss`."""
+        from noiseproof.losses.linear import linear_loss  # which stands on this module
+
+        return linear_loss(features, weight, target, self, bias=bias, **options)
 
     def form(self, rows: Rows) -> Form:
         """What this loss comes to in a block of rows: the closed form that everything else follows from."""

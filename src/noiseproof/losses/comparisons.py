@@ -119,7 +119,7 @@ class NLNL(Loss, name="nlnl"):
                 others = rows.mass - rows.coefficients
             return self._exactly(rows, others) / (rows.num_classes - 1)
         classes = rows.classes
-        step = torch.randint_like(rows.label, 1, rows.num_classes)
+        step = classes.agreed(torch.randint_like(rows.label, 1, rows.num_classes))
         drawn = (rows.label + step) % rows.num_classes
         if self.floor < _NORMAL:
             return self._exactly(rows, classes.with_at(torch.zeros_like(rows.logits), drawn, 1.0))

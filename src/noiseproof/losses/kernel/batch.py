@@ -10,12 +10,14 @@ from torch import Tensor, nn
 
 from noiseproof.errors import LabelError
 from noiseproof.losses.kernel.form import value_of
-from noiseproof.losses.kernel.reductions import Reductions
 from noiseproof.losses.kernel.rows import Rows
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from noiseproof.losses.base import Loss
     from noiseproof.losses.kernel.form import Form
+    from noiseproof.losses.kernel.reductions import Reductions
 
 HALF = (torch.float16, torch.bfloat16)
 
@@ -32,8 +34,8 @@ class Batch:
     loss: Loss
     label: Tensor | None
     """``(rows, 1)``."""
-    soft: Tensor | None
-    """``(rows, classes)``, probabilities in place of labels."""
+    soft: Tensor | Callable[[slice | None], Tensor] | None
+    """``(rows, classes)``, probabilities in place of labels; or what makes those of some of the rows."""
     smoothing: float
     """The share of each label that is spread over all classes."""
     class_weight: Tensor | None
@@ -44,18 +46,23 @@ class Batch:
     """``(rows, 1)``: class weights times weights of samples, 0 for ignored rows."""
     divisor: Tensor | int
     """What the sum over the rows is divided by."""
+    classes: Reductions
+    """What sums up over the classes."""
 
     @property
     def versions(self) -> list[int]:
         """How often the targets were changed in place."""
-        targets = (self.label, self.soft, self.class_weight, self.row_weight)
-        return [target._version for target in targets if target is not None]  # noqa: SLF001
+        return [target._version for target in self._tensors]  # noqa: SLF001
 
     @property
     def wants_gradient(self) -> bool:
         """Whether something else than the logits does."""
-        others = (self.soft, self.class_weight, self.row_weight)
-        return any(other is not None and other.requires_grad for other in others)
+        return any(other.requires_grad for other in self._tensors)
+
+    @property
+    def _tensors(self) -> list[Tensor]:
+        others = (self.label, self.soft, self.class_weight, self.row_weight)
+        return [other for other in others if isinstance(other, Tensor)]
 
     @property
     def scale(self) -> float:
@@ -77,21 +84,25 @@ class Batch:
         precision = precision_of(logits, loss)
         logits = logits if logits.dtype is precision else logits.to(precision)
         label, coefficients = self._targets(logits, part)
-        rows = Rows(logits, label, coefficients, with_slope=with_slope, sharp=loss.sharpness(logits.shape[-1]) > 1)
+        sharp = loss.sharpness(self.classes.size) > 1
+        rows = Rows(logits, label, coefficients, with_slope=with_slope, sharp=sharp, classes=self.classes)
         return rows, loss.form(rows)
 
     def _targets(self, logits: Tensor, part: slice | None) -> tuple[Tensor | None, Tensor | None]:
         """Labels, or how much the loss for each label counts."""
         label = self.label if self.label is None or part is None else self.label[part]
-        share, size = self.smoothing, logits.shape[-1]
+        share, size = self.smoothing, self.classes.size
         if label is not None and not share:
             return label, None
         if label is not None:
             of_label = logits.new_full((), 1 - share + share / size)
-            coefficients = torch.where(Reductions(size).marks(label), of_label, share / size)
+            coefficients = torch.where(self.classes.marks(label), of_label, share / size)
         else:
             assert self.soft is not None  # noqa: S101 - there are labels or probabilities
-            coefficients = self.soft if part is None else self.soft[part]
+            if isinstance(self.soft, Tensor):
+                coefficients = self.soft if part is None else self.soft[part]
+            else:
+                coefficients = self.soft(part)
             if share:
                 coefficients = torch.lerp(coefficients, torch.full_like(coefficients, 1 / size), share)
         return None, coefficients if self.class_weight is None else coefficients * self.class_weight
@@ -117,8 +128,12 @@ class Batch:
         return self.reduce(value_of(form, rows))
 
 
-def as_rows(loss: Loss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, torch.Size]:
-    """Logits as ``(rows, classes)``, the target as labels ``(rows, 1)`` or as probabilities, and its shape."""
+def as_rows(logits: Tensor, target: Tensor) -> Tensor:
+    """Logits as ``(rows, classes)``.
+
+    Raises:
+        LabelError: they are no scores of classes.
+    """
     if not (isinstance(logits, Tensor) and isinstance(target, Tensor)):
         raise LabelError(
             f"logits are a {type(logits).__name__} and targets a {type(target).__name__}: expected tensors, such as "
@@ -131,31 +146,52 @@ def as_rows(loss: Loss, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor 
         raise LabelError(
             f"logits have shape {tuple(logits.shape)}: expected (classes,) or (N, classes, …) with at least two classes"
         )
-    num_classes = logits.shape[class_dim]
-    expected = logits.shape[:class_dim] + logits.shape[class_dim + 1 :]
-    rows = logits if logits.ndim == 2 else logits.movedim(class_dim, -1).reshape(-1, num_classes)
+    return logits if logits.ndim == 2 else logits.movedim(class_dim, -1).reshape(-1, logits.shape[class_dim])
+
+
+def as_target(
+    loss: Loss, target: Tensor, shape: torch.Size, class_dim: int, precision: torch.dtype
+) -> tuple[Tensor | None, Tensor | None]:
+    """The target as labels ``(rows, 1)``, or as probabilities ``(rows, classes)``.
+
+    Args:
+        loss: the loss, for what it ignores.
+        target: class indices, or probabilities.
+        shape: that of logits.
+        class_dim: where the classes are in it.
+        precision: the type of probabilities.
+
+    Raises:
+        LabelError: another shape or type.
+    """
     if target.is_floating_point():
-        if target.shape != logits.shape:
+        if target.shape != shape:
             raise LabelError(
-                f"probability targets have shape {tuple(target.shape)}: expected that of the logits, "
-                f"{tuple(logits.shape)}; class indices must be integers, not {target.dtype}"
+                f"probability targets have shape {tuple(target.shape)}: expected that of the logits, {tuple(shape)}; "
+                f"class indices must be integers, not {target.dtype}"
             )
         if loss.ignore_index >= 0:
             raise LabelError(
                 f"ignore_index={loss.ignore_index} with probability targets: only class indices can be ignored; "
                 "leave it negative"
             )
-        return rows, None, target.to(precision_of(rows, loss)).movedim(class_dim, -1).reshape(-1, num_classes), expected
+        return None, target.to(precision).movedim(class_dim, -1).reshape(-1, shape[class_dim])
     if target.dtype is not torch.int64:
         if target.dtype is torch.bool or target.is_complex():
             raise LabelError(f"targets are {target.dtype}: expected class indices or class probabilities")
         target = target.long()
+    expected = without(shape, class_dim)
     if target.shape != expected:
         raise LabelError(
             f"class-index targets have shape {tuple(target.shape)}: expected {tuple(expected)} for logits of shape "
-            f"{tuple(logits.shape)}"
+            f"{tuple(shape)}"
         )
-    return rows, target.reshape(-1, 1), None, expected
+    return target.reshape(-1, 1), None
+
+
+def without(shape: torch.Size, dim: int) -> torch.Size:
+    """A shape without one of its dimensions."""
+    return shape[:dim] + shape[dim + 1 :]
 
 
 def kept_labels(loss: Loss, label: Tensor, num_classes: int, *, readable: bool) -> tuple[Tensor, Tensor | None]:
@@ -186,23 +222,35 @@ def kept_labels(loss: Loss, label: Tensor, num_classes: int, *, readable: bool) 
 
 def weigh(
     loss: Loss,
-    weight: Tensor | None,
-    rows: Tensor,
+    count: int,
+    classes: Reductions,
+    like: Tensor,
     label: Tensor | None,
-    soft: Tensor | None,
+    soft: Tensor | Callable[[slice | None], Tensor] | None,
     kept: Tensor | None,
     own: Tensor | None,
 ) -> Batch:
     """Apply ``weight``, ``label_smoothing`` and the ignored rows to the targets, each as PyTorch defines it.
 
-    The weights of the samples, ``own``, come on top.
+    Args:
+        loss: the loss, with its options.
+        count: how many rows there are.
+        classes: what sums up over the classes.
+        like: something of the type and on the device of the logits.
+        label: see :class:`Batch`.
+        soft: likewise.
+        kept: likewise.
+        own: the weights of the samples, which come on top.
+
+    Raises:
+        LabelError: weights of another number of classes.
     """
-    count, num_classes = rows.shape
-    precision = precision_of(rows, loss)
+    precision = precision_of(like, loss)
+    weight = loss.weight
     if weight is not None:
-        if len(weight) != num_classes:
+        if len(weight) != classes.size:
             raise LabelError(
-                f"weight has {len(weight)} numbers, one for each class, but the logits {num_classes} classes"
+                f"weight has {len(weight)} numbers, one for each class, but the logits {classes.size} classes"
             )
         weight = weight.to(precision)
     row_weight: Tensor | None = None
@@ -223,30 +271,31 @@ def weigh(
         else:
             divisor = count
         if isinstance(divisor, int) and not divisor:
-            divisor = rows.new_zeros((), dtype=precision)  # the mean over nothing is 0/0, as PyTorch has it
+            divisor = like.new_zeros((), dtype=precision)  # the mean over nothing is 0/0, as PyTorch has it
     if label is None or loss.label_smoothing:
         row_weight = None  # the weights of the classes are those of the single labels
+        weight = None if weight is None else classes.own(weight)
     else:
         weight = None
     if own is not None:
         row_weight = own if row_weight is None else row_weight * own
-    return Batch(loss, label, soft, loss.label_smoothing, weight, kept, row_weight, divisor)
+    return Batch(loss, label, soft, loss.label_smoothing, weight, kept, row_weight, divisor, classes)
 
 
-def as_weights(sample_weight: Any, shape: torch.Size, rows: Tensor, loss: Loss) -> Tensor:
+def as_weights(sample_weight: Any, shape: torch.Size, like: Tensor, loss: Loss) -> Tensor:
     """The weights of the samples as ``(rows, 1)``.
 
     Raises:
         LabelError: another shape or type than one floating-point number for each sample.
     """
     if not isinstance(sample_weight, Tensor):
-        sample_weight = torch.as_tensor(sample_weight, device=rows.device)
+        sample_weight = torch.as_tensor(sample_weight, device=like.device)
     if sample_weight.shape != shape or sample_weight.is_complex():
         raise LabelError(
             f"sample_weight is {sample_weight.dtype} of shape {tuple(sample_weight.shape)}: expected a number for each "
             f"sample, of shape {tuple(shape)}"
         )
-    weights: Tensor = sample_weight.to(precision_of(rows, loss)).reshape(-1, 1)
+    weights: Tensor = sample_weight.to(precision_of(like, loss)).reshape(-1, 1)
     return weights
 
 

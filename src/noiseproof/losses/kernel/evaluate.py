@@ -15,6 +15,7 @@ from noiseproof.losses.kernel.batch import (
     HALF,
     Batch,
     as_rows,
+    as_target,
     as_weights,
     can_read,
     is_traced,
@@ -22,8 +23,10 @@ from noiseproof.losses.kernel.batch import (
     needs_plain_formula,
     precision_of,
     weigh,
+    without,
 )
 from noiseproof.losses.kernel.form import gradient_of, number_of, value_of
+from noiseproof.losses.kernel.reductions import Reductions
 
 if TYPE_CHECKING:
     from noiseproof.losses.base import Loss
@@ -49,32 +52,66 @@ def evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor |
 
 
 def _evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor | None) -> Tensor:
-    rows, label, soft, shape = as_rows(loss, logits, target)
+    rows = as_rows(logits, target)
+    device = logits.device.type
+    if device != "meta" and torch.is_autocast_enabled(device):
+        with torch.autocast(device, enabled=False):
+            reduced = _run(*_prepare(loss, logits, rows, target, sample_weight), rows)
+            if reduced.dtype is torch.float64 and loss.needs_float64:
+                reduced = reduced.to(logits.dtype if logits.dtype not in HALF else torch.float32)
+    else:
+        reduced = _run(*_prepare(loss, logits, rows, target, sample_weight), rows)
+        if reduced.dtype != logits.dtype:
+            reduced = reduced.to(logits.dtype)
+    if loss.reduction == "none" and logits.ndim != 2:
+        reduced = reduced.reshape(without(logits.shape, _class_dim(logits)))
+    return reduced
+
+
+def evaluate_with_gradient(
+    loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """The value of :func:`evaluate`, and the derivative of its sum by the logits."""
+    rows = as_rows(logits, target).detach()
+    with torch.no_grad(), torch.autocast(logits.device.type, enabled=False):
+        batch, plain = _prepare(loss, logits, rows, target, sample_weight)
+        if plain:
+            value, pull_back, *_ = torch.func.vjp(batch.plain, rows)
+            (gradient,) = pull_back(torch.ones_like(value))
+        else:
+            values, gradient, left = _walk(rows, batch)
+            value = batch.reduce(values)
+            gradient = _scaled(gradient, torch.as_tensor(left, dtype=gradient.dtype), rows.dtype)
+    if logits.ndim != 2:
+        dim, shape = _class_dim(logits), without(logits.shape, _class_dim(logits))
+        gradient = gradient.reshape(*shape, rows.shape[-1]).movedim(-1, dim)
+        value = value.reshape(shape) if loss.reduction == "none" else value
+    return value.to(logits.dtype), gradient.to(logits.dtype)
+
+
+def _class_dim(logits: Tensor) -> int:
+    return 0 if logits.ndim == 1 else 1
+
+
+def _prepare(
+    loss: Loss, logits: Tensor, rows: Tensor, target: Tensor, sample_weight: Tensor | None
+) -> tuple[Batch, bool]:
+    """The targets with all weights, and whether only the plain formula will do."""
+    label, soft = as_target(loss, target, logits.shape, _class_dim(logits), precision_of(logits, loss))
     weight = loss.weight
     plain = needs_plain_formula(logits, target) if weight is None else needs_plain_formula(logits, target, weight)
     own: Tensor | None = None
     if sample_weight is not None:
-        own = as_weights(sample_weight, shape, rows, loss)
+        own = as_weights(sample_weight, without(logits.shape, _class_dim(logits)), rows, loss)
         plain = plain or needs_plain_formula(own)
     kept: Tensor | None = None
     if label is not None:
         readable = logits.is_cpu and not plain and not torch.compiler.is_compiling()
         label, kept = kept_labels(loss, label, rows.shape[-1], readable=readable or can_read(label))
-    device = logits.device.type
-    autocast = device != "meta" and torch.is_autocast_enabled(device)
-    if autocast:
-        with torch.autocast(device, enabled=False):
-            reduced = _run(weigh(loss, weight, rows, label, soft, kept, own), rows, plain)
-            if reduced.dtype is torch.float64 and loss.needs_float64:
-                reduced = reduced.to(logits.dtype if logits.dtype not in HALF else torch.float32)
-    else:
-        reduced = _run(weigh(loss, weight, rows, label, soft, kept, own), rows, plain)
-        if reduced.dtype != logits.dtype:
-            reduced = reduced.to(logits.dtype)
-    return reduced.reshape(shape) if loss.reduction == "none" and len(shape) != 1 else reduced
+    return weigh(loss, rows.shape[0], Reductions(rows.shape[1]), rows, label, soft, kept, own), plain
 
 
-def _run(batch: Batch, rows: Tensor, plain: bool) -> Tensor:
+def _run(batch: Batch, plain: bool, rows: Tensor) -> Tensor:
     wants_gradient = torch.is_grad_enabled() and rows.requires_grad
     if plain or not wants_gradient or batch.wants_gradient:
         return batch.plain(rows)
@@ -115,7 +152,7 @@ class _ClosedForm(torch.autograd.Function):
             scale = _common_number(grad_output)
             _SCALES.setdefault(ctx.batch.loss, _Scales()).came(scale)
             if guess.scale is not None and guess.scale == scale:
-                return gradient.clone() if _may_ask_again() else gradient, None
+                return gradient.clone() if may_ask_again() else gradient, None
             if guess.scale is not None:
                 gradient, left = guess.compute_anew(logits, ctx.batch)
         factor = grad_output.unsqueeze(-1) if grad_output.ndim else grad_output
@@ -123,18 +160,23 @@ class _ClosedForm(torch.autograd.Function):
             factor = factor * left
         elif left != 1:
             factor = factor * (left if compiling else number_of(left, factor.dtype))
-        elif not compiling and gradient.numel() >= _SMALL and not factor.ndim and _common_number(factor) == 1:
+        elif not compiling and gradient.numel() >= _SMALL and is_one(factor):
             # The usual case, where a copy would cost as much as half the loss.
             if gradient.dtype != logits.dtype:
                 return gradient.to(logits.dtype), None
-            if not _may_ask_again():
+            if not may_ask_again():
                 return gradient, None
         return _scaled(gradient, factor, logits.dtype), None
 
 
-def _may_ask_again() -> bool:
+def may_ask_again() -> bool:
     """Whether the graph is kept for another backward, which must not find what the user made of the first."""
     return torch._C._autograd._get_current_graph_task_keep_graph()  # noqa: SLF001 - no public way
+
+
+def is_one(grad_output: Tensor) -> bool:
+    """Whether a gradient is the number 1, as far as that can be read without waiting for a device."""
+    return not grad_output.ndim and _common_number(grad_output) == 1
 
 
 def _common_number(grad_output: Tensor) -> float | None:
@@ -197,7 +239,7 @@ def _guess(logits: Tensor, batch: Batch) -> _Guess | None:
     """A guess of what the gradient will be multiplied with, where it is worth one."""
     if logits.dtype not in HALF or torch.compiler.is_compiling() or not logits.is_cpu:
         return None
-    if logits.shape[0] <= 2 * _step(logits):
+    if logits.shape[0] <= 2 * block_rows(logits, logits.shape[1]):
         return None
     expected = _SCALES.setdefault(batch.loss, _Scales()).expected
     return _Guess(expected, batch.versions, torch.get_rng_state())
@@ -220,9 +262,9 @@ def _scaled(gradient: Tensor, factor: Tensor, dtype: torch.dtype) -> Tensor:
     return result
 
 
-def _step(logits: Tensor) -> int:
+def block_rows(logits: Tensor, num_classes: int) -> int:
     """How many rows a block has."""
-    return max(1, (_BLOCK if logits.is_cpu else _BLOCK_OF_A_DEVICE) // logits.shape[-1])
+    return max(1, (_BLOCK if logits.is_cpu else _BLOCK_OF_A_DEVICE) // num_classes)
 
 
 def _walk(logits: Tensor, batch: Batch, guess: _Guess | None = None) -> tuple[Tensor, Tensor, float | Tensor]:
@@ -238,7 +280,7 @@ def _walk(logits: Tensor, batch: Batch, guess: _Guess | None = None) -> tuple[Te
         left, factor = factor, None  # the backward multiplies there anyway
     elif logits.numel() < _SMALL:
         scale, left = 1.0, scale
-    step = _step(logits)
+    step = block_rows(logits, logits.shape[1])
     if compiling or count <= 2 * step:  # a compiler makes its own blocks
         rows, form = batch.rows(logits, with_slope=True)
         gradient = gradient_of(form, rows, scale)

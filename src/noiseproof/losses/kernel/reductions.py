@@ -37,6 +37,20 @@ class Reductions:
     def __init__(self, size: int) -> None:
         self.size = size
 
+    @property
+    def own_size(self) -> int:
+        """How many classes are here."""
+        return self.size
+
+    @property
+    def widest(self) -> int:
+        """How many classes a process has at most."""
+        return self.size
+
+    def over_processes(self, part: Tensor) -> Tensor:
+        """The sum of something over all processes."""
+        return part
+
     def sum(self, array: Tensor) -> Tensor:
         """The sum over the classes."""
         return array.sum(-1, keepdim=True)
@@ -99,6 +113,14 @@ class Reductions:
     def add_at(self, array: Tensor, index: Tensor, value: Tensor) -> None:
         """Add to the entries of one class per row, in place."""
         array.scatter_add_(-1, index, value)
+
+    def agreed(self, drawn: Tensor) -> Tensor:
+        """Random numbers of which all processes must have the same."""
+        return drawn
+
+    def own(self, of_classes: Tensor) -> Tensor:
+        """Of something for all classes, ``(classes,)``, what is of those that are here."""
+        return of_classes
 
     def marks(self, index: Tensor) -> Tensor:
         """``(rows, classes)``: which entries are those of one class per row."""

@@ -51,7 +51,7 @@ class _Softmax(Probabilities):
         compiling = torch.compiler.is_compiling()
         self.concrete = concrete and not compiling
         # A compiler fuses the exponentials away.
-        self.few_classes = compiling or logits.shape[-1] < _MANY_CLASSES
+        self.few_classes = compiling or classes.size < _MANY_CLASSES
         self.sharp = False
         self._largest: Tensor | None = None
         self._log_sum: Tensor | None = None

@@ -5,7 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import torch
-from torch.distributed import ReduceOp, all_gather_into_tensor, all_reduce, get_rank, get_world_size
+from torch.distributed import (
+    ReduceOp,
+    all_gather,
+    all_reduce,
+    broadcast,
+    get_global_rank,
+    get_rank,
+    get_world_size,
+)
 
 from noiseproof.losses.kernel.reductions import Reductions
 
@@ -25,17 +33,29 @@ class SplitReductions(Reductions):
         device: where arrays are.
     """
 
-    __slots__ = ("first", "group", "own")
+    __slots__ = ("_own_size", "_widest", "first", "group")
 
     is_split = True
 
     def __init__(self, group: ProcessGroup, own: int, device: torch.device) -> None:
-        sizes = torch.zeros(get_world_size(group), dtype=torch.int64, device=device)
-        all_gather_into_tensor(sizes, torch.tensor([own], dtype=torch.int64, device=device), group)
+        sizes = [torch.zeros(1, dtype=torch.int64, device=device) for _ in range(get_world_size(group))]
+        all_gather(sizes, torch.tensor([own], dtype=torch.int64, device=device), group)
         counts = [int(size) for size in sizes]
         super().__init__(sum(counts))
-        self.group, self.own = group, own
+        self.group, self._own_size = group, own
+        self._widest = max(counts)
         self.first = sum(counts[: get_rank(group)])
+
+    @property
+    def own_size(self) -> int:
+        return self._own_size
+
+    @property
+    def widest(self) -> int:
+        return self._widest
+
+    def over_processes(self, part: Tensor) -> Tensor:
+        return self._over_all(part)
 
     def _over_all(self, part: Tensor, operation: ReduceOp.RedOpType = ReduceOp.SUM) -> Tensor:
         part = part.contiguous()
@@ -92,11 +112,18 @@ class SplitReductions(Reductions):
         here, place = self._places(index)
         array.scatter_add_(-1, place, torch.where(here, value, 0.0))
 
+    def agreed(self, drawn: Tensor) -> Tensor:
+        broadcast(drawn, get_global_rank(self.group, 0), self.group)
+        return drawn
+
+    def own(self, of_classes: Tensor) -> Tensor:
+        return of_classes[self.first : self.first + self._own_size]
+
     def marks(self, index: Tensor) -> Tensor:
-        return index - self.first == torch.arange(self.own, device=index.device)
+        return index - self.first == torch.arange(self._own_size, device=index.device)
 
     def _places(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """Which classes are here, and where: 0 for those that are not."""
         place = index - self.first
-        here = (place >= 0) & (place < self.own)
+        here = (place >= 0) & (place < self._own_size)
         return here, torch.where(here, place, 0)

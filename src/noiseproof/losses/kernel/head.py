@@ -1,0 +1,285 @@
+"""A loss behind a linear layer, without the logits of all rows at once.
+
+The rows go through in chunks. Of each, one product with the weights gives the logits in a buffer that is used again;
+:mod:`.form` writes the gradient over them, a few rows at a time while they are in the cache; and two products take it
+back to the features and the weights. That is as much arithmetic as with all logits, and the memory of one chunk.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from noiseproof.errors import LabelError
+from noiseproof.losses.kernel.batch import HALF
+from noiseproof.losses.kernel.evaluate import block_rows, is_one, may_ask_again
+from noiseproof.losses.kernel.form import gradient_of, value_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from noiseproof.losses.kernel.batch import Batch
+
+_FEWEST_ROWS = 64
+"""Of a chunk: the weights are read for each, and fewer rows would not be worth it."""
+
+_BUFFER_OF_A_DEVICE = 1 << 28
+"""Entries of the logits of a chunk where memory is fast and every product has a price of its own."""
+
+_FEWEST_ROWS_OF_A_DEVICE = 256
+
+
+@dataclass(frozen=True, eq=False)
+class Head:
+    """A linear layer, and what is done to the scores that it gives.
+
+    Args:
+        weight: ``(classes, D)``.
+        bias: ``(classes,)``.
+        scale: what scores are multiplied by.
+        softcap: the bound that they are bent to stay below, as ``softcap * tanh(scores / softcap)``; 0 for none.
+        rows: of a chunk; 0 for as many as are worth it.
+    """
+
+    weight: Tensor
+    bias: Tensor | None
+    scale: float
+    softcap: float
+    rows: int
+
+    def logits(self, features: Tensor) -> Tensor:
+        """``(N, classes)``, all at once, for autograd to look through."""
+        logits = functional.linear(features, self.weight, self.bias)
+        if self.scale != 1:
+            logits = logits * self.scale
+        return logits if not self.softcap else torch.tanh(logits / self.softcap) * self.softcap
+
+    def chunks(self, count: int, widest: int) -> Iterator[slice]:
+        """The rows of each chunk.
+
+        Args:
+            count: how many rows there are.
+            widest: how many classes a process has at most.
+        """
+        width = self.weight.shape[1]
+        rows = self.rows
+        if not rows and self.weight.is_cpu:
+            rows = max(_FEWEST_ROWS, width // 2)  # so that the buffer is never more than half of the weights
+        elif not rows:
+            rows = max(_FEWEST_ROWS_OF_A_DEVICE, _BUFFER_OF_A_DEVICE // widest)
+        for start in range(0, count, rows):
+            yield slice(start, min(start + rows, count))
+
+    def bend(self, logits: Tensor) -> Tensor | None:
+        """Scale and bend scores in place. The derivative by the scores, without the scale; ``None`` for 1."""
+        if self.scale != 1:
+            logits.mul_(self.scale)
+        if not self.softcap:
+            return None
+        bent = logits.div_(self.softcap).tanh_()
+        slope = bent.square().neg_().add_(1)
+        logits.mul_(self.softcap)
+        return slope
+
+
+class Chunk(NamedTuple):
+    """Some rows and their scores."""
+
+    part: slice
+    features: Tensor
+    scores: Tensor
+    """``(rows, classes)``, in the precision of the computation, to be overwritten."""
+
+
+class Products:
+    """The scores of a head, chunk by chunk, and the products that take their gradients back.
+
+    Args:
+        head: the layer.
+        features: ``(N, D)``.
+        widest: how many classes a process has at most.
+        wanted: whether features, weight and bias want a gradient.
+        scale: what the gradients of half-precision scores are multiplied by after they were rounded.
+    """
+
+    def __init__(
+        self, head: Head, features: Tensor, widest: int, wanted: tuple[bool, bool, bool], scale: float
+    ) -> None:
+        self._head, self._weight, self._widest, self._scale = head, head.weight, widest, scale
+        self._features = features
+        if torch.is_autocast_enabled(features.device.type):
+            half = torch.get_autocast_dtype(features.device.type)
+            self._weight, self._features = self._weight.to(half), features.to(half)
+        self._is_half = self._weight.dtype in HALF
+        precision = torch.float32 if self._is_half else self._weight.dtype
+        self.of_features = features.new_empty(features.shape, dtype=precision) if wanted[0] else None
+        self.of_weight = self._weight.new_empty(self._weight.shape, dtype=precision) if wanted[1] else None
+        self.of_bias = self._weight.new_zeros(len(self._weight), dtype=precision) if wanted[2] else None
+        if self.of_weight is not None and not len(features):
+            self.of_weight.zero_()
+
+    def __iter__(self) -> Iterator[Chunk]:
+        buffer: Tensor | None = None
+        weight, bias = self._weight, self._head.bias
+        across = weight.t()
+        for part in self._head.chunks(len(self._features), self._widest):
+            features = self._features[part]
+            if self._is_half:
+                scores = torch.mm(features, across).float()
+                if bias is not None:
+                    scores += bias
+            else:
+                if buffer is None:
+                    buffer = weight.new_empty(len(features), len(weight))
+                scores = buffer[: len(features)]
+                if bias is None:
+                    torch.mm(features, across, out=scores)
+                else:
+                    torch.addmm(bias, features, across, out=scores)
+            yield Chunk(part, features, scores)
+
+    def take_back(self, chunk: Chunk) -> None:
+        """Add what the gradient of a chunk, written over its scores, gives to features, weight and bias."""
+        part, features, gradient = chunk
+        if self.of_bias is not None:
+            self.of_bias.add_(gradient.sum(0), alpha=self._scale)
+        if self._is_half:
+            gradient = gradient.to(self._weight.dtype)
+        if self.of_features is not None:
+            if self._is_half:
+                torch.mul(torch.mm(gradient, self._weight), self._scale, out=self.of_features[part])
+            else:
+                torch.mm(gradient, self._weight, out=self.of_features[part])
+        if self.of_weight is None:
+            return
+        if self._is_half:
+            product = torch.mm(gradient.t(), features).float()
+            self.of_weight = (
+                product.mul_(self._scale) if not part.start else self.of_weight.add_(product, alpha=self._scale)
+            )
+        elif not part.start:
+            torch.mm(gradient.t(), features, out=self.of_weight)
+        else:
+            self.of_weight.addmm_(gradient.t(), features)
+
+
+def walk(
+    head: Head, features: Tensor, batch: Batch, wanted: tuple[bool, bool, bool], row_factor: Tensor | None = None
+) -> tuple[Tensor, tuple[Tensor | None, Tensor | None, Tensor | None]]:
+    """The values ``(N, 1)``, and the gradients that are wanted by features, weight and bias.
+
+    Args:
+        head: the layer.
+        features: ``(N, D)``.
+        batch: the targets of these rows.
+        wanted: whether features, weight and bias want a gradient.
+        row_factor: ``(N, 1)``, what the value of each row is multiplied by afterwards.
+    """
+    with_slope = any(wanted)
+    scale, factor = batch.scale, batch.factor
+    if row_factor is not None:
+        factor = row_factor if factor is None else factor * row_factor
+    is_half = features.dtype in HALF or torch.is_autocast_enabled(features.device.type)
+    # In half precision a mean over many rows would round to 0: the numbers are divided where they are float32 again.
+    products = Products(head, features, batch.classes.widest, wanted, scale if is_half else 1.0)
+    scale = 1.0 if is_half else scale
+    values = []
+    with torch.autocast(features.device.type, enabled=False):
+        for chunk in products:
+            step = block_rows(chunk.scores, batch.classes.widest)
+            for start in range(0, len(chunk.scores), step):
+                part = slice(start, min(start + step, len(chunk.scores)))
+                scores = chunk.scores[part]
+                bent = head.bend(scores)
+                place = slice(chunk.part.start + part.start, chunk.part.start + part.stop)
+                rows, form = batch.rows(scores, place, with_slope=with_slope)
+                values.append(value_of(form, rows))
+                if not with_slope:
+                    continue
+                same = rows.logits.dtype is scores.dtype
+                gradient = gradient_of(form, rows, scale * head.scale, out=scores if same else None)
+                if factor is not None:
+                    gradient *= factor[place] if factor.ndim else factor
+                if bent is not None:
+                    gradient *= bent
+                if gradient is not scores:
+                    scores.copy_(gradient)
+            if with_slope:
+                products.take_back(chunk)
+    found = torch.cat(values) if values else features.new_zeros(0, 1)
+    of_features = products.of_features
+    if of_features is not None:
+        of_features = batch.classes.over_processes(of_features)
+    return found, (of_features, products.of_weight, products.of_bias)
+
+
+class LinearLoss(torch.autograd.Function):
+    """A reduced loss of features and a head, with gradients that are computed with the value where that can be.
+
+    Where the reduction is none, they wait for what each row's value is multiplied with, and the backward walks again.
+    """
+
+    @staticmethod
+    def forward(  # noqa: D102 - torch documents it
+        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, head: Head, batch: Batch
+    ) -> Tensor:
+        ctx.head, ctx.batch = head, batch
+        ctx.wanted = tuple(ctx.needs_input_grad[:3])
+        waits = batch.loss.reduction == "none"
+        ctx.draws = _random_state(features) if waits else None
+        found, gradients = walk(head, features, batch, (False, False, False) if waits else ctx.wanted)
+        ctx.save_for_backward(features, weight, bias, *gradients)
+        return batch.reduce(found)
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102 - torch documents it
+        features, weight, bias, *gradients = ctx.saved_tensors
+        inputs = (features, weight, bias)
+        if torch.is_grad_enabled():
+            return (*_plain_gradients(ctx, inputs, grad_output), None, None)
+        if ctx.draws is not None:
+            with _drawing_again(ctx.draws, features):
+                _, gradients = walk(ctx.head, features, ctx.batch, ctx.wanted, grad_output.reshape(-1, 1))
+        elif not is_one(grad_output) or may_ask_again():
+            gradients = [each if each is None else each * grad_output for each in gradients]
+        return (*(_as(each, like) for each, like in zip(gradients, inputs, strict=True)), None, None)
+
+
+def _as(gradient: Tensor | None, like: Tensor | None) -> Tensor | None:
+    return gradient if gradient is None or like is None else gradient.to(like.dtype)
+
+
+def _plain_gradients(ctx: Any, inputs: tuple[Tensor | None, ...], grad_output: Tensor) -> list[Tensor | None]:
+    """For a second derivative: of the plain formula, which autograd can look through."""
+    if ctx.batch.classes.is_split:
+        raise LabelError(
+            "a second derivative of linear_loss over shards of the classes: expected a first one (create_graph=False), "
+            "or all classes in one process (group=None)"
+        )
+    features, weight, bias = inputs
+    head: Head = ctx.head
+    again = Head(weight, bias, head.scale, head.softcap, head.rows)  # type: ignore[arg-type]
+    value = ctx.batch.plain(again.logits(features))  # type: ignore[arg-type]
+    wanted = [each for each, wants in zip(inputs, ctx.wanted, strict=True) if wants]
+    found = iter(torch.autograd.grad(value, wanted, grad_output, create_graph=True))  # type: ignore[arg-type]
+    return [next(found) if wants else None for wants in ctx.wanted]
+
+
+def _random_state(like: Tensor) -> Tensor:
+    return torch.cuda.get_rng_state(like.device) if like.is_cuda else torch.get_rng_state()
+
+
+@contextlib.contextmanager
+def _drawing_again(state: Tensor, like: Tensor) -> Iterator[None]:
+    """Let what is drawn be what was drawn before."""
+    with torch.random.fork_rng(devices=[like.device] if like.is_cuda else []):
+        if like.is_cuda:
+            torch.cuda.set_rng_state(state, like.device)
+        else:
+            torch.set_rng_state(state)
+        yield
