@@ -58,7 +58,7 @@ class Normalized(Loss):
         """The label's form over that of all classes."""
         label, every = self._parts(rows)
         value, total = value_of(label, rows), value_of(every, rows)
-        if rows.every.is_readable and math.isfinite(float(total.sum())):
+        if rows.are_finite(total):
             ratio = value / total
         else:
             # A label that cannot be (a logit of -inf) has the whole of an infinite sum.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, TypeAlias
 
 import torch
@@ -312,6 +313,10 @@ class Rows:
         """See that labels are classes where nobody has: looking at one that is none fails."""
         if self.at_label is not None:
             self.at_label.look_up()
+
+    def are_finite(self, numbers: Tensor) -> bool:
+        """Whether numbers are known to be finite, as far as they can be read without waiting for a device."""
+        return self.every.is_readable and math.isfinite(float(numbers.sum()))
 
     def number(self, value: float) -> Number:
         """A number to multiply or to add, where it can be a tensor in the form that is the fastest."""
