@@ -248,6 +248,26 @@ def test_small_gradients_of_half_precision_do_not_vanish() -> None:
     torch.testing.assert_close(found.double(), expected, rtol=0.01, atol=0.005)
 
 
+@pytest.mark.parametrize("reduction", ["mean", "none"])
+def test_compiled_it_is_one_operator(reduction: str) -> None:
+    features, weight, bias, labels = data(50)
+    labels = torch.where(torch.arange(ROWS) == 4, -100, labels)
+    loss = NLNL(reduction=reduction)
+    inputs = tuple(each.requires_grad_() for each in (features, weight, bias))
+
+    def value(x: Tensor, w: Tensor, b: Tensor) -> Tensor:
+        whole = linear_loss(x * 2, w, labels, loss, bias=b, rows=5) + linear_loss(x, w.detach(), labels, "jal-ce")
+        return whole.sum()
+
+    results = []
+    for function in (value, torch.compile(value, fullgraph=True, backend="aot_eager")):
+        torch.manual_seed(0)
+        results.append(step(function(*inputs), inputs))
+    agree(*results)
+    with torch.no_grad():
+        torch.compile(value, fullgraph=True, backend="aot_eager")(*inputs)
+
+
 def test_statistics() -> None:
     features, weight, bias, labels = data(50)
     labels[3] = -100
@@ -274,7 +294,7 @@ def test_statistics() -> None:
         ({"features": torch.zeros(3, 5)}, "expected \\(..., D\\)"),
         ({"features": torch.zeros(3, WIDTH).double()}, "expected one floating-point type"),
         ({"features": [1.0]}, "features are a list"),
-        ({"bias": torch.zeros(3)}, "expected a number for each of 50 classes"),
+        ({"bias": torch.zeros(3)}, "a number for each of 50 classes"),
         ({"target": torch.tensor([1, 50, 2])}, "target 50 is no class"),
         ({"target": torch.tensor([1, 2])}, "expected \\(3,\\)"),
         ({"target": torch.zeros(3, 49)}, "probability targets"),

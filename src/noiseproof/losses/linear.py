@@ -2,31 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from noiseproof.errors import LabelError
-from noiseproof.losses.kernel.batch import (
-    HALF,
-    as_target,
-    as_weights,
-    can_read,
-    kept_labels,
-    needs_plain_formula,
-    precision_of,
-    weigh,
-)
+from noiseproof.losses.kernel.batch import as_target, kept_labels, needs_plain_formula, precision_of
 from noiseproof.losses.kernel.evaluate import block_rows
-from noiseproof.losses.kernel.head import Head, LinearLoss, Products
+from noiseproof.losses.kernel.head import NOTHING, Head, LinearLoss, Products, Targets, solve_plainly
 from noiseproof.losses.kernel.reductions import Reductions
 from noiseproof.losses.make import make_loss
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from torch.distributed import ProcessGroup
 
     from noiseproof.losses.base import Loss
@@ -78,44 +67,35 @@ def linear_loss(
         >>> linear_loss(features, weight, torch.tensor([1, 2, 3, 999]), "ce")
         tensor(6.9078)
     """
+    features, head = _checked(features, weight, bias, scale, softcap, rows)
+    is_cast = torch.is_autocast_enabled(features.device.type)
+    targets = _checked_targets(target, features.shape[:-1], len(weight), sample_weight)
+    with torch.autocast(features.device.type, enabled=False):
+        value = _evaluated(features, head, targets, loss, group)
+    if is_cast:
+        return value.to(torch.float32) if value.dtype is torch.float64 else value
+    return value.to(features.dtype)
+
+
+def _evaluated(features: Tensor, head: Head, targets: Targets, loss: Loss | str, group: ProcessGroup | None) -> Tensor:
+    if torch.compiler.is_compiling() and group is None:
+        from noiseproof.losses.kernel.compiled import compiled_loss  # which is of no use without a compiler
+
+        return compiled_loss(loss, features, head, targets)
     made = make_loss(loss) if isinstance(loss, str) else loss
-    head = _checked_head(features, weight, bias, scale, softcap, rows)
-    classes = _classes(weight, group)
-    flat = features.reshape(-1, features.shape[-1])
-    shape = features.shape[:-1]
-    device = features.device.type
-    half = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else features.dtype
-    like = weight.new_empty(0, dtype=torch.float32 if half in HALF else half)
-    label, soft = _target(made, target, shape, classes, like)
-    tensors = [each for each in (features, weight, bias, label, sample_weight, made.weight) if isinstance(each, Tensor)]
-    plain = needs_plain_formula(*tensors) or (isinstance(soft, Tensor) and soft.requires_grad)
-    own = None if sample_weight is None else as_weights(sample_weight, shape, like, made)
-    plain = plain or any(each is not None and each.requires_grad for each in (own, made.weight))
-    kept: Tensor | None = None
-    index: Tensor | None = None
-    if label is not None:
-        label, kept = kept_labels(made, label, classes.size, readable=not plain or can_read(label))
-    if kept is not None and not plain:
-        # Ignored rows need no products.
-        index = kept.squeeze(-1).nonzero().squeeze(-1)
-        assert label is not None  # noqa: S101 - only labels are ignored
-        flat, label, kept = flat[index], label[index], None
-        own = None if own is None else own[index]
-    batch = weigh(made, len(flat), classes, like, label, soft, kept, own)
-    if plain and classes.is_split:
-        raise LabelError("group: shards of the classes have no plain formula for torch.func and second derivatives")
-    value: Tensor
-    if plain:
-        logits = head.logits(flat)
-        with torch.autocast(device, enabled=False):
-            value = batch.plain(logits)
-    else:
-        value = LinearLoss.apply(flat, weight, bias, head, batch)  # type: ignore[no-untyped-call]
-    if made.reduction == "none":
-        if index is not None:
-            value = value.new_zeros(shape.numel()).index_copy(0, index, value)
-        value = value.reshape(shape)
-    return value.to(features.dtype) if not made.needs_float64 or half not in HALF else value.to(torch.float32)
+    tensors = [each for each in (features, *head[:2], *targets, made.weight) if each is not None]
+    constants = [each for each in (*targets, made.weight) if each is not None]
+    if not needs_plain_formula(*tensors) and not any(each.requires_grad for each in constants):
+        value: Tensor = LinearLoss.apply(  # type: ignore[no-untyped-call]
+            features, *head[:2], made, _classes(head.weight, group), head, targets
+        )
+        return value
+    if group is None:
+        return solve_plainly(made, features, head, targets)
+    raise LabelError(
+        "linear_loss over shards of the classes, where something looks through its operations (as torch.func) "
+        "or a target or weight wants a gradient: expected group=None"
+    )
 
 
 class LinearStatistics(NamedTuple):
@@ -167,17 +147,17 @@ def linear_statistics(
         LabelError: as :func:`linear_loss`.
     """
     made = make_loss("ce", ignore_index=ignore_index)
-    head = _checked_head(features, weight, bias, scale, softcap, rows)
+    features, head = _checked(features, weight, bias, scale, softcap, rows)
     classes = _classes(weight, group)
     flat, shape = features.reshape(-1, features.shape[-1]), features.shape[:-1]
-    label, _ = as_target(made, target, torch.Size([*shape, len(weight)]), len(shape), torch.float32)
-    if label is None:
+    if target.is_floating_point():
         raise LabelError(f"targets are {target.dtype}: expected class indices")
+    label, _ = as_target(made, target, torch.Size([*shape, len(weight)]), len(shape), torch.float32)
+    assert label is not None  # noqa: S101 - those are labels
     label, kept = kept_labels(made, label, classes.size, readable=True)
     found: list[tuple[Tensor, ...]] = []
-    products = Products(head, flat, classes.widest, (False, False, False), 1.0)
     with torch.autocast(features.device.type, enabled=False):
-        for chunk in products:
+        for chunk in Products(head, flat, classes.widest, NOTHING, 1.0):
             step = block_rows(chunk.scores, classes.widest)
             for start in range(0, len(chunk.scores), step):
                 scores = chunk.scores[start : start + step]
@@ -206,43 +186,49 @@ def _classes(weight: Tensor, group: ProcessGroup | None) -> Reductions:
     return SplitReductions(group, len(weight), weight.device)
 
 
-def _checked_head(
+def _checked(
     features: Tensor, weight: Tensor, bias: Tensor | None, scale: float, softcap: float | None, rows: int | None
-) -> Head:
+) -> tuple[Tensor, Head]:
+    """Features and a head, in one type."""
     if not (isinstance(features, Tensor) and isinstance(weight, Tensor)):
         raise LabelError(
             f"features are a {type(features).__name__} and weights a {type(weight).__name__}: expected tensors"
         )
-    if weight.ndim != 2 or features.ndim < 1 or features.shape[-1] != weight.shape[1]:
+    if weight.ndim != 2 or features.ndim < 1 or features.shape[-1] != weight.shape[1] or len(weight) < 1:
         raise LabelError(
             f"features have shape {tuple(features.shape)} and weights {tuple(weight.shape)}: expected (..., D) and "
             "(classes, D)"
         )
-    cast = torch.is_autocast_enabled(features.device.type)
-    if not features.is_floating_point() or (features.dtype != weight.dtype and not cast):
+    if bias is not None and (not isinstance(bias, Tensor) or bias.shape != weight.shape[:1]):
+        raise LabelError(f"bias {bias!r:.60}: expected a tensor with a number for each of {len(weight)} classes")
+    device = features.device.type
+    if torch.is_autocast_enabled(device):
+        half = torch.get_autocast_dtype(device)
+        features, weight = features.to(half), weight.to(half)
+        bias = None if bias is None else bias.to(half)
+    types = [each.dtype for each in (features, weight, bias) if each is not None]
+    if not features.is_floating_point() or {*types} != {features.dtype}:
         raise LabelError(
-            f"features are {features.dtype} and weights {weight.dtype}: expected one floating-point type (or autocast)"
+            f"features, weights and bias are {', '.join(map(str, types))}: expected one floating-point type"
         )
-    if bias is not None and (bias.shape != weight.shape[:1] or not bias.is_floating_point()):
-        raise LabelError(
-            f"bias is {bias.dtype} of shape {tuple(bias.shape)}: expected a number for each of {len(weight)} classes"
-        )
-    if not 0 < scale < float("inf"):
+    if not 0 < scale < math.inf:
         raise LabelError(f"scale {scale}: expected a positive number")
-    if softcap is not None and not 0 < softcap < float("inf"):
+    if softcap is not None and not 0 < softcap < math.inf:
         raise LabelError(f"softcap {softcap}: expected a positive number, or None")
     if rows is not None and rows < 1:
         raise LabelError(f"rows {rows}: expected at least 1, or None")
-    return Head(weight, bias, float(scale), float(softcap or 0.0), rows or 0)
+    return features, Head(weight, bias, float(scale), float(softcap or 0.0), rows or 0)
 
 
-def _target(
-    loss: Loss, target: Tensor | tuple[Tensor, Tensor], shape: torch.Size, classes: Reductions, like: Tensor
-) -> tuple[Tensor | None, Tensor | Callable[[slice | None], Tensor] | None]:
-    """Labels ``(rows, 1)``, or probabilities ``(rows, classes)`` or what makes those of some rows."""
-    precision, num_classes = precision_of(like, loss), classes.own_size
+def _checked_targets(
+    target: Tensor | tuple[Tensor, Tensor], shape: torch.Size, num_classes: int, sample_weight: Tensor | None
+) -> Targets:
     if isinstance(target, Tensor):
-        return as_target(loss, target, torch.Size([*shape, num_classes]), len(shape), precision)
+        return Targets(target, None, sample_weight)
+    if not (isinstance(target, tuple) and len(target) == 2 and all(isinstance(each, Tensor) for each in target)):
+        raise LabelError(
+            f"targets are a {type(target).__name__}: expected a tensor, or two, a teacher's features and weights"
+        )
     features, weight = target
     if features.shape[:-1] != shape or weight.ndim != 2 or features.shape[-1:] != weight.shape[1:]:
         raise LabelError(
@@ -251,10 +237,4 @@ def _target(
         )
     if len(weight) != num_classes:
         raise LabelError(f"a teacher has {len(weight)} classes: expected {num_classes}, as the weights have")
-    flat, fixed = features.detach().reshape(-1, features.shape[-1]), weight.detach()
-
-    def probabilities(part: slice | None) -> Tensor:
-        logits = functional.linear(flat if part is None else flat[part], fixed)
-        return classes.softmax(logits.to(precision))
-
-    return None, probabilities
+    return Targets(features, weight, sample_weight)

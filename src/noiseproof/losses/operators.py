@@ -58,11 +58,8 @@ class Normalized(Loss):
         """The label's form over that of all classes."""
         label, every = self._parts(rows)
         value, total = value_of(label, rows), value_of(every, rows)
-        if rows.are_finite(total):
-            ratio = value / total
-        else:
-            # A label that cannot be (a logit of -inf) has the whole of an infinite sum.
-            ratio = _bounded(value) / _bounded(total)
+        # A label that cannot be (a logit of -inf) has the whole of an infinite sum.
+        ratio = value / total if rows.are_finite(total) else _bounded(value) / _bounded(total)
         form = Form(((ratio, 1.0),))
         if not rows.with_slope:
             return form

@@ -8,21 +8,22 @@ back to the features and the weights. That is as much arithmetic as with all log
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from noiseproof.errors import LabelError
-from noiseproof.losses.kernel.batch import HALF
+from noiseproof.losses.kernel.batch import HALF, as_target, as_weights, can_read, kept_labels, precision_of, weigh
 from noiseproof.losses.kernel.evaluate import block_rows, is_one, may_ask_again
 from noiseproof.losses.kernel.form import gradient_of, value_of
+from noiseproof.losses.kernel.reductions import Reductions
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
+    from noiseproof.losses.base import Loss
     from noiseproof.losses.kernel.batch import Batch
 
 _FEWEST_ROWS = 64
@@ -34,11 +35,10 @@ _BUFFER_OF_A_DEVICE = 1 << 28
 _FEWEST_ROWS_OF_A_DEVICE = 256
 
 
-@dataclass(frozen=True, eq=False)
-class Head:
+class Head(NamedTuple):
     """A linear layer, and what is done to the scores that it gives.
 
-    Args:
+    Attributes:
         weight: ``(classes, D)``.
         bias: ``(classes,)``.
         scale: what scores are multiplied by.
@@ -48,9 +48,9 @@ class Head:
 
     weight: Tensor
     bias: Tensor | None
-    scale: float
-    softcap: float
-    rows: int
+    scale: float = 1.0
+    softcap: float = 0.0
+    rows: int = 0
 
     def logits(self, features: Tensor) -> Tensor:
         """``(N, classes)``, all at once, for autograd to look through."""
@@ -112,9 +112,6 @@ class Products:
     ) -> None:
         self._head, self._weight, self._widest, self._scale = head, head.weight, widest, scale
         self._features = features
-        if torch.is_autocast_enabled(features.device.type):
-            half = torch.get_autocast_dtype(features.device.type)
-            self._weight, self._features = self._weight.to(half), features.to(half)
         self._is_half = self._weight.dtype in HALF
         precision = torch.float32 if self._is_half else self._weight.dtype
         self.of_features = features.new_empty(features.shape, dtype=precision) if wanted[0] else None
@@ -184,33 +181,32 @@ def walk(
     scale, factor = batch.scale, batch.factor
     if row_factor is not None:
         factor = row_factor if factor is None else factor * row_factor
-    is_half = features.dtype in HALF or torch.is_autocast_enabled(features.device.type)
+    is_half = features.dtype in HALF
     # In half precision a mean over many rows would round to 0: the numbers are divided where they are float32 again.
     products = Products(head, features, batch.classes.widest, wanted, scale if is_half else 1.0)
     scale = 1.0 if is_half else scale
     values = []
-    with torch.autocast(features.device.type, enabled=False):
-        for chunk in products:
-            step = block_rows(chunk.scores, batch.classes.widest)
-            for start in range(0, len(chunk.scores), step):
-                part = slice(start, min(start + step, len(chunk.scores)))
-                scores = chunk.scores[part]
-                bent = head.bend(scores)
-                place = slice(chunk.part.start + part.start, chunk.part.start + part.stop)
-                rows, form = batch.rows(scores, place, with_slope=with_slope)
-                values.append(value_of(form, rows))
-                if not with_slope:
-                    continue
-                same = rows.logits.dtype is scores.dtype
-                gradient = gradient_of(form, rows, scale * head.scale, out=scores if same else None)
-                if factor is not None:
-                    gradient *= factor[place] if factor.ndim else factor
-                if bent is not None:
-                    gradient *= bent
-                if gradient is not scores:
-                    scores.copy_(gradient)
-            if with_slope:
-                products.take_back(chunk)
+    for chunk in products:
+        step = block_rows(chunk.scores, batch.classes.widest)
+        for start in range(0, len(chunk.scores), step):
+            part = slice(start, min(start + step, len(chunk.scores)))
+            scores = chunk.scores[part]
+            bent = head.bend(scores)
+            place = slice(chunk.part.start + part.start, chunk.part.start + part.stop)
+            rows, form = batch.rows(scores, place, with_slope=with_slope)
+            values.append(value_of(form, rows))
+            if not with_slope:
+                continue
+            same = rows.logits.dtype is scores.dtype
+            gradient = gradient_of(form, rows, scale * head.scale, out=scores if same else None)
+            if factor is not None:
+                gradient *= factor[place] if factor.ndim else factor
+            if bent is not None:
+                gradient *= bent
+            if gradient is not scores:
+                scores.copy_(gradient)
+        if with_slope:
+            products.take_back(chunk)
     found = torch.cat(values) if values else features.new_zeros(0, 1)
     of_features = products.of_features
     if of_features is not None:
@@ -218,64 +214,168 @@ def walk(
     return found, (of_features, products.of_weight, products.of_bias)
 
 
+class Targets(NamedTuple):
+    """What the logits of a head are compared with.
+
+    Attributes:
+        target: class indices ``(...)``, probabilities ``(..., classes)``, or features ``(..., E)`` of a teacher.
+        teacher: ``(classes, E)``, its weights.
+        sample_weight: ``(...)``.
+    """
+
+    target: Tensor
+    teacher: Tensor | None = None
+    sample_weight: Tensor | None = None
+
+
+Gradients: TypeAlias = "tuple[Tensor | None, Tensor | None, Tensor | None]"
+"""By features, weight and bias, as far as they are wanted."""
+
+NOTHING = (False, False, False)
+
+
+def solve(
+    loss: Loss,
+    classes: Reductions,
+    features: Tensor,
+    head: Head,
+    targets: Targets,
+    wanted: tuple[bool, bool, bool],
+    up: Tensor | None = None,
+) -> tuple[Tensor, Gradients]:
+    """The reduced loss, and the gradients that are wanted.
+
+    Args:
+        loss: the loss.
+        classes: what sums up over the classes.
+        features: ``(..., D)``.
+        head: the layer.
+        targets: what its logits are compared with.
+        wanted: whether features, weight and bias want a gradient.
+        up: ``(...)``, what each sample's value is multiplied by afterwards.
+
+    Raises:
+        LabelError: targets that do not fit.
+    """
+    flat, shape = features.reshape(-1, features.shape[-1]), features.shape[:-1]
+    label, soft = _labels_of(loss, classes, targets, shape, head.weight)
+    own = None if targets.sample_weight is None else as_weights(targets.sample_weight, shape, flat, loss)
+    up = None if up is None else up.reshape(-1, 1)
+    index: Tensor | None = None
+    if label is not None:
+        label, kept = kept_labels(loss, label, classes.size, readable=True)
+        if kept is not None:
+            # Ignored rows need no products.
+            index = kept.squeeze(-1).nonzero().squeeze(-1)
+            flat, label = flat[index], label[index]
+            own = None if own is None else own[index]
+            up = None if up is None else up[index]
+    batch = weigh(loss, len(flat), classes, flat, label, soft, None, own)
+    values, (of_features, of_weight, of_bias) = walk(head, flat, batch, wanted, up)
+    value = batch.reduce(values)
+    if loss.reduction == "none":
+        value = value if index is None else value.new_zeros(shape.numel()).index_copy(0, index, value)
+        value = value.reshape(shape)
+    if of_features is not None:
+        if index is not None:
+            of_features = of_features.new_zeros(shape.numel(), flat.shape[1]).index_copy(0, index, of_features)
+        of_features = of_features.reshape(features.shape)
+    return value, (of_features, of_weight, of_bias)
+
+
+def solve_plainly(loss: Loss, features: Tensor, head: Head, targets: Targets) -> Tensor:
+    """The reduced loss of all logits at once, for what looks through operations."""
+    classes = Reductions(len(head.weight))
+    flat, shape = features.reshape(-1, features.shape[-1]), features.shape[:-1]
+    label, soft = _labels_of(loss, classes, targets, shape, head.weight)
+    own = None if targets.sample_weight is None else as_weights(targets.sample_weight, shape, flat, loss)
+    kept: Tensor | None = None
+    if label is not None:
+        label, kept = kept_labels(loss, label, classes.size, readable=can_read(label))
+    value = weigh(loss, len(flat), classes, flat, label, soft, kept, own).plain(head.logits(flat))
+    return value.reshape(shape) if loss.reduction == "none" else value
+
+
+def _labels_of(
+    loss: Loss, classes: Reductions, targets: Targets, shape: torch.Size, weight: Tensor
+) -> tuple[Tensor | None, Tensor | Callable[[slice | None], Tensor] | None]:
+    """Labels ``(rows, 1)``, or probabilities ``(rows, classes)`` or what makes those of some rows."""
+    target, teacher, _ = targets
+    precision = precision_of(weight, loss)
+    if teacher is None:
+        return as_target(loss, target, torch.Size([*shape, classes.own_size]), len(shape), precision)
+    flat = target.detach().reshape(-1, target.shape[-1])
+
+    def probabilities(part: slice | None) -> Tensor:
+        logits = functional.linear(flat if part is None else flat[part], teacher.detach())
+        return classes.softmax(logits.to(precision))
+
+    return None, probabilities
+
+
 class LinearLoss(torch.autograd.Function):
     """A reduced loss of features and a head, with gradients that are computed with the value where that can be.
 
-    Where the reduction is none, they wait for what each row's value is multiplied with, and the backward walks again.
+    Where the reduction is none, they wait for what each value is multiplied with, and the backward walks again.
     """
 
     @staticmethod
     def forward(  # noqa: D102 - torch documents it
-        ctx: Any, features: Tensor, weight: Tensor, bias: Tensor | None, head: Head, batch: Batch
+        ctx: Any,
+        features: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        loss: Loss,
+        classes: Reductions,
+        head: Head,
+        targets: Targets,
     ) -> Tensor:
-        ctx.head, ctx.batch = head, batch
+        ctx.loss, ctx.classes, ctx.settings, ctx.targets = loss, classes, head[2:], targets
         ctx.wanted = tuple(ctx.needs_input_grad[:3])
-        waits = batch.loss.reduction == "none"
-        ctx.draws = _random_state(features) if waits else None
-        found, gradients = walk(head, features, batch, (False, False, False) if waits else ctx.wanted)
+        waits = loss.reduction == "none"
+        ctx.drawn = random_state(features) if waits else None
+        value, gradients = solve(loss, classes, features, head, targets, NOTHING if waits else ctx.wanted)
         ctx.save_for_backward(features, weight, bias, *gradients)
-        return batch.reduce(found)
+        return value
 
     @staticmethod
     def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor | None, ...]:  # noqa: D102 - torch documents it
         features, weight, bias, *gradients = ctx.saved_tensors
-        inputs = (features, weight, bias)
+        head = Head(weight, bias, *ctx.settings)
+        found: Sequence[Tensor | None]
         if torch.is_grad_enabled():
-            return (*_plain_gradients(ctx, inputs, grad_output), None, None)
-        if ctx.draws is not None:
-            with _drawing_again(ctx.draws, features):
-                _, gradients = walk(ctx.head, features, ctx.batch, ctx.wanted, grad_output.reshape(-1, 1))
-        elif not is_one(grad_output) or may_ask_again():
-            gradients = [each if each is None else each * grad_output for each in gradients]
-        return (*(_as(each, like) for each, like in zip(gradients, inputs, strict=True)), None, None)
+            found = _twice(ctx, features, head, grad_output)
+        elif ctx.drawn is not None:
+            with drawing_again(ctx.drawn, features):
+                _, found = solve(ctx.loss, ctx.classes, features, head, ctx.targets, ctx.wanted, grad_output)
+        elif is_one(grad_output) and not may_ask_again():
+            found = gradients
+        else:
+            found = [each if each is None else each * grad_output for each in gradients]
+        rounded = [each if each is None else each.to(weight.dtype) for each in found]
+        return (*rounded, None, None, None, None)
 
 
-def _as(gradient: Tensor | None, like: Tensor | None) -> Tensor | None:
-    return gradient if gradient is None or like is None else gradient.to(like.dtype)
-
-
-def _plain_gradients(ctx: Any, inputs: tuple[Tensor | None, ...], grad_output: Tensor) -> list[Tensor | None]:
-    """For a second derivative: of the plain formula, which autograd can look through."""
-    if ctx.batch.classes.is_split:
+def _twice(ctx: Any, features: Tensor, head: Head, grad_output: Tensor) -> list[Tensor | None]:
+    """Gradients that can be differentiated: of the plain formula, which autograd can look through."""
+    if ctx.classes.is_split:
         raise LabelError(
             "a second derivative of linear_loss over shards of the classes: expected a first one (create_graph=False), "
             "or all classes in one process (group=None)"
         )
-    features, weight, bias = inputs
-    head: Head = ctx.head
-    again = Head(weight, bias, head.scale, head.softcap, head.rows)  # type: ignore[arg-type]
-    value = ctx.batch.plain(again.logits(features))  # type: ignore[arg-type]
-    wanted = [each for each, wants in zip(inputs, ctx.wanted, strict=True) if wants]
-    found = iter(torch.autograd.grad(value, wanted, grad_output, create_graph=True))  # type: ignore[arg-type]
+    value = solve_plainly(ctx.loss, features, head, ctx.targets)
+    inputs = [each for each, wants in zip((features, head.weight, head.bias), ctx.wanted, strict=True) if wants]
+    found = iter(torch.autograd.grad(value, inputs, grad_output, create_graph=True))  # type: ignore[arg-type]
     return [next(found) if wants else None for wants in ctx.wanted]
 
 
-def _random_state(like: Tensor) -> Tensor:
+def random_state(like: Tensor) -> Tensor:
+    """What draws come from on a device."""
     return torch.cuda.get_rng_state(like.device) if like.is_cuda else torch.get_rng_state()
 
 
 @contextlib.contextmanager
-def _drawing_again(state: Tensor, like: Tensor) -> Iterator[None]:
+def drawing_again(state: Tensor, like: Tensor) -> Iterator[None]:
     """Let what is drawn be what was drawn before."""
     with torch.random.fork_rng(devices=[like.device] if like.is_cuda else []):
         if like.is_cuda:
