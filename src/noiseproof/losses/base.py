@@ -17,6 +17,7 @@ from noiseproof.errors import SpecError
 from noiseproof.losses.kernel.evaluate import evaluate, evaluate_with_gradient
 from noiseproof.losses.kernel.form import Form
 from noiseproof.losses.kernel.probabilities import LargestUnknownError, Probabilities
+from noiseproof.losses.kernel.replay import RECORDINGS
 from noiseproof.registry import Registry
 from noiseproof.spec import Domain, Parameter, check_parameters, format_call, format_value, take_parameters
 
@@ -53,6 +54,9 @@ class Limit:
     equals: str
     tolerance: float = 0.0
     """How far the values may be apart, relative to the larger one: 0 for an identity, more for a limit."""
+
+
+_OWN = __name__.rpartition(".")[0] + "."
 
 
 @functools.cache
@@ -151,6 +155,9 @@ class Loss(_Declared):
         Raises:
             SpecError: they do not.
         """
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != RECORDINGS}
 
     def __setattr__(self, key: str, value: Any) -> None:
         if key in self.declared:
@@ -259,6 +266,19 @@ class Loss(_Declared):
     def form(self, rows: Rows) -> Form:
         """What this loss comes to in a block of rows: the closed form that everything else follows from."""
         raise NotImplementedError
+
+    @functools.cached_property
+    def is_fixed(self) -> bool:
+        """Whether the form calls the same operations for all batches of one shape, as this package's own do.
+
+        A class of somebody else's may decide on something that changes.
+        """
+        return type(self).__module__.startswith(_OWN) and all(part.is_fixed for part in self.inside)
+
+    @property
+    def inside(self) -> tuple[Loss, ...]:
+        """The losses that this one is made of."""
+        return ()
 
     def sharpness(self, num_classes: int) -> float:  # noqa: ARG002 - definitions may use it
         """How far the rounding of a probability comes out in the value, as a multiple of what is borne.
@@ -371,6 +391,11 @@ class Combination(Loss):
         raise NotImplementedError
 
     @property
+    def inside(self) -> tuple[Loss, ...]:
+        """The expression alone."""
+        return (self.parts,)
+
+    @property
     def parts(self) -> Loss:
         """The expression."""
         parts: Loss = self._parts  # type: ignore[assignment]
@@ -447,6 +472,11 @@ class Sum(Loss):
                 f"values, such as make_loss({self.spec!r})"
             )
         return self
+
+    @property
+    def inside(self) -> tuple[Loss, ...]:
+        """The terms."""
+        return tuple(loss for _, loss in self.terms)
 
     def form(self, rows: Rows) -> Form:
         """The weighted sum of those of the terms."""

@@ -54,6 +54,11 @@ class Normalized(Loss):
         """The same operator on the inner loss with other values of some of its parameters."""
         return type(self)(self.inner.with_parameters(**parameters), **self.options)
 
+    @property
+    def inside(self) -> tuple[Loss, ...]:
+        """The inner loss alone."""
+        return (self.inner,)
+
     def form(self, rows: Rows) -> Form:
         """The label's form over that of all classes."""
         label, every = self._parts(rows)
@@ -134,6 +139,11 @@ class Negative(Loss):
         own = {key: parameters.pop(key) for key in self.declared if key in parameters}
         inner = self.inner.with_parameters(**parameters)
         return type(self)(inner, **{**self.hyperparameters, **self.options, **own})
+
+    @property
+    def inside(self) -> tuple[Loss, ...]:
+        """The inner loss alone."""
+        return (self.inner,)
 
     def form(self, rows: Rows) -> Form:
         """The complement of the ratio.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 
 from noiseproof.errors import LabelError
-from noiseproof.losses.kernel.form import value_of
+from noiseproof.losses.kernel.form import gradient_of, value_of
+from noiseproof.losses.kernel.replay import called, recording
 from noiseproof.losses.kernel.rows import Rows
 
 if TYPE_CHECKING:
@@ -107,6 +108,40 @@ class Batch:
                 coefficients = torch.lerp(coefficients, torch.full_like(coefficients, 1 / size), share)
         return None, coefficients if self.class_weight is None else coefficients * self.class_weight
 
+    def solve(
+        self, logits: Tensor, part: slice | None = None, scale: float = 1.0, out: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """The values ``(rows, 1)`` of some of the rows, or of all, and a multiple of their gradient by the logits.
+
+        Args:
+            logits: of these rows.
+            part: which ones they are.
+            scale: what the gradient is multiplied by.
+            out: where it is written; the logits themselves are allowed.
+        """
+        label = self.label
+        if label is None or self.smoothing or self.classes.is_split or not is_repeatable(self.loss):
+            return self.compute(logits, part, scale, out)
+        key = (logits.shape, logits.dtype, logits.device, scale, out is None)
+        inputs = (logits, label if part is None else label[part], out)
+        plan = recording(self.loss, key)
+        found = None if plan is None else plan(*inputs)
+        if found is None:
+
+            def computed(logits: Tensor, label: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor]:
+                return replace(self, label=label).compute(logits, None, scale, out)
+
+            found = called(self.loss, key, computed, inputs)
+        return found[0], found[1]
+
+    def compute(
+        self, logits: Tensor, part: slice | None = None, scale: float = 1.0, out: Tensor | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """What :meth:`solve` gives, without recordings."""
+        rows, form = self.rows(logits, part, with_slope=True)
+        gradient = gradient_of(form, rows, scale, out)
+        return value_of(form, rows), gradient
+
     def reduce(self, values: Tensor) -> Tensor:
         """The values of all rows, ``(rows, 1)``, as the loss is to return them."""
         if self.row_weight is not None:
@@ -126,6 +161,11 @@ class Batch:
             logits = torch.where(self.kept, logits, 0.0)
         rows, form = self.rows(logits, with_slope=False)
         return self.reduce(value_of(form, rows))
+
+
+def is_repeatable(loss: Loss) -> bool:
+    """Whether what a loss calls may be recorded."""
+    return loss.is_fixed and not torch.compiler.is_compiling()
 
 
 def as_rows(logits: Tensor, target: Tensor) -> Tensor:

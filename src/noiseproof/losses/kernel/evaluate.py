@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,7 @@ from noiseproof.losses.kernel.batch import (
     as_target,
     as_weights,
     can_read,
+    is_repeatable,
     is_traced,
     kept_labels,
     needs_plain_formula,
@@ -25,8 +27,9 @@ from noiseproof.losses.kernel.batch import (
     weigh,
     without,
 )
-from noiseproof.losses.kernel.form import gradient_of, number_of, value_of
+from noiseproof.losses.kernel.form import number_of
 from noiseproof.losses.kernel.reductions import Reductions
+from noiseproof.losses.kernel.replay import called, recording
 
 if TYPE_CHECKING:
     from noiseproof.losses.base import Loss
@@ -43,12 +46,42 @@ _SMALL = 1 << 14
 
 def evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor | None = None) -> Tensor:
     """The reduced loss of ``logits`` for ``target``; :meth:`noiseproof.losses.Loss.forward` documents all three."""
+    if sample_weight is None and not torch.compiler.is_compiling() and _is_usual(loss, logits, target):
+        # Labels that are no class, and those that are ignored, make looking them up fail.
+        with contextlib.suppress(RuntimeError, IndexError):
+            value: Tensor = _usual(logits, target, loss)
+            return value
     if is_traced():
         # The numbers that are read while a function is traced are shapes; what depends on the batch is computed.
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", TracerWarning)
             return _evaluate(loss, logits, target, sample_weight)
     return _evaluate(loss, logits, target, sample_weight)
+
+
+def _is_usual(loss: Loss, logits: Tensor, target: Tensor) -> bool:
+    """Whether a batch needs the least to be seen to: at ten classes, that takes longer than a loss."""
+    return (
+        type(logits) is Tensor
+        and type(target) is Tensor
+        and target.dtype is torch.int64
+        and logits.ndim == 2
+        and target.shape == logits.shape[:1]
+        and 0 < logits.numel() < _USUAL
+        and logits.dtype in _EXACT
+        and logits.shape[1] > 1
+        and loss.ignore_index < 0
+        and loss.reduction == "mean"
+        and not loss.label_smoothing
+        and loss._buffers["weight"] is None  # noqa: SLF001 - an attribute of a module takes longer
+        and not loss.needs_float64
+        and logits.is_cpu
+        and target.is_cpu
+        and logits.requires_grad
+        and torch.is_grad_enabled()
+        and not torch.is_autocast_enabled("cpu")
+        and not needs_plain_formula(logits, target)
+    )
 
 
 def _evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor | None) -> Tensor:
@@ -119,6 +152,12 @@ def _run(batch: Batch, plain: bool, rows: Tensor) -> Tensor:
     return result
 
 
+_USUAL = 1 << 17
+"""Entries up to which what happens around a loss counts."""
+
+_EXACT = (torch.float32, torch.float64)
+
+
 class _ClosedForm(torch.autograd.Function):
     """The loss with its gradient written in the forward, from the same row statistics.
 
@@ -167,6 +206,47 @@ class _ClosedForm(torch.autograd.Function):
             if not may_ask_again():
                 return gradient, None
         return _scaled(gradient, factor, logits.dtype), None
+
+
+class _Usual(torch.autograd.Function):
+    """:class:`_ClosedForm` for the mean over a small batch of which nothing else needs to be seen to."""
+
+    @staticmethod
+    def forward(ctx: Any, logits: Tensor, target: Tensor, loss: Loss) -> Tensor:
+        key = (logits.shape, logits.dtype)
+        plan = recording(loss, key)
+        found = None if plan is None else plan(logits, target)
+        if found is None:
+
+            def solved(logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
+                values, gradient = _usual_batch(loss, logits, target).compute(logits, None, 1 / len(logits))
+                return values.mean(), gradient
+
+            found = called(loss, key, solved, (logits, target)) if is_repeatable(loss) else solved(logits, target)
+        value, gradient = found
+        ctx.loss = loss
+        ctx.save_for_backward(logits, target, gradient)
+        return value
+
+    @staticmethod
+    def backward(ctx: Any, grad_output: Tensor) -> tuple[Tensor, None, None]:
+        logits, target, gradient = ctx.saved_tensors
+        if torch.is_grad_enabled():
+            value = _usual_batch(ctx.loss, logits, target).plain(logits)
+            (again,) = torch.autograd.grad(value, logits, grad_output, create_graph=True)
+            return again, None, None
+        if is_one(grad_output):
+            return gradient.clone() if may_ask_again() else gradient, None, None
+        return gradient * grad_output, None, None
+
+
+_usual: Any = super(torch.autograd.Function, _Usual).apply
+"""Without a look for function transforms, which was taken before."""
+
+
+def _usual_batch(loss: Loss, logits: Tensor, target: Tensor) -> Batch:
+    count, num_classes = logits.shape
+    return Batch(loss, target.view(-1, 1), None, 0.0, None, None, None, count, Reductions(num_classes))
 
 
 def may_ask_again() -> bool:
@@ -282,11 +362,9 @@ def _walk(logits: Tensor, batch: Batch, guess: _Guess | None = None) -> tuple[Te
         scale, left = 1.0, scale
     step = block_rows(logits, logits.shape[1])
     if compiling or count <= 2 * step:  # a compiler makes its own blocks
-        rows, form = batch.rows(logits, with_slope=True)
-        gradient = gradient_of(form, rows, scale)
+        values, gradient = batch.solve(logits, None, scale)
         if factor is not None:
             gradient *= factor
-        values = value_of(form, rows)
     else:
         guessed = None if guess is None or guess.scale is None else left * guess.scale
         dtype = precision_of(logits, batch.loss) if guessed is None else logits.dtype
@@ -294,13 +372,12 @@ def _walk(logits: Tensor, batch: Batch, guess: _Guess | None = None) -> tuple[Te
         parts = []
         for start in range(0, count, step):
             part = slice(start, start + step)
-            rows, form = batch.rows(logits[part], part, with_slope=True)
-            written = gradient_of(form, rows, scale, out=gradient[part] if guessed is None else None)
+            found, written = batch.solve(logits[part], part, scale, gradient[part] if guessed is None else None)
             if factor is not None:
                 written *= factor[part]
             if guessed is not None:
                 gradient[part] = written if isinstance(guessed, float) and guessed == 1 else written.mul_(guessed)
-            parts.append(value_of(form, rows))
+            parts.append(found)
         values = torch.cat(parts)
     if batch.kept is not None:
         if can_read(batch.kept):

@@ -17,7 +17,7 @@ from torch.nn import functional
 from noiseproof.errors import LabelError
 from noiseproof.losses.kernel.batch import HALF, as_target, as_weights, can_read, kept_labels, precision_of, weigh
 from noiseproof.losses.kernel.evaluate import block_rows, is_one, may_ask_again
-from noiseproof.losses.kernel.form import gradient_of, value_of
+from noiseproof.losses.kernel.form import value_of
 from noiseproof.losses.kernel.reductions import Reductions
 
 if TYPE_CHECKING:
@@ -193,12 +193,13 @@ def walk(
             scores = chunk.scores[part]
             bent = head.bend(scores)
             place = slice(chunk.part.start + part.start, chunk.part.start + part.stop)
-            rows, form = batch.rows(scores, place, with_slope=with_slope)
-            values.append(value_of(form, rows))
             if not with_slope:
+                rows, form = batch.rows(scores, place, with_slope=False)
+                values.append(value_of(form, rows))
                 continue
-            same = rows.logits.dtype is scores.dtype
-            gradient = gradient_of(form, rows, scale * head.scale, out=scores if same else None)
+            same = precision_of(scores, batch.loss) is scores.dtype
+            value, gradient = batch.solve(scores, place, scale * head.scale, scores if same else None)
+            values.append(value)
             if factor is not None:
                 gradient *= factor[place] if factor.ndim else factor
             if bent is not None:

@@ -11,6 +11,7 @@ from torch import Tensor
 from noiseproof.losses.kernel.form import Form, gradient_of, number_of, value_of
 from noiseproof.losses.kernel.probabilities import Probabilities
 from noiseproof.losses.kernel.reductions import Reductions
+from noiseproof.losses.kernel.replay import decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,6 +25,14 @@ _MANY_CLASSES = 512
 
 _NEAR = 32.0
 """Up to here, logits and their sums keep enough digits to subtract the normalizer only after summing them."""
+
+
+def _are_near(logits: Tensor) -> bool:
+    return float(logits.abs().max()) < _NEAR
+
+
+def _are_finite(numbers: Tensor) -> bool:
+    return math.isfinite(float(numbers.sum()))
 
 
 class _Softmax(Probabilities):
@@ -121,7 +130,7 @@ class _Softmax(Probabilities):
                 self._log_total = self.classes.sum(self.log)
             else:
                 size = self.classes.size
-                if self.is_readable and float(self.largest.abs().max()) < _NEAR:
+                if self.is_readable and decide(_are_near, self.largest):
                     normalizer = self.largest + self.log_sum
                     self._log_total = self.classes.sum(self.logits).sub_(normalizer, alpha=size)
                 else:
@@ -316,7 +325,7 @@ class Rows:
 
     def are_finite(self, numbers: Tensor) -> bool:
         """Whether numbers are known to be finite, as far as they can be read without waiting for a device."""
-        return self.every.is_readable and math.isfinite(float(numbers.sum()))
+        return self.every.is_readable and decide(_are_finite, numbers)
 
     def number(self, value: float) -> Number:
         """A number to multiply or to add, where it can be a tensor in the form that is the fastest."""

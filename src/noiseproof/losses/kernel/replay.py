@@ -1,0 +1,210 @@
+"""The operations of a loss, recorded once for a shape and then repeated without what chose them.
+
+A definition of this package calls the same operations for every batch of one shape. At ten classes, what decides on
+them takes longer than they do. So they are noted as they are called the second time, and written as a function without
+branches. What depends on numbers (whether all are finite, say) goes through :func:`decide`, and is asked again each
+time: where the answer is another one, the recording does not hold, and the definition decides anew.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Hashable
+
+    from noiseproof.losses.base import Loss
+
+    Question = Callable[[Tensor], bool]
+    Recording = Callable[..., "tuple[Tensor, ...] | None"]
+
+_HARMLESS = frozenset(
+    (
+        "__get__",
+        "__len__",
+        "dim",
+        "size",
+        "numel",
+        "stride",
+        "element_size",
+        "is_contiguous",
+        "is_floating_point",
+        "_set_grad_enabled",  # nothing that is recorded is differentiated
+    )
+)
+"""What gives no tensor, and reads no number of one."""
+
+RECORDINGS = "_recordings"
+"""The attribute of a loss that holds them. They are not copied."""
+
+_NOTHING: dict[Hashable, Any] = {}
+
+_ACTIVE = threading.local()
+
+
+def decide(question: Question, numbers: Tensor) -> bool:
+    """The answer to a question about numbers, on which it depends what is called next.
+
+    Args:
+        question: a function at the top of a module.
+        numbers: what it is asked about.
+    """
+    recorder: _Recorder | None = getattr(_ACTIVE, "recorder", None)
+    if recorder is None:
+        return question(numbers)
+    return recorder.ask(question, numbers)
+
+
+_MOST_RECORDINGS = 64
+"""Shapes of which a loss keeps recordings: where shapes change all the time, none is worth its making."""
+
+_ONCE = object()
+"""In the place of a recording, of what was called once: it may be the only time."""
+
+
+def recording(loss: Loss, key: Hashable) -> Recording | None:
+    """What was recorded of a loss.
+
+    Args:
+        loss: the loss.
+        key: all that decides what is called, besides the numbers.
+    """
+    found = loss.__dict__.get(RECORDINGS, _NOTHING).get(key)
+    return None if found is _ONCE else found
+
+
+def called(
+    loss: Loss, key: Hashable, function: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor | None, ...]
+) -> Any:
+    """What a function returns where there is no recording that holds. The second time it is recorded.
+
+    Args:
+        loss: what the recording goes with.
+        key: see :func:`recording`.
+        function: of tensors, which calls the same for the same key.
+        inputs: what it is called with.
+    """
+    recordings = loss.__dict__.setdefault(RECORDINGS, {})
+    if recordings.get(key) is _ONCE:
+        found, recordings[key] = record(function, inputs)
+        return found
+    if key not in recordings and len(recordings) < _MOST_RECORDINGS:
+        recordings[key] = _ONCE
+    return function(*inputs)
+
+
+class UnrepeatableError(Exception):
+    """A function read numbers in a way that a recording cannot repeat."""
+
+
+def record(
+    function: Callable[..., tuple[Tensor, ...]], inputs: tuple[Tensor | None, ...]
+) -> tuple[tuple[Tensor, ...], Recording]:
+    """Call a function, and give what it returned with a function of the same inputs that repeats its operations.
+
+    Args:
+        function: of tensors.
+        inputs: what it is called with.
+
+    Raises:
+        UnrepeatableError: it read numbers in a way that a recording cannot repeat.
+    """
+    recorder = _Recorder(inputs)
+    _ACTIVE.recorder = recorder
+    try:
+        with recorder:
+            results = function(*inputs)
+    finally:
+        _ACTIVE.recorder = None
+    return results, recorder.written(results)
+
+
+class _Recorder(TorchFunctionMode):
+    """Notes which operations are called with what."""
+
+    def __init__(self, inputs: tuple[Tensor | None, ...]) -> None:
+        super().__init__()
+        self._inputs = [f"input{place}" for place in range(len(inputs))]
+        self._names = {
+            id(tensor): name for name, tensor in zip(self._inputs, inputs, strict=True) if tensor is not None
+        }
+        self._alive: list[Any] = list(inputs)  # no two of them have one id
+        self._lines: list[tuple[str, list[str]]] = []
+        self._known: dict[str, Any] = {}
+        self._pauses = False
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if self._pauses:
+            return result
+        if not isinstance(result, Tensor):
+            if func.__name__ not in _HARMLESS:
+                raise UnrepeatableError(func.__name__)
+            return result
+        used: list[str] = []
+        texts = [self._text(value, used) for value in args]
+        texts += [f"{key}={self._text(value, used)}" for key, value in (kwargs or {}).items()]
+        call = f"{self._constant(func)}({', '.join(texts)})"
+        if id(result) in self._names:  # in place
+            self._lines.append((call, used))
+        else:
+            name = self._names[id(result)] = f"t{len(self._lines)}"
+            self._alive.append(result)
+            self._lines.append((f"{name} = {call}", used))
+        return result
+
+    def ask(self, question: Question, numbers: Tensor) -> bool:
+        """Note a question and its answer."""
+        self._pauses = True
+        try:
+            answer = question(numbers)
+        finally:
+            self._pauses = False
+        name = self._names[id(numbers)]
+        self._lines.append((f"if {self._constant(question)}({name}) is not {answer}: return None", [name]))
+        return answer
+
+    def written(self, results: tuple[Tensor, ...]) -> Recording:
+        """A function of the inputs. What is no longer needed is let go as early as it was."""
+        last: dict[str, int] = {}
+        for place, (_, used) in enumerate(self._lines):
+            last |= dict.fromkeys(used, place)
+        returned = [self._names[id(result)] for result in results]
+        lines = []
+        for place, (line, _) in enumerate(self._lines):
+            lines.append(f"    {line}")
+            done = [name for name, end in last.items() if end == place and name not in (*returned, *self._inputs)]
+            if done:
+                lines.append(f"    del {', '.join(done)}")
+        text = "\n".join([f"def recording({', '.join(self._inputs)}):", *lines, f"    return {', '.join(returned)}"])
+        exec(text, self._known)  # noqa: S102 - of names and numbers that were written above
+        recording: Recording = self._known.pop("recording")
+        return recording
+
+    def _text(self, value: Any, used: list[str]) -> str:
+        if isinstance(value, Tensor):
+            name = self._names.get(id(value))
+            if name is None:
+                return self._constant(value)
+            used.append(name)
+            return name
+        if isinstance(value, list | tuple) and any(isinstance(each, Tensor) for each in value):
+            return f"[{', '.join(self._text(each, used) for each in value)}]"
+        if value is None or isinstance(value, bool | int) or (isinstance(value, float) and math.isfinite(value)):
+            return repr(value)
+        return self._constant(value)
+
+    def _constant(self, value: Any) -> str:
+        for name, known in self._known.items():
+            if known is value:
+                return name
+        name = f"c{len(self._known)}"
+        self._known[name] = value
+        return name
