@@ -122,7 +122,7 @@ class Batch:
         label = self.label
         if label is None or self.smoothing or self.classes.is_split or not is_repeatable(self.loss):
             return self.compute(logits, part, scale, out)
-        key = (logits.shape, logits.dtype, logits.device, scale, out is None)
+        key = (logits.shape, logits.dtype, logits.device, scale, out is None, out is logits)
         inputs = (logits, label if part is None else label[part], out)
         plan = recording(self.loss, key)
         found = None if plan is None else plan(*inputs)

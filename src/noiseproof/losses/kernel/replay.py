@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
@@ -124,17 +124,29 @@ def record(
     return results, recorder.written(results)
 
 
+class _Call(NamedTuple):
+    """An operation that was called."""
+
+    function: Callable[..., Any]
+    texts: list[str]
+    """Of the arguments."""
+    options: dict[str, str]
+    """Texts of the arguments that have names."""
+    used: list[str]
+    """The tensors among them."""
+    result: str
+    """The name of what came out; empty for a question."""
+
+
 class _Recorder(TorchFunctionMode):
     """Notes which operations are called with what."""
 
     def __init__(self, inputs: tuple[Tensor | None, ...]) -> None:
         super().__init__()
         self._inputs = [f"input{place}" for place in range(len(inputs))]
-        self._names = {
-            id(tensor): name for name, tensor in zip(self._inputs, inputs, strict=True) if tensor is not None
-        }
-        self._alive: list[Any] = list(inputs)  # no two of them have one id
-        self._lines: list[tuple[str, list[str]]] = []
+        self._tensors = {name: each for name, each in zip(self._inputs, inputs, strict=True) if each is not None}
+        self._names = {id(each): name for name, each in self._tensors.items()}
+        self._calls: list[_Call] = []
         self._known: dict[str, Any] = {}
         self._pauses = False
 
@@ -150,14 +162,12 @@ class _Recorder(TorchFunctionMode):
             return result
         used: list[str] = []
         texts = [self._text(value, used) for value in args]
-        texts += [f"{key}={self._text(value, used)}" for key, value in (kwargs or {}).items()]
-        call = f"{self._constant(func)}({', '.join(texts)})"
-        if id(result) in self._names:  # in place
-            self._lines.append((call, used))
-        else:
-            name = self._names[id(result)] = f"t{len(self._lines)}"
-            self._alive.append(result)
-            self._lines.append((f"{name} = {call}", used))
+        options = {key: self._text(value, used) for key, value in (kwargs or {}).items() if value is not None}
+        name = self._names.get(id(result))
+        if name is None:  # else it was written in place
+            name = f"t{len(self._calls)}"
+            self._names[id(result)], self._tensors[name] = name, result  # alive, so that no two have one id
+        self._calls.append(_Call(func, texts, options, used, name))
         return result
 
     def ask(self, question: Question, numbers: Tensor) -> bool:
@@ -168,25 +178,56 @@ class _Recorder(TorchFunctionMode):
         finally:
             self._pauses = False
         name = self._names[id(numbers)]
-        self._lines.append((f"if {self._constant(question)}({name}) is not {answer}: return None", [name]))
+        self._calls.append(_Call(question, [name], {"is not": repr(answer)}, [name], ""))
         return answer
 
     def written(self, results: tuple[Tensor, ...]) -> Recording:
-        """A function of the inputs. What is no longer needed is let go as early as it was."""
-        last: dict[str, int] = {}
-        for place, (_, used) in enumerate(self._lines):
-            last |= dict.fromkeys(used, place)
+        """A function of the inputs.
+
+        What is no longer needed is overwritten or let go: many arrays of one size are walked through faster where they
+        are few. The numbers stay the same to the last bit.
+        """
         returned = [self._names[id(result)] for result in results]
+        storage = {name: tensor.untyped_storage().data_ptr() for name, tensor in self._tensors.items()}
+        kept = {storage[name] for name in (*returned, *self._inputs) if name in storage}
+        last: dict[int, int] = {}
+        for place, call in enumerate(self._calls):
+            last |= {storage[name]: place for name in (*call.used, call.result) if name}
         lines = []
-        for place, (line, _) in enumerate(self._lines):
-            lines.append(f"    {line}")
-            done = [name for name, end in last.items() if end == place and name not in (*returned, *self._inputs)]
+        for place, call in enumerate(self._calls):
+            lines.append(f"    {self._line(call, place, storage, kept, last)}")
+            done = {
+                name
+                for name in (*call.used, call.result)
+                if name and last[storage[name]] == place and storage[name] not in kept
+            }
             if done:
-                lines.append(f"    del {', '.join(done)}")
+                lines.append(f"    {' = '.join(sorted(done))} = None")
         text = "\n".join([f"def recording({', '.join(self._inputs)}):", *lines, f"    return {', '.join(returned)}"])
         exec(text, self._known)  # noqa: S102 - of names and numbers that were written above
         recording: Recording = self._known.pop("recording")
         return recording
+
+    def _line(self, call: _Call, place: int, storage: dict[str, int], kept: set[int], last: dict[int, int]) -> str:
+        """A call as text: in the memory of its first argument, where that is not needed any more."""
+        function, texts, options, used, result = call
+        arguments = ", ".join([*texts, *(f"{key}={text}" for key, text in options.items())])
+        if not result:
+            return f"if {self._constant(function)}({texts[0]}) is not {options['is not']}: return None"
+        name = function.__name__
+        first = texts[0] if texts else ""
+        if (
+            name in _IN_PLACE
+            and "out" not in options
+            and first in used
+            and storage[first] not in kept
+            and last[storage[first]] == place
+            and storage[result] != storage[first]
+            and all(each == first or storage[each] != storage[first] for each in used)
+            and _is_alike(self._tensors[first], self._tensors[result])
+        ):
+            function = getattr(Tensor, f"{name}_")
+        return f"{result} = {self._constant(function)}({arguments})"
 
     def _text(self, value: Any, used: list[str]) -> str:
         if isinstance(value, Tensor):
@@ -208,3 +249,13 @@ class _Recorder(TorchFunctionMode):
         name = f"c{len(self._known)}"
         self._known[name] = value
         return name
+
+
+_IN_PLACE = frozenset(
+    "abs add clamp div exp expm1 log log1p mul neg pow reciprocal sigmoid sqrt square sub tanh".split()  # noqa: SIM905
+)
+"""Functions of torch of which there is one that overwrites its first argument, with the same numbers."""
+
+
+def _is_alike(one: Tensor, other: Tensor) -> bool:
+    return one.shape == other.shape and one.dtype == other.dtype and one.is_contiguous() and other.is_contiguous()
