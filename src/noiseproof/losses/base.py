@@ -315,6 +315,9 @@ class LabelLoss(Loss):
     LaTeX of :math:`s`.
     """
 
+    is_decreasing: ClassVar[bool] = False
+    """Whether the value is known never to grow with the probability, not even by a rounding."""
+
     @property
     def asks_for_the_largest(self) -> bool:
         """Whether the loss depends on which class is its row's largest too (:attr:`Probabilities.top`)."""

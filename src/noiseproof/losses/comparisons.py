@@ -3,7 +3,7 @@ r"""The losses that published tables compare with, and that are no sums of norma
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import torch
 from torch.nn import functional
@@ -13,13 +13,14 @@ from noiseproof.losses.base import Combination, LabelLoss, Limit, Loss, flag, pa
 from noiseproof.losses.definitions import CE, MAE, tiny
 from noiseproof.losses.kernel.form import Form
 from noiseproof.losses.kernel.leading import Leading
-from noiseproof.losses.kernel.probabilities import Probabilities
+from noiseproof.losses.kernel.replay import decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from torch import Tensor
 
+    from noiseproof.losses.kernel.probabilities import Probabilities
     from noiseproof.losses.kernel.reductions import Reductions
     from noiseproof.losses.kernel.rows import Rows
 
@@ -209,8 +210,7 @@ class LDRKL(Loss, name="ldr-kl"):
         classes, coefficients = rows.classes, rows.coefficients
         assert coefficients is not None  # noqa: S101 - rows without labels have them
         temperature = self._temperature(scores)
-        top = classes.top(scores)
-        highest = classes.at(scores, top)
+        highest, top = classes.top(scores)
         beside = classes.with_at(scores, top, -math.inf)
         second = classes.max(beside)
         powers = torch.exp((scores - highest) / temperature)
@@ -337,8 +337,8 @@ class BiTempered(Loss, name="bi-tempered"):
 
     def form(self, rows: Rows) -> Form:
         classes = rows.classes
-        log_p = _tempered_log_softmax(rows.logits, self.t2, classes)
-        every = Probabilities(log_p)
+        found = _tempered_softmax(rows, self.t2)
+        log_p = found.log
         power = 2 - self.t1
         if rows.label is not None:
             picked = self._log_t1(classes.at(log_p, rows.label))
@@ -347,30 +347,40 @@ class BiTempered(Loss, name="bi-tempered"):
             assert coefficients is not None  # noqa: S101 - one of the two is given
             logs = self._log_t1(log_p)
             picked = classes.sum(torch.where(coefficients == 0, 0.0, coefficients * logs))
-        value = (classes.sum(torch.exp(power * log_p)) - 1) * rows.mass / power - picked
-        gradient = None
-        if rows.with_slope:
-            escort = torch.exp(self.t2 * log_p)
-            between = self.t2 - self.t1
-            steep = torch.exp(between * log_p) if between else torch.ones_like(log_p)
-            pulls = every.p * steep * rows.mass
-            if rows.label is not None:
-                classes.add_at(pulls, rows.label, -classes.at(steep, rows.label))
-            elif rows.coefficients is not None:
-                pulls = pulls - rows.coefficients * steep
-            share = classes.sum(pulls) / classes.sum(escort)
-            gradient = pulls - escort * share
-        return rows.direct(value, gradient)
+        powers = found.escort if power == self.t2 else torch.exp(power * log_p)
+        value = (classes.sum(powers) - 1) * rows.mass / power - picked
+        if not rows.with_slope:
+            return rows.direct(value, None)
+        between = self.t2 - self.t1
+        steep = torch.exp(between * log_p) if between else torch.ones_like(log_p)
+        pulls = found.p * steep
+        if rows.label is not None:
+            classes.add_at(pulls, rows.label, -classes.at(steep, rows.label))
+        elif rows.coefficients is not None:
+            pulls = pulls * rows.mass - rows.coefficients * steep
+        share = classes.sum(pulls) / classes.sum(found.escort)
+        return rows.direct(value, pulls - found.escort * share)
 
     def _log_t1(self, log_p: Tensor) -> Tensor:
         rest = 1 - self.t1
         return torch.expm1(rest * log_p) / rest if rest else log_p
 
 
-def _tempered_log_softmax(logits: Tensor, t: float, classes: Reductions) -> Tensor:
-    """``log exp_t(z - λ)`` with λ such that the probabilities sum to 1."""
+class _Tempered(NamedTuple):
+    """Probabilities of a softmax of some temperature, ``(rows, classes)``."""
+
+    log: Tensor
+    p: Tensor
+    escort: Tensor
+    """Their power t, by which the normalizer changes with the logits."""
+
+
+def _tempered_softmax(rows: Rows, t: float) -> _Tempered:
+    """``exp_t(z - λ)`` with λ such that the probabilities sum to 1."""
+    logits, classes = rows.logits, rows.classes
     if t == 1:
-        return classes.log_softmax(logits)
+        log = rows.every.log
+        return _Tempered(log, rows.every.p, rows.every.p)
     rest = t - 1
     # From the largest logit on: the normalizer is a small number then, whose digits are those that count.
     logits = logits - classes.max(logits)
@@ -381,19 +391,65 @@ def _tempered_log_softmax(logits: Tensor, t: float, classes: Reductions) -> Tens
     def newton(normalizer: Tensor) -> Tensor:
         # On the sum to the power 1 - t, which is nearly straight: a few steps converge from anywhere left of the root.
         logs = log_p(normalizer)
-        total = classes.sum(torch.exp(logs))
-        steepness = classes.sum(torch.exp(t * logs))
-        return normalizer + total * torch.expm1(rest * total.log()) / (rest * steepness)
+        return normalizer + _step(classes.sum(torch.exp(logs)), classes.sum(torch.exp(t * logs)), rest)
 
     with torch.no_grad():
-        normalizer = torch.zeros_like(logits[:, :1])
+        normalizer = _normalizer(rows, logits, rest, newton)
+    if not rows.every.is_readable:
+        # Two more steps, seen by autograd, give the first and the second derivative of the root.
+        log = log_p(newton(newton(normalizer)))
+        return _Tempered(log, torch.exp(log), torch.exp(t * log))
+    # One more step, which is small: its square is nothing, so that nothing is a power or a logarithm of it anew.
+    base = rest * (normalizer - logits)
+    log = torch.log1p(base) / -rest
+    base = base + 1
+    p = torch.exp(log)
+    escort = p / base
+    step = _step(classes.sum(p), classes.sum(escort), rest)
+    p = p - escort * step
+    log = log - step / base
+    return _Tempered(log, p, p / (base + step * rest))
+
+
+def _normalizer(rows: Rows, logits: Tensor, rest: float, newton: Callable[[Tensor], Tensor]) -> Tensor:
+    """λ to half of its digits, or more."""
+    classes = rows.classes
+    normalizer = torch.zeros_like(logits[:, :1])
+    if rest < _NARROW:
         for _ in range(_NEWTON_STEPS):
             normalizer = newton(normalizer)
-    # Two more steps, seen by autograd, give the first and the second derivative of the root.
-    return log_p(newton(newton(normalizer)))
+        return normalizer
+    bases = logits * -rest + 1
+    settled = _settled if logits.dtype is torch.float32 else _well_settled
+    for number in range(1, _NEWTON_STEPS + 1):
+        base = bases + normalizer * rest
+        powers = torch.exp(torch.log(base) * (-1 / rest))
+        step = _step(classes.sum(powers), classes.sum(powers / base), rest)
+        normalizer = normalizer + step
+        # What is missing is about a quarter of the square of the last step, times t - 1.
+        if number > 1 and rows.every.is_readable and decide(settled, step / (normalizer + 1) * (rest / 4) ** 0.5):
+            break
+    return normalizer
 
+
+def _step(total: Tensor, steepness: Tensor, rest: float) -> Tensor:
+    """How far the normalizer is from the root, from the sums of p and of its power t."""
+    return total * torch.expm1(rest * total.log()) / (rest * steepness)
+
+
+def _settled(change: Tensor) -> bool:
+    return float(change.abs().max()) < 1e-2
+
+
+def _well_settled(change: Tensor) -> bool:
+    return float(change.abs().max()) < 1e-4
+
+
+_NARROW = 1e-2
+"""Below this t - 1, a power takes more digits of its base than there are."""
 
 _NEWTON_STEPS = 10
+"""At most: each squares what is missing."""
 
 
 class EpsilonCEMAE(Combination, name="ce-eps+mae"):

@@ -51,6 +51,7 @@ class CE(LabelLoss, name="ce"):
     r"""Cross-entropy, :math:`-\log p_y`."""
 
     title = "Cross-entropy"
+    is_decreasing = True
     gradient = r"-1"
 
     def value(self, label: Probabilities) -> Tensor:
@@ -68,6 +69,7 @@ class FL(LabelLoss, name="fl"):
     """
 
     title = "Focal loss"
+    is_decreasing = True
     gradient = r"-(1-p_y)^\gamma"
     citation = papers.lin_2017("Eq. 4")
     limits = (Limit({"gamma": 0.0}, "ce"),)
@@ -96,7 +98,7 @@ class FL(LabelLoss, name="fl"):
         return lambda label: self._value(label, weight(label)), lambda label: self._slope(label, weight(label))
 
     def _value(self, label: Probabilities, weight: Tensor) -> Tensor:
-        return -label.log * (weight.detach() if self.detached else weight)
+        return label.log * -(weight.detach() if self.detached else weight)
 
     def _slope(self, label: Probabilities, weight: Tensor) -> Tensor:
         if self.detached:
@@ -117,7 +119,7 @@ class FL(LabelLoss, name="fl"):
         return label.once(("focal weight", self.gamma, self.detached), compute)
 
     def _rest(self, label: Probabilities) -> Tensor:
-        rest = -torch.expm1(label.log)
+        rest = label.rest
         # Autograd cannot differentiate a root at 0; the plain formula may ask it to.
         return rest if self.detached else rest.clamp(min=tiny(rest))
 
@@ -129,6 +131,7 @@ class MAE(LabelLoss, name="mae"):
     """
 
     title = "Mean absolute error"
+    is_decreasing = True
     gradient = r"-2p_y"
     citation = papers.ghosh_2017("Eq. 9")
 
@@ -143,6 +146,7 @@ class GeneralizedCrossEntropyLoss(LabelLoss, name="gce"):
     r"""Generalized cross-entropy, :math:`(1 - p_y^q)/q`: cross-entropy as q → 0, MAE/2 at q = 1."""
 
     title = "Generalized cross-entropy"
+    is_decreasing = True
     gradient = r"-p_y^q"
     citation = papers.zhang_2018("Eq. 6")
     limits = (Limit({"q": 1.0}, "0.5*mae"), Limit({"q": 1e-9}, "ce", tolerance=1e-7))
@@ -165,6 +169,7 @@ class RCE(LabelLoss, name="rce"):
     """
 
     title = "Reverse cross-entropy"
+    is_decreasing = True
     gradient = r"A\,p_y"
     citation = papers.wang_2019("Sec. 4.1")
     limits = (Limit({"A": -2.0}, "mae"),)
@@ -186,6 +191,7 @@ class AGCE(LabelLoss, name="agce"):
     r"""Asymmetric generalized cross-entropy, :math:`((a+1)^q - (a+p_y)^q)/q`."""
 
     title = "Asymmetric GCE"
+    is_decreasing = True
     gradient = r"-(a+p_y)^{q-1}p_y"
     citation = papers.zhou_2021("Sec. 4")
     limits = (Limit({"a": 0.0, "q": 0.5}, "gce(q=0.5)"), Limit({"a": 3.0, "q": 1.0}, "0.5*mae"))
@@ -238,6 +244,7 @@ class AUL(LabelLoss, name="aul"):
     r"""Asymmetric unhinged loss, :math:`((a-p_y)^p - (a-1)^p)/p`."""
 
     title = "Asymmetric unhinged loss"
+    is_decreasing = True
     gradient = r"-(a-p_y)^{p-1}p_y"
     citation = papers.zhou_2021("Sec. 4")
     limits = (Limit({"a": 3.0, "p": 1.0}, "0.5*mae"),)
@@ -286,6 +293,7 @@ class AEL(LabelLoss, name="ael"):
     r"""Asymmetric exponential loss, :math:`e^{-p_y/a}`. Its smallest value is :math:`e^{-1/a}`, not 0."""
 
     title = "Asymmetric exponential loss"
+    is_decreasing = True
     gradient = r"-\tfrac{1}{a}e^{-p_y/a}p_y"
     citation = papers.zhou_2021("Sec. 4")
 

@@ -164,7 +164,7 @@ def linear_statistics(
                 head.bend(scores)
                 first = chunk.part.start + start
                 of_rows = label[first : first + len(scores)]
-                total, top = classes.logsumexp(scores), classes.top(scores)
+                total, (_, top) = classes.logsumexp(scores), classes.top(scores)
                 log_p = classes.at(scores, of_rows) - total
                 powers = (scores - total).exp_()
                 entropy = total - classes.sum(torch.where(powers > 0, powers * scores, 0.0))

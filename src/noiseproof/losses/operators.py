@@ -156,6 +156,7 @@ class Negative(Loss):
                 f"negative: p_min must lie below 1/K, got p_min={self.p_min:g} with K={rows.num_classes} classes"
             )
         floor = math.log(self.p_min)
+        inner_is_decreasing = self.inner.is_decreasing
         at_floor = Probabilities(rows.logits.new_full((1, 1), floor))
         inner_value, inner_slope = self.inner.relative_to(lambda: at_floor.log)
         highest = inner_value(at_floor)
@@ -165,9 +166,14 @@ class Negative(Loss):
             return label.once(("floored", floor), lambda: Probabilities(label.log.clamp(min=floor)))
 
         def value(label: Probabilities) -> Tensor | float:
+            if rows.with_slope and inner_is_decreasing:  # what is inside, others may have asked for too
+                return torch.clamp(highest - inner_value(label), min=0.0)  # type: ignore[arg-type]
             return highest - inner_value(floored(label))
 
         def slope(label: Probabilities) -> Tensor:
+            if inner_is_decreasing:
+                # Numbers, since to choose by truth values takes many times as long.
+                return torch.ge(label.log, floor, out=torch.empty_like(label.log)) * -inner_slope(label)
             return torch.where(label.log < floor, 0.0, -inner_slope(floored(label)))
 
         label, every = rows.of_label(value, slope), rows.over_classes(value, slope)
@@ -176,7 +182,6 @@ class Negative(Loss):
         if rows.sharp and rows.label is not None:
             # The shares of the others, in place of what the label's leaves of 1.
             values = value(rows.every)
-            rows.every.forget()
             others = values if isinstance(values, Tensor) else torch.full_like(rows.logits, values)
             others = rows.classes.sum(rows.classes.with_at(others, rows.label, 0.0))
             form = Form(((others * inverse, 1.0),))

@@ -165,7 +165,7 @@ class Batch:
 
 def is_repeatable(loss: Loss) -> bool:
     """Whether what a loss calls may be recorded."""
-    return loss.is_fixed and not torch.compiler.is_compiling()
+    return not torch.compiler.is_compiling() and loss.is_fixed
 
 
 def as_rows(logits: Tensor, target: Tensor) -> Tensor:

@@ -62,7 +62,8 @@ def evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor |
 def _is_usual(loss: Loss, logits: Tensor, target: Tensor) -> bool:
     """Whether a batch needs the least to be seen to: at ten classes, that takes longer than a loss."""
     return (
-        type(logits) is Tensor
+        not torch._C._is_tracing()  # noqa: SLF001 - typed, unlike torch.jit's; where shapes are tensors
+        and type(logits) is Tensor
         and type(target) is Tensor
         and target.dtype is torch.int64
         and logits.ndim == 2

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import torch
+
 from noiseproof.errors import SpecError
 
 if TYPE_CHECKING:
@@ -21,15 +23,17 @@ class LargestUnknownError(SpecError):
 class Probabilities:
     """Probabilities and their logarithms, each computed from the other when first asked for.
 
-    Attributes of a definition's argument: ``log``, ``p`` and ``top`` (whether the entry is its row's largest).
+    Attributes of a definition's argument: ``log``, ``p``, ``rest`` (``1 - p``) and ``top`` (whether the entry is its
+    row's largest).
     """
 
-    __slots__ = ("_known", "_log", "_p", "_top")
+    __slots__ = ("_known", "_log", "_p", "_rest", "_top")
 
     def __init__(self, log: Tensor | None = None, p: Tensor | None = None, top: Tensor | None = None) -> None:
         self._log = log
         self._p = p
         self._top = top
+        self._rest: Tensor | None = None
         self._known: dict[Hashable, Any] | None = None
 
     @property
@@ -46,6 +50,13 @@ class Probabilities:
         if self._p is None:
             self._p = self.log.exp()
         return self._p
+
+    @property
+    def rest(self) -> Tensor:
+        """What the probabilities leave of 1, with all of its digits where they are near 1."""
+        if self._rest is None:
+            self._rest = -torch.expm1(self.log)
+        return self._rest
 
     @property
     def top(self) -> Tensor:
@@ -68,7 +79,3 @@ class Probabilities:
             self._known[key] = compute()
         found: _T = self._known[key]
         return found
-
-    def forget(self) -> None:
-        """Give back the memory of what was computed once."""
-        self._known = None

@@ -71,9 +71,10 @@ class Reductions:
         """The Euclidean norm."""
         return torch.linalg.vector_norm(array, dim=-1, keepdim=True)
 
-    def top(self, array: Tensor) -> Tensor:
-        """The class with the largest entry, the first of equal ones."""
-        return array.argmax(-1, keepdim=True)
+    def top(self, array: Tensor) -> tuple[Tensor, Tensor]:
+        """The largest, and its class: the first of equal ones."""
+        largest, place = array.max(-1, keepdim=True)
+        return largest, place
 
     def logsumexp(self, array: Tensor) -> Tensor:
         """The logarithm of the sum of the exponentials."""

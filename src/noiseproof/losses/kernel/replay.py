@@ -134,8 +134,8 @@ class _Call(NamedTuple):
     """Texts of the arguments that have names."""
     used: list[str]
     """The tensors among them."""
-    result: str
-    """The name of what came out; empty for a question."""
+    results: list[str]
+    """The names of what came out; none for a question."""
 
 
 class _Recorder(TorchFunctionMode):
@@ -156,18 +156,22 @@ class _Recorder(TorchFunctionMode):
         result = func(*args, **(kwargs or {}))
         if self._pauses:
             return result
-        if not isinstance(result, Tensor):
+        found = result if isinstance(result, tuple) else (result,)
+        if not all(isinstance(each, Tensor) for each in found):
             if func.__name__ not in _HARMLESS:
                 raise UnrepeatableError(func.__name__)
             return result
         used: list[str] = []
         texts = [self._text(value, used) for value in args]
         options = {key: self._text(value, used) for key, value in (kwargs or {}).items() if value is not None}
-        name = self._names.get(id(result))
-        if name is None:  # else it was written in place
-            name = f"t{len(self._calls)}"
-            self._names[id(result)], self._tensors[name] = name, result  # alive, so that no two have one id
-        self._calls.append(_Call(func, texts, options, used, name))
+        names = []
+        for each in found:
+            name = self._names.get(id(each))
+            if name is None:  # else it was written in place
+                name = f"t{len(self._tensors)}"
+                self._names[id(each)], self._tensors[name] = name, each  # alive, so that no two have one id
+            names.append(name)
+        self._calls.append(_Call(func, texts, options, used, names))
         return result
 
     def ask(self, question: Question, numbers: Tensor) -> bool:
@@ -178,7 +182,7 @@ class _Recorder(TorchFunctionMode):
         finally:
             self._pauses = False
         name = self._names[id(numbers)]
-        self._calls.append(_Call(question, [name], {"is not": repr(answer)}, [name], ""))
+        self._calls.append(_Call(question, [name], {"is not": repr(answer)}, [name], []))
         return answer
 
     def written(self, results: tuple[Tensor, ...]) -> Recording:
@@ -192,14 +196,14 @@ class _Recorder(TorchFunctionMode):
         kept = {storage[name] for name in (*returned, *self._inputs) if name in storage}
         last: dict[int, int] = {}
         for place, call in enumerate(self._calls):
-            last |= {storage[name]: place for name in (*call.used, call.result) if name}
+            last |= {storage[name]: place for name in (*call.used, *call.results)}
         lines = []
         for place, call in enumerate(self._calls):
             lines.append(f"    {self._line(call, place, storage, kept, last)}")
             done = {
                 name
-                for name in (*call.used, call.result)
-                if name and last[storage[name]] == place and storage[name] not in kept
+                for name in (*call.used, *call.results)
+                if last[storage[name]] == place and storage[name] not in kept
             }
             if done:
                 lines.append(f"    {' = '.join(sorted(done))} = None")
@@ -210,9 +214,9 @@ class _Recorder(TorchFunctionMode):
 
     def _line(self, call: _Call, place: int, storage: dict[str, int], kept: set[int], last: dict[int, int]) -> str:
         """A call as text: in the memory of its first argument, where that is not needed any more."""
-        function, texts, options, used, result = call
+        function, texts, options, used, results = call
         arguments = ", ".join([*texts, *(f"{key}={text}" for key, text in options.items())])
-        if not result:
+        if not results:
             return f"if {self._constant(function)}({texts[0]}) is not {options['is not']}: return None"
         name = function.__name__
         first = texts[0] if texts else ""
@@ -222,12 +226,12 @@ class _Recorder(TorchFunctionMode):
             and first in used
             and storage[first] not in kept
             and last[storage[first]] == place
-            and storage[result] != storage[first]
+            and storage[results[0]] != storage[first]
             and all(each == first or storage[each] != storage[first] for each in used)
-            and _is_alike(self._tensors[first], self._tensors[result])
+            and _is_alike(self._tensors[first], self._tensors[results[0]])
         ):
             function = getattr(Tensor, f"{name}_")
-        return f"{result} = {self._constant(function)}({arguments})"
+        return f"{', '.join(results)} = {self._constant(function)}({arguments})"
 
     def _text(self, value: Any, used: list[str]) -> str:
         if isinstance(value, Tensor):

@@ -79,6 +79,11 @@ class _Softmax(Probabilities):
         return self._log
 
     @property
+    def has_log(self) -> bool:
+        """Whether the logarithms of all entries are there."""
+        return self._log is not None
+
+    @property
     def p(self) -> Tensor:
         if self._p is None:
             if self._log is None:
@@ -86,6 +91,18 @@ class _Softmax(Probabilities):
             else:
                 self._p = self._log.exp()
         return self._p
+
+    @property
+    def rest(self) -> Tensor:
+        if self._rest is None:
+            if self.concrete and not self.few_classes:
+                # One of a row at most is so near 1 that a difference has not all digits.
+                top, classes = self.top_class, self.classes
+                self._rest = 1 - self.p
+                classes.put_at(self._rest, top, -torch.expm1(classes.at(self.log, top)))
+            else:
+                self._rest = -torch.expm1(self.log)
+        return self._rest
 
     @property
     def is_readable(self) -> bool:
@@ -102,7 +119,7 @@ class _Softmax(Probabilities):
     def top_class(self) -> Tensor:
         """``(rows, 1)``: the class with the largest logit."""
         if self._top_class is None:
-            self._top_class = self.classes.top(self.logits)
+            self._largest, self._top_class = self.classes.top(self.logits)
         return self._top_class
 
     @property
@@ -173,7 +190,7 @@ class _AtIndex(Probabilities):
     def log(self) -> Tensor:
         if self._log is None:
             every = self._every
-            if every.few_classes or every.sharp:
+            if every.few_classes or every.sharp or every.has_log:
                 self._log = every.classes.at(every.log, self._index)
             else:
                 self._log = every.classes.at(every.logits, self._index) - every.largest - every.log_sum
@@ -257,9 +274,7 @@ class Rows:
         """
         at_label = self.at_label
         if at_label is not None:
-            form = Form(((value(at_label), 1.0),), ((slope(at_label), 1.0),) if self.with_slope else ())
-            at_label.forget()
-            return form
+            return Form(((value(at_label), 1.0),), ((slope(at_label), 1.0),) if self.with_slope else ())
         coefficients = self.coefficients
         assert coefficients is not None  # noqa: S101 - one of the two is given
         # A label that does not count must not make 0 * inf of a class that cannot be.
@@ -286,7 +301,6 @@ class Rows:
                 form.arrays = ((slopes, 1.0, 1.0),)
             else:
                 form.common = ((slopes, 1.0),)
-        self.every.forget()
         return form
 
     def power_sum(self, power: float) -> Form:

@@ -76,11 +76,11 @@ class SplitReductions(Reductions):
         safe = torch.where((largest > 0) & largest.isfinite(), largest, 1.0)
         return self.sum((array / safe).square()).sqrt() * safe
 
-    def top(self, array: Tensor) -> Tensor:
-        own = super().max(array)
-        place = super().top(array) + self.first
-        is_largest = own == self._over_all(own.clone(), ReduceOp.MAX)
-        return self._over_all(torch.where(is_largest, place, self.size), ReduceOp.MIN)
+    def top(self, array: Tensor) -> tuple[Tensor, Tensor]:
+        own, place = super().top(array)
+        largest = self._over_all(own.clone(), ReduceOp.MAX)
+        places = torch.where(own == largest, place + self.first, self.size)
+        return largest, self._over_all(places, ReduceOp.MIN)
 
     def logsumexp(self, array: Tensor) -> Tensor:
         largest = self.max(array)
