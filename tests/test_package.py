@@ -24,6 +24,7 @@ BASE = {
     "extras",
     "files",
     "formats",
+    "metrics",
     "processes",
     "provenance",
     "registry",

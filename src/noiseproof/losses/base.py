@@ -488,7 +488,7 @@ class Sum(Loss):
 
     def sharpness(self, num_classes: int) -> float:
         """The largest of the terms, with their weights."""
-        return max((weight * loss.sharpness(num_classes) for weight, loss in self.terms), default=0.0)
+        return max([weight * loss.sharpness(num_classes) for weight, loss in self.terms])
 
     def extra_repr(self) -> str:
         """The expression."""
