@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import numbers
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -53,6 +54,10 @@ class Limit:
     equals: str
     tolerance: float = 0.0
     """How far the values may be apart, relative to the larger one: 0 for an identity, more for a limit."""
+
+
+_NO_DOCSTRINGS = 2
+"""From this level of optimization on, Python leaves docstrings out."""
 
 
 @functools.cache
@@ -124,6 +129,10 @@ class Loss(_Declared):
         cls.name = name
         if "__init__" not in vars(cls):
             cls.__signature__ = _signature(cls.declared)  # type: ignore[attr-defined]
+            if name and "Args:" not in (cls.__doc__ or "") and sys.flags.optimize < _NO_DOCSTRINGS:
+                from noiseproof.losses.describe import describe
+
+                cls.__doc__ = describe(cls, run=False)
         if name:
             REGISTRY.add(name, cls)
 
