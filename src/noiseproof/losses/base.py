@@ -367,6 +367,11 @@ class Sum(Loss):
     Raises:
         SpecError: a weight that is negative or too large, or terms whose options differ. A sum whose weights are all
             0 is refused where it is called, or made from text.
+
+    Example:
+        >>> from noiseproof.losses.definitions import CE, MAE
+        >>> (CE() + 0.5 * MAE()).spec
+        '1*ce + 0.5*mae'
     """
 
     terms: tuple[tuple[float, Loss], ...]

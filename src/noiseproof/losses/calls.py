@@ -109,6 +109,7 @@ def _made(name: str, loss: type[Loss]) -> Callable[..., Tensor]:
         return call(loss, input, target, weight, **arguments)
 
     function.__name__ = function.__qualname__ = name
+    function.__module__ = "noiseproof.losses.functional"
     function.__doc__ = describe_function(loss, run=False)
     inputs = [inspect.Parameter(key, inspect.Parameter.POSITIONAL_OR_KEYWORD) for key in ("input", "target")]
     function.__signature__ = inspect.Signature(  # type: ignore[attr-defined]

@@ -65,8 +65,8 @@ class CE(LabelLoss, name="ce"):
         >>> import torch
         >>> from noiseproof.losses.definitions import CE
         >>> loss = CE()
-        >>> loss(torch.zeros(8, 10), torch.arange(8))
-        tensor(2.3026)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        2.303
     """
 
     title = "Cross-entropy"
@@ -86,9 +86,9 @@ class FL(LabelLoss, name="fl"):
     cross-entropy's gradient; this is the default. ``detached=False`` differentiates it too.
 
     Args:
-        gamma: the exponent of the weight: the larger, the less a sample counts whose label is probable already; in [0,
-            1e30], 0.5 by default.
-        detached: whether the weight is taken for a constant where the loss is differentiated; True by default.
+        gamma: the exponent of the weight: the larger, the less samples count whose label is already probable; in
+            [0, 1e30], 0.5 by default.
+        detached: whether the gradient takes the weight for a constant; True by default.
         weight: how much a sample of each class counts, ``(K,)``; all alike by default.
         ignore_index: the label of samples that do not count; -100 by default.
         reduction: ``"mean"`` (the default) over what counts, ``"sum"``, or ``"none"`` for one value per label.
@@ -106,8 +106,8 @@ class FL(LabelLoss, name="fl"):
         >>> import torch
         >>> from noiseproof.losses.definitions import FL
         >>> loss = FL(gamma=0.5, detached=True)
-        >>> loss(torch.zeros(8, 10), torch.arange(8))
-        tensor(2.1844)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        2.184
 
     References:
         Lin, Goyal, Girshick, He, Dollár: Focal Loss for Dense Object Detection. ICCV 2017, Eq. 4.
@@ -188,8 +188,8 @@ class MAE(LabelLoss, name="mae"):
         >>> import torch
         >>> from noiseproof.losses.definitions import MAE
         >>> loss = MAE()
-        >>> loss(torch.zeros(8, 10), torch.arange(8))
-        tensor(1.8000)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        1.8
 
     References:
         Ghosh, Kumar, Sastry: Robust Loss Functions under Label Noise for Deep Neural Networks. AAAI 2017, Eq. 9.
@@ -210,8 +210,7 @@ class GeneralizedCrossEntropyLoss(LabelLoss, name="gce"):
     """Generalized cross-entropy, :math:`(1 - p_y^q)/q`: cross-entropy as q → 0, MAE/2 at q = 1.
 
     Args:
-        q: the exponent, between cross-entropy and MAE: the larger, the less a sample counts whose label is improbable;
-            in (0, 1], 0.7 by default.
+        q: the exponent: the larger, the less samples count whose label is improbable; in (0, 1], 0.7 by default.
         weight: how much a sample of each class counts, ``(K,)``; all alike by default.
         ignore_index: the label of samples that do not count; -100 by default.
         reduction: ``"mean"`` (the default) over what counts, ``"sum"``, or ``"none"`` for one value per label.
@@ -230,8 +229,8 @@ class GeneralizedCrossEntropyLoss(LabelLoss, name="gce"):
         >>> import torch
         >>> from noiseproof.losses import GeneralizedCrossEntropyLoss
         >>> loss = GeneralizedCrossEntropyLoss(q=0.7)
-        >>> loss(torch.zeros(8, 10), torch.arange(8))
-        tensor(1.1435)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        1.144
 
     References:
         Zhang, Sabuncu: Generalized Cross Entropy Loss for Training Deep Neural Networks with Noisy Labels. NeurIPS
@@ -278,12 +277,12 @@ class RCE(LabelLoss, name="rce"):
         >>> import torch
         >>> from noiseproof.losses.definitions import RCE
         >>> loss = RCE(A=-4)
-        >>> loss(torch.zeros(8, 10), torch.arange(8))
-        tensor(3.6000)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        3.6
 
     References:
-        Wang, Ma, Chen, Luo, Yi, Bailey: Symmetric Cross Entropy for Robust Learning with Noisy Labels. ICCV 2019, Sec.
-        4.1.
+        Wang, Ma, Chen, Luo, Yi, Bailey: Symmetric Cross Entropy for Robust Learning with Noisy Labels. ICCV 2019,
+        Sec. 4.1.
     """
 
     title = "Reverse cross-entropy"
@@ -308,8 +307,8 @@ class AGCE(LabelLoss, name="agce"):
     """Asymmetric generalized cross-entropy, :math:`((a+1)^q - (a+p_y)^q)/q`.
 
     Args:
-        a: what is added to the label's probability: the larger, the nearer the loss is to a multiple of MAE; in [0,
-            inf), 0.6 by default.
+        a: what is added to the label's probability: the larger, the nearer the loss is to a multiple of MAE; in
+            [0, inf), 0.6 by default.
         q: the exponent; in (0, inf), 0.6 by default.
         weight: how much a sample of each class counts, ``(K,)``; all alike by default.
         ignore_index: the label of samples that do not count; -100 by default.
@@ -329,8 +328,8 @@ class AGCE(LabelLoss, name="agce"):
         >>> import torch
         >>> from noiseproof.losses.definitions import AGCE
         >>> loss = AGCE(a=0.6, q=0.6)
-        >>> loss(torch.zeros(8, 10), torch.arange(8))
-        tensor(0.8641)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        0.864
 
     References:
         Zhou, Liu, Jiang, Gao, Ji: Asymmetric Loss Functions for Learning with Noisy Labels. ICML 2021, Sec. 4.
@@ -409,8 +408,8 @@ class AUL(LabelLoss, name="aul"):
         >>> import torch
         >>> from noiseproof.losses.definitions import AUL
         >>> loss = AUL(a=6.3, p=1.5)
-        >>> loss(torch.zeros(8, 10), torch.arange(8))
-        tensor(2.1576)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        2.158
 
     References:
         Zhou, Liu, Jiang, Gao, Ji: Asymmetric Loss Functions for Learning with Noisy Labels. ICML 2021, Sec. 4.
@@ -465,8 +464,7 @@ class AEL(LabelLoss, name="ael"):
     """Asymmetric exponential loss, :math:`e^{-p_y/a}`. Its smallest value is :math:`e^{-1/a}`, not 0.
 
     Args:
-        a: the scale of the exponent: the larger, the nearer the loss is to a line in the label's probability; in (0,
-            inf), 2.5 by default.
+        a: what the label's probability is divided by; in (0, inf), 2.5 by default.
         weight: how much a sample of each class counts, ``(K,)``; all alike by default.
         ignore_index: the label of samples that do not count; -100 by default.
         reduction: ``"mean"`` (the default) over what counts, ``"sum"``, or ``"none"`` for one value per label.
@@ -481,8 +479,8 @@ class AEL(LabelLoss, name="ael"):
         >>> import torch
         >>> from noiseproof.losses.definitions import AEL
         >>> loss = AEL(a=2.5)
-        >>> loss(torch.zeros(8, 10), torch.arange(8))
-        tensor(0.9608)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        0.961
 
     References:
         Zhou, Liu, Jiang, Gao, Ji: Asymmetric Loss Functions for Learning with Noisy Labels. ICML 2021, Sec. 4.
@@ -514,8 +512,8 @@ class AMSE(PowerSumLoss, name="amse"):
     (9 for 10 classes under 80 % symmetric noise at q = 2). Its smallest value is :math:`(a-1)^q/K`, not 0.
 
     Args:
-        a: what the label's probability is compared with, beyond 1: the larger, the more noise is tolerated; in [1,
-            inf), 30 by default.
+        a: the target of the label's probability, in place of 1: the larger, the more noise is tolerated; in [1, inf),
+            30 by default.
         q: the exponent of the distances; in (0, inf), 2 by default.
         weight: how much a sample of each class counts, ``(K,)``; all alike by default.
         ignore_index: the label of samples that do not count; -100 by default.
@@ -531,12 +529,12 @@ class AMSE(PowerSumLoss, name="amse"):
         >>> import torch
         >>> from noiseproof.losses.definitions import AMSE
         >>> loss = AMSE(a=30, q=2)
-        >>> loss(torch.zeros(8, 10), torch.arange(8))
-        tensor(89.4100)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        89.41
 
     References:
-        Wang, Liu, Zhou, Hu, Zhai, Jiang, Ji: Joint Asymmetric Loss for Learning with Noisy Labels. ICCV 2025, Theorem
-        4.1.
+        Wang, Liu, Zhou, Hu, Zhai, Jiang, Ji: Joint Asymmetric Loss for Learning with Noisy Labels. ICCV 2025,
+        Theorem 4.1.
     """
 
     title = "Asymmetric mean squared error"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from noiseproof import losses
-from noiseproof.losses.base import Combination, LabelLoss
+from noiseproof.losses.base import Combination, LabelLoss, Sum
 from noiseproof.losses.calls import function_name
 from noiseproof.spec import format_value
 
@@ -52,6 +52,11 @@ def parameter_texts(loss: type[Loss]) -> dict[str, str]:
     return {key: _parameter_text(meant.get(key, ""), parameter) for key, parameter in loss.declared.items()}
 
 
+def python_arguments(loss: type[Loss]) -> str:
+    """The parameters with their defaults, as arguments in Python."""
+    return ", ".join(f"{key}={_python(value.default)}" for key, value in loss.declared.items())
+
+
 def limit_text(limit: Limit) -> str:
     """What a loss is at some values of its parameters."""
     at = ", ".join(f"{key} = {_python(value)}" for key, value in limit.parameters.items())
@@ -68,13 +73,14 @@ def describe(loss: type[Loss], *, run: bool) -> str:
         run: whether the loss can be made and called, so that an example shows its value and a combination its parts.
     """
     shape = [f"- input: {_input(loss)}.", f"- target: {_TARGET}.", f"- output: {_OUTPUT}."]
-    made, called = f"loss = {loss.__name__}({_own(loss)})", f"loss({_BATCH})"
-    example = _section("Example:", ["", "import torch", made, called])
+    made, called = f"loss = {loss.__name__}({python_arguments(loss)})", f"loss({_BATCH})"
     if run:
-        lines = ["import torch", f"from {_module(loss)} import {loss.__name__}", made, called]
-        example = _section("Example", [*(f">>> {line}" for line in lines), _value(loss)])
+        example = _run(["import torch", f"from {_module(loss)} import {loss.__name__}", made], called, loss)
+    else:
+        parts = ["loss.parts.spec  # the other losses that it is made of"] if issubclass(loss, Combination) else []
+        example = _section("Example:", ["", "import torch", made, called, *parts])
     return _joined(
-        summary(loss) or f"{loss.title or loss.name}.",
+        _head(loss),
         _section("Args", _entries({**parameter_texts(loss), **_OPTIONS})),
         _section("Shape", shape),
         _section("Equals", _equals(loss, run=run)),
@@ -85,19 +91,16 @@ def describe(loss: type[Loss], *, run: bool) -> str:
 
 def describe_function(loss: type[Loss], *, run: bool) -> str:
     """The docstring of the function of a loss; ``run`` as for :func:`describe`."""
-    called = f"F.{function_name(loss.name)}({', '.join(filter(None, [_BATCH, _own(loss)]))})"
-    lines = ["import torch", "from noiseproof.losses import functional as F", called]
-    example = _section("Example:", ["", *lines])
-    if run:
-        example = _section("Example", [*(f">>> {line}" for line in lines), _value(loss)])
+    called = f"F.{function_name(loss.name)}({', '.join(filter(None, [_BATCH, python_arguments(loss)]))})"
+    lines = ["import torch", "from noiseproof.losses import functional as F"]
     weight, *others = _OPTIONS.items()
     inputs = {"input": f"{_input(loss)}.", "target": f"{_TARGET}."}
     return _joined(
-        summary(loss) or f"{loss.title or loss.name}.",
+        _head(loss),
         _section("Args", _entries({**inputs, **dict([weight]), **parameter_texts(loss), **dict(others)})),
         _section("Returns", [f"{_OUTPUT[0].upper()}{_OUTPUT[1:]}."]),
         _section("Equals", _equals(loss, run=run)),
-        example,
+        _run(lines, called, loss) if run else _section("Example:", ["", *lines, called]),
         _section("References", _references(loss)),
     )
 
@@ -110,7 +113,15 @@ _OPTIONS = {
 }
 _TARGET = "class indices y, of the logits' shape without K, or class probabilities of the logits' shape"
 _OUTPUT = 'a scalar, or with ``reduction="none"`` one value per label'
+_FIXED = "\N{NO-BREAK SPACE}"
+"""A space at which no line ends, while lines are made."""
+
+_DIGITS = 3
 _BATCH = "torch.zeros(8, 10), torch.arange(8)"
+
+
+def _head(loss: type[Loss]) -> str:
+    return summary(loss) or f"{loss.title or f'The loss ``{loss.name}``'}."
 
 
 def _input(loss: type[Loss]) -> str:
@@ -122,16 +133,12 @@ def _parameter_text(meaning: str, parameter: Parameter) -> str:
     default = f"{_python(parameter.default)} by default."
     if parameter.domain is None:
         return f"{meaning}; {default}" if meaning else f"True or False, {default}"
-    return "; ".join(filter(None, [meaning, f"in {parameter.domain}, {default}"]))
+    domain = str(parameter.domain).replace(" ", _FIXED)
+    return "; ".join(filter(None, [meaning, f"in {domain}, {default}"]))
 
 
 def _python(value: float) -> str:
     return str(value) if isinstance(value, bool) else format_value(value)
-
-
-def _own(loss: type[Loss]) -> str:
-    """The declared parameters as they are written in Python."""
-    return ", ".join(f"{key}={_python(value.default)}" for key, value in loss.declared.items())
 
 
 def _module(loss: type[Loss]) -> str:
@@ -139,17 +146,28 @@ def _module(loss: type[Loss]) -> str:
     return losses.__name__ if loss.__name__ in losses.__all__ else loss.__module__
 
 
-def _value(loss: type[Loss]) -> str:
-    return repr(loss()(torch.zeros(8, 10), torch.arange(8)))
+def _run(lines: list[str], called: str, loss: type[Loss]) -> str:
+    """An example with its value, of which only digits are shown that are the same on every machine."""
+    value = round(loss()(torch.zeros(8, 10), torch.arange(8)).item(), _DIGITS)
+    return _section(
+        "Example", [*(f">>> {line}" for line in lines), f">>> round({called}.item(), {_DIGITS})", f"{value}"]
+    )
 
 
 def _equals(loss: type[Loss], *, run: bool) -> list[str]:
-    parts = [f"- ``{loss().parts.spec}`` with the default parameters"] if run and issubclass(loss, Combination) else []
-    return [*parts, *(f"- {limit_text(limit)}" for limit in loss.limits)]
+    limits = [f"- {limit_text(limit)}" for limit in loss.limits]
+    if not run or not issubclass(loss, Combination):
+        return limits
+    parts = loss().parts
+    terms = [term for _, term in parts.terms] if isinstance(parts, Sum) else []
+    names = " and ".join(f"``{term.name}`` is {term.title[:1].lower()}{term.title[1:]}" for term in terms)
+    whole = f"- ``{parts.spec}``{' with the default parameters' if loss.declared else ''}"
+    return [f"{whole}, where {names}" if names else whole, *limits]
 
 
 def _references(loss: type[Loss]) -> list[str]:
-    return [f"{loss.citation}."] if loss.citation else []
+    cited = loss.citation
+    return [f"{cited}.".replace(cited.place, cited.place.replace(" ", _FIXED))] if cited else []
 
 
 def _joined(*parts: str) -> str:
@@ -173,4 +191,4 @@ def _section(title: str, lines: Iterable[str]) -> str:
         )
         for line in lines
     ]
-    return "\n".join([f"{title}:", *wrapped]) if wrapped else ""
+    return "\n".join([f"{title}:", *wrapped]).replace(_FIXED, " ") if wrapped else ""
