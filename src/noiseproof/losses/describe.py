@@ -42,7 +42,7 @@ def meanings(loss: type[Loss]) -> dict[str, str]:
     _, _, after = inspect.cleandoc(loss.__doc__ or "").partition("\nArgs:\n")
     section = re.split(r"^\S", after, maxsplit=1, flags=re.MULTILINE)[0]
     entries = re.findall(r"^    (\w+): ?(.*(?:\n     +\S.*)*)", section, re.MULTILINE)
-    found = {key: _ALLOWED.sub("", re.sub(r"\s+", " ", text)) for key, text in entries}
+    found = {key: _ALLOWED.sub("", re.sub(r"\s+", " ", text)).rstrip(".") for key, text in entries}
     return {key: found[key] for key in loss.declared if found.get(key)}
 
 
