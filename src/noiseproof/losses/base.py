@@ -56,10 +56,6 @@ class Limit:
     """How far the values may be apart, relative to the larger one: 0 for an identity, more for a limit."""
 
 
-_NO_DOCSTRINGS = 2
-"""From this level of optimization on, Python leaves docstrings out."""
-
-
 @functools.cache
 def _option_arguments() -> dict[str, inspect.Parameter]:
     """The arguments of :class:`Loss` itself, which every definition has too."""
@@ -129,7 +125,8 @@ class Loss(_Declared):
         cls.name = name
         if "__init__" not in vars(cls):
             cls.__signature__ = _signature(cls.declared)  # type: ignore[attr-defined]
-            if name and "Args:" not in (cls.__doc__ or "") and sys.flags.optimize < _NO_DOCSTRINGS:
+            stripped = sys.flags.optimize >= 2  # python -OO leaves docstrings out
+            if name and not stripped and "Args:" not in (cls.__doc__ or ""):
                 from noiseproof.losses.describe import describe
 
                 cls.__doc__ = describe(cls, run=False)
