@@ -166,8 +166,8 @@ def _equals(loss: type[Loss], *, run: bool) -> list[str]:
 
 
 def _references(loss: type[Loss]) -> list[str]:
-    cited = loss.citation
-    return [f"{cited}.".replace(cited.place, cited.place.replace(" ", _FIXED))] if cited else []
+    # No line ends before the last word, which is the number of a section or an equation.
+    return [re.sub(r" (?=\S+$)", _FIXED, f"{loss.citation}.")] if loss.citation else []
 
 
 def _joined(*parts: str) -> str:
