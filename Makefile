@@ -5,7 +5,7 @@
 #        hours, how fits, audits and the defaults do (TABLES is the folder of the tables); all but the tests leave figures
 #        in results/
 # check  linter, formatter and type checker
-# fix    let the linter and the formatter change what they can
+# fix    write what follows from the definitions of the losses, and let the linter and the formatter change what they can
 # docs   build the site into docs/_build/html
 # bench  time and memory of the losses, and of training where the data is
 
@@ -53,6 +53,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 
 fix: $(VENV)/.dev
+	$(BIN)/python docs/write_docstrings.py
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +16,8 @@ from sphinx.util.nodes import nested_parse_with_titles
 from noiseproof import losses
 from noiseproof.losses import REGISTRY, LabelLoss, Loss, PowerSumLoss
 from noiseproof.losses.base import Combination
-from noiseproof.losses.functional import function_name
-from noiseproof.spec import format_value
+from noiseproof.losses.calls import function_name
+from noiseproof.losses.describe import limit_text, parameter_texts, python_arguments, summary
 from noiseproof.theory import is_symmetric, largest_pair_rate, largest_symmetric_rate
 
 if TYPE_CHECKING:
@@ -33,11 +32,11 @@ def _section(name: str, loss: type[Loss]) -> Iterator[str]:
     """One loss in reStructuredText."""
     title = f"{loss.title} – ``{name}``"
     yield from [f".. _loss-{name}:", "", title, "-" * len(title), ""]
-    yield from inspect.cleandoc(loss.__doc__ or "").splitlines()
+    yield from summary(loss).splitlines()
     yield ""
-    own = ", ".join(f"{key}={format_value(parameter.default)}" for key, parameter in loss.declared.items())
     module = "losses" if loss.__name__ in losses.__all__ else loss.__module__.removeprefix("noiseproof.")
-    yield f":Python: ``{module}.{loss.__name__}({own})``, ``losses.functional.{function_name(name)}``"
+    made = f"{module}.{loss.__name__}({python_arguments(loss)})"
+    yield f":Python: ``{made}``, ``losses.functional.{function_name(name)}``"
     if issubclass(loss, Combination):
         yield f":Definition: ``{loss().expression().spec}``"
         yield ":Gradient: the sum of its terms'"
@@ -48,13 +47,9 @@ def _section(name: str, loss: type[Loss]) -> Iterator[str]:
         yield rf":Gradient: :math:`s\,(\delta_{{jy}} - p_j)` with :math:`s = {loss.gradient}`"
     elif loss.gradient:
         yield f":Gradient: :math:`{loss.gradient}`"
-    for key, parameter in loss.declared.items():
-        domain = "true or false" if parameter.domain is None else f"in {parameter.domain}"
-        yield f":``{key}``: {domain}, default {format_value(parameter.default)}"
-    for limit in loss.limits:
-        at = ", ".join(f"{key} = {format_value(value)}" for key, value in limit.parameters.items())
-        sign = "equals" if limit.tolerance == 0 else "tends to"
-        yield f":At {at}: {sign} ``{limit.equals}``"
+    yield from (f":``{key}``: {text}" for key, text in parameter_texts(loss).items())
+    if loss.limits:
+        yield f":Equals: {'; '.join(map(limit_text, loss.limits))}"
     yield f":Robustness: {_robustness(name)}"
     if loss.citation is not None:
         yield f":Source: {loss.citation}"

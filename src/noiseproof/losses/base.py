@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 import numbers
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
@@ -128,6 +129,11 @@ class Loss(_Declared):
         cls.name = name
         if "__init__" not in vars(cls):
             cls.__signature__ = _signature(cls.declared)  # type: ignore[attr-defined]
+            stripped = sys.flags.optimize >= 2  # python -OO leaves docstrings out
+            if name and not stripped and "Args:" not in (cls.__doc__ or ""):
+                from noiseproof.losses.describe import describe
+
+                cls.__doc__ = describe(cls, run=False)
         if name:
             REGISTRY.add(name, cls)
 
@@ -423,6 +429,11 @@ class Sum(Loss):
     Raises:
         SpecError: a weight that is negative or too large, or terms whose options differ. A sum whose weights are all
             0 is refused where it is called, or made from text.
+
+    Example:
+        >>> from noiseproof.losses.definitions import CE, MAE
+        >>> (CE() + 0.5 * MAE()).spec
+        '1*ce + 0.5*mae'
     """
 
     terms: tuple[tuple[float, Loss], ...]

@@ -30,6 +30,33 @@ class EpsilonCE(LabelLoss, name="ce-eps"):
 
     :math:`j` is the class with the largest probability; :math:`p'` is floored at ``floor``, below which there is no
     gradient.
+
+    Args:
+        m: what is added to the largest probability before all are divided by 1 + m; in [0, inf), 100000 by default.
+        floor: the floor of :math:`p'`; in [0, 1), 1e-08 by default.
+        weight: how much a sample of each class counts, ``(K,)``; all alike by default.
+        ignore_index: the label of samples that do not count; -100 by default.
+        reduction: ``"mean"`` (the default) over what counts, ``"sum"``, or ``"none"`` for one value per label.
+        label_smoothing: the share of each label that is spread over all classes; in [0, 1], 0 by default.
+
+    Shape:
+        - input: logits ``(N, K)``, ``(K,)`` or ``(N, K, d1, …)`` of K classes; p is their softmax.
+        - target: class indices y, of the logits' shape without K, or class probabilities of the logits' shape.
+        - output: a scalar, or with ``reduction="none"`` one value per label.
+
+    Equals:
+        - ``ce`` at m = 0, floor = 0
+
+    Example:
+        >>> import torch
+        >>> from noiseproof.losses.comparisons import EpsilonCE
+        >>> loss = EpsilonCE(m=100000, floor=1e-08)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        12.089
+
+    References:
+        Wang, Zhou, Zhai, Jiang, Ji, Liu: ε-Softmax: Approximating One-Hot Vectors for Mitigating Label Noise. NeurIPS
+        2024, Sec. 3.
     """
 
     title = "Cross-entropy of the ε-softmax"
@@ -67,7 +94,37 @@ class EpsilonCE(LabelLoss, name="ce-eps"):
 
 
 class EpsilonFL(EpsilonCE, name="fl-eps"):
-    r"""Focal loss of the ε-softmax, :math:`-(1-p'_y)^\gamma \log p'_y`, with a detached weight as published."""
+    r"""Focal loss of the ε-softmax, :math:`-(1-p'_y)^\gamma \log p'_y`, with a detached weight as published.
+
+    Args:
+        m: what is added to the largest probability before all are divided by 1 + m; in [0, inf), 100000 by default.
+        floor: the floor of :math:`p'`; in [0, 1), 1e-08 by default.
+        gamma: the exponent of the weight: the larger, the less samples count whose label is already probable; in
+            [0, 1e30], 0.1 by default.
+        weight: how much a sample of each class counts, ``(K,)``; all alike by default.
+        ignore_index: the label of samples that do not count; -100 by default.
+        reduction: ``"mean"`` (the default) over what counts, ``"sum"``, or ``"none"`` for one value per label.
+        label_smoothing: the share of each label that is spread over all classes; in [0, 1], 0 by default.
+
+    Shape:
+        - input: logits ``(N, K)``, ``(K,)`` or ``(N, K, d1, …)`` of K classes; p is their softmax.
+        - target: class indices y, of the logits' shape without K, or class probabilities of the logits' shape.
+        - output: a scalar, or with ``reduction="none"`` one value per label.
+
+    Equals:
+        - ``ce-eps(m=100)`` at gamma = 0, m = 100
+
+    Example:
+        >>> import torch
+        >>> from noiseproof.losses.comparisons import EpsilonFL
+        >>> loss = EpsilonFL(m=100000, floor=1e-08, gamma=0.1)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        12.089
+
+    References:
+        Wang, Zhou, Zhai, Jiang, Ji, Liu: ε-Softmax: Approximating One-Hot Vectors for Mitigating Label Noise. NeurIPS
+        2024, Sec. 3.
+    """
 
     title = "Focal loss of the ε-softmax"
     gradient = r"-(1-p'_y)^\gamma\,\frac{p_y}{p_y+m}\ \text{if } y=j,\ \text{else } -(1-p'_y)^\gamma"
@@ -100,8 +157,32 @@ class NLNL(Loss, name="nlnl"):
     r"""Negative learning: :math:`-\log(1 - p_{\bar y})` for a complementary label :math:`\bar y \ne y`.
 
     The label is drawn uniformly in every call, from torch's generator as dropout is; ``sampled=False`` takes the mean
-    over all complementary labels instead. :math:`1 - p` is floored at ``floor``, below which there is no gradient.
-    With probability targets the mean is taken.
+    over all complementary labels instead. :math:`1 - p`, where p is the softmax of the logits, is floored at ``floor``,
+    below which there is no gradient. With probability targets the mean is taken.
+
+    Args:
+        floor: the floor of :math:`1 - p`; in [0, 1), 1e-05 by default.
+        sampled: whether each call draws one complementary label; else the mean over all of them is taken; True by
+            default.
+        weight: how much a sample of each class counts, ``(K,)``; all alike by default.
+        ignore_index: the label of samples that do not count; -100 by default.
+        reduction: ``"mean"`` (the default) over what counts, ``"sum"``, or ``"none"`` for one value per label.
+        label_smoothing: the share of each label that is spread over all classes; in [0, 1], 0 by default.
+
+    Shape:
+        - input: logits ``(N, K)``, ``(K,)`` or ``(N, K, d1, …)`` of K classes.
+        - target: class indices y, of the logits' shape without K, or class probabilities of the logits' shape.
+        - output: a scalar, or with ``reduction="none"`` one value per label.
+
+    Example:
+        >>> import torch
+        >>> from noiseproof.losses.comparisons import NLNL
+        >>> loss = NLNL(floor=1e-05, sampled=True)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        0.105
+
+    References:
+        Kim, Yim, Yun, Kim: NLNL: Negative Learning for Noisy Labels. ICCV 2019, Eq. 2.
     """
 
     title = "Negative learning"
@@ -162,6 +243,30 @@ class LDRKL(Loss, name="ldr-kl"):
     The scores are the softplus of the logits, divided by their mean: as the code of the JAL paper has it, where
     c = 0.1, and Λ = 10 on CIFAR-10 and 1 elsewhere. The loss depends on the size of the logits, not only on their
     differences.
+
+    Args:
+        c: the margin that the label's score should have over the others; in [0, 1e30], 0.1 by default.
+        Lambda: the temperature: near 0 the hardest class alone counts, at large values all classes alike; in (0, inf),
+            10 by default.
+        weight: how much a sample of each class counts, ``(K,)``; all alike by default.
+        ignore_index: the label of samples that do not count; -100 by default.
+        reduction: ``"mean"`` (the default) over what counts, ``"sum"``, or ``"none"`` for one value per label.
+        label_smoothing: the share of each label that is spread over all classes; in [0, 1], 0 by default.
+
+    Shape:
+        - input: logits ``(N, K)``, ``(K,)`` or ``(N, K, d1, …)`` of K classes.
+        - target: class indices y, of the logits' shape without K, or class probabilities of the logits' shape.
+        - output: a scalar, or with ``reduction="none"`` one value per label.
+
+    Example:
+        >>> import torch
+        >>> from noiseproof.losses.comparisons import LDRKL
+        >>> loss = LDRKL(c=0.1, Lambda=10)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        0.09
+
+    References:
+        Zhu, Ying, Yang: Label Distributionally Robust Losses for Multi-class Classification. ICML 2023, Sec. 3.
     """
 
     title = "LDR-KL"
@@ -270,11 +375,39 @@ def _log_softplus_slope(logits: Tensor) -> Tensor:
 
 
 class CELC(Loss, name="ce+lc"):
-    r"""Cross-entropy of clipped logits.
+    r"""Cross-entropy of clipped logits :math:`z'`: :math:`-\log\mathrm{softmax}(z')_y`.
 
     As published code has it, logits with a norm above :math:`1/\delta` are scaled to the norm :math:`\delta`;
     ``as_coded=False`` is the paper's form, where logits with a norm above :math:`\delta` are scaled to it. Masked
     logits (−inf) have no part in the norm.
+
+    Args:
+        delta: the norm that clipped logits have; in (0, 1e30], 2.5 by default.
+        as_coded: whether to clip from the norm :math:`1/\delta` on, as published code does, or from :math:`\delta` on,
+            as the paper does; True by default.
+        weight: how much a sample of each class counts, ``(K,)``; all alike by default.
+        ignore_index: the label of samples that do not count; -100 by default.
+        reduction: ``"mean"`` (the default) over what counts, ``"sum"``, or ``"none"`` for one value per label.
+        label_smoothing: the share of each label that is spread over all classes; in [0, 1], 0 by default.
+
+    Shape:
+        - input: logits ``(N, K)``, ``(K,)`` or ``(N, K, d1, …)`` of K classes.
+        - target: class indices y, of the logits' shape without K, or class probabilities of the logits' shape.
+        - output: a scalar, or with ``reduction="none"`` one value per label.
+
+    Equals:
+        - ``ce`` at delta = 1000000, as_coded = False
+
+    Example:
+        >>> import torch
+        >>> from noiseproof.losses.comparisons import CELC
+        >>> loss = CELC(delta=2.5, as_coded=True)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        2.303
+
+    References:
+        Wei, Zhuang, Xie, Feng, Niu, An, Li: Mitigating Memorization of Noisy Labels by Clipping the Model. ICML 2023,
+        Eq. 5.
     """
 
     title = "Cross-entropy with logit clipping"
@@ -322,6 +455,32 @@ class BiTempered(Loss, name="bi-tempered"):
     :math:`\sum_k e_k(\log_{t_1} e_k - \log_{t_1} p_k) - (e_k^{2-t_1} - p_k^{2-t_1})/(2-t_1)` with
     :math:`p = \exp_{t_2}(z - \lambda(z))` and :math:`\lambda` such that p sums to 1. With t1 < 1 the loss is bounded,
     with t2 > 1 the softmax has heavy tails; at t1 = t2 = 1 it is cross-entropy.
+
+    Args:
+        t1: the temperature of the logarithm: below 1 the loss is bounded; in [0, 1], 0.8 by default.
+        t2: the temperature of the softmax: above 1 its tails are heavy; in [1, 4], 1.2 by default.
+        weight: how much a sample of each class counts, ``(K,)``; all alike by default.
+        ignore_index: the label of samples that do not count; -100 by default.
+        reduction: ``"mean"`` (the default) over what counts, ``"sum"``, or ``"none"`` for one value per label.
+        label_smoothing: the share of each label that is spread over all classes; in [0, 1], 0 by default.
+
+    Shape:
+        - input: logits ``(N, K)``, ``(K,)`` or ``(N, K, d1, …)`` of K classes.
+        - target: class indices y, of the logits' shape without K, or class probabilities of the logits' shape.
+        - output: a scalar, or with ``reduction="none"`` one value per label.
+
+    Equals:
+        - ``ce`` at t1 = 1, t2 = 1
+
+    Example:
+        >>> import torch
+        >>> from noiseproof.losses.comparisons import BiTempered
+        >>> loss = BiTempered(t1=0.8, t2=1.2)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        1.538
+
+    References:
+        Amid, Warmuth, Anil, Koren: Robust Bi-Tempered Logistic Loss Based on Bregman Divergences. NeurIPS 2019, Eq. 8.
     """
 
     title = "Bi-tempered logistic loss"
@@ -453,7 +612,40 @@ _NEWTON_STEPS = 10
 
 
 class EpsilonCEMAE(Combination, name="ce-eps+mae"):
-    r""":math:`\alpha\,\mathrm{CE}_\varepsilon + 2\beta(1-p_y)`: here MAE keeps its factor 2."""
+    r"""Cross-entropy of the ε-softmax plus MAE, :math:`\alpha\,\mathrm{CE}_\varepsilon + 2\beta(1-p_y)`.
+
+    MAE keeps its factor 2, which other published combinations do without.
+
+    Args:
+        alpha: the weight of the cross-entropy; in [0, 1e30], 0.01 by default.
+        beta: the weight of MAE; in [0, 1e30], 5 by default.
+        m: what is added to the largest probability before the ε-softmax divides all of them by 1 + m; in [0, inf),
+            100000 by default.
+        weight: how much a sample of each class counts, ``(K,)``; all alike by default.
+        ignore_index: the label of samples that do not count; -100 by default.
+        reduction: ``"mean"`` (the default) over what counts, ``"sum"``, or ``"none"`` for one value per label.
+        label_smoothing: the share of each label that is spread over all classes; in [0, 1], 0 by default.
+
+    Shape:
+        - input: logits ``(N, K)``, ``(K,)`` or ``(N, K, d1, …)`` of K classes; p is their softmax.
+        - target: class indices y, of the logits' shape without K, or class probabilities of the logits' shape.
+        - output: a scalar, or with ``reduction="none"`` one value per label.
+
+    Equals:
+        - ``0.01*ce-eps(m=100000, floor=1e-08) + 5*mae`` with the default parameters, where ``ce-eps`` is cross-entropy
+          of the ε-softmax and ``mae`` is mean absolute error
+
+    Example:
+        >>> import torch
+        >>> from noiseproof.losses.comparisons import EpsilonCEMAE
+        >>> loss = EpsilonCEMAE(alpha=0.01, beta=5, m=100000)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        9.121
+
+    References:
+        Wang, Zhou, Zhai, Jiang, Ji, Liu: ε-Softmax: Approximating One-Hot Vectors for Mitigating Label Noise. NeurIPS
+        2024, Sec. 4.
+    """
 
     title = "CE_eps+MAE"
     citation = papers.wang_2024("Sec. 4")
@@ -467,7 +659,41 @@ class EpsilonCEMAE(Combination, name="ce-eps+mae"):
 
 
 class EpsilonFLMAE(Combination, name="fl-eps+mae"):
-    r""":math:`\alpha\,\mathrm{FL}_\varepsilon(\gamma) + 2\beta(1-p_y)`: here MAE keeps its factor 2."""
+    r"""Focal loss of the ε-softmax plus MAE, :math:`\alpha\,\mathrm{FL}_\varepsilon(\gamma) + 2\beta(1-p_y)`.
+
+    MAE keeps its factor 2, which other published combinations do without.
+
+    Args:
+        alpha: the weight of the focal loss; in [0, 1e30], 0.01 by default.
+        beta: the weight of MAE; in [0, 1e30], 5 by default.
+        m: what is added to the largest probability before the ε-softmax divides all of them by 1 + m; in [0, inf),
+            100000 by default.
+        gamma: the exponent of the focal loss's weight; in [0, 1e30], 0.1 by default.
+        weight: how much a sample of each class counts, ``(K,)``; all alike by default.
+        ignore_index: the label of samples that do not count; -100 by default.
+        reduction: ``"mean"`` (the default) over what counts, ``"sum"``, or ``"none"`` for one value per label.
+        label_smoothing: the share of each label that is spread over all classes; in [0, 1], 0 by default.
+
+    Shape:
+        - input: logits ``(N, K)``, ``(K,)`` or ``(N, K, d1, …)`` of K classes; p is their softmax.
+        - target: class indices y, of the logits' shape without K, or class probabilities of the logits' shape.
+        - output: a scalar, or with ``reduction="none"`` one value per label.
+
+    Equals:
+        - ``0.01*fl-eps(m=100000, floor=1e-08, gamma=0.1) + 5*mae`` with the default parameters, where ``fl-eps`` is
+          focal loss of the ε-softmax and ``mae`` is mean absolute error
+
+    Example:
+        >>> import torch
+        >>> from noiseproof.losses.comparisons import EpsilonFLMAE
+        >>> loss = EpsilonFLMAE(alpha=0.01, beta=5, m=100000, gamma=0.1)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        9.121
+
+    References:
+        Wang, Zhou, Zhai, Jiang, Ji, Liu: ε-Softmax: Approximating One-Hot Vectors for Mitigating Label Noise. NeurIPS
+        2024, Sec. 4.
+    """
 
     title = "FL_eps+MAE"
     citation = papers.wang_2024("Sec. 4")

@@ -32,6 +32,13 @@ class Normalized(Loss):
 
     Raises:
         SpecError: ``inner`` depends on more than the label's probability.
+
+    Example:
+        >>> import torch
+        >>> from noiseproof.losses.definitions import CE
+        >>> loss = normalized(CE())
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        0.1
     """
 
     inner: LabelLoss
@@ -110,6 +117,13 @@ class Negative(Loss):
 
     Raises:
         SpecError: ``inner`` depends on more than the label's probability, or ``p_min`` is no such number.
+
+    Example:
+        >>> import torch
+        >>> from noiseproof.losses.definitions import CE
+        >>> loss = negative(CE(), p_min=1e-8)
+        >>> round(loss(torch.zeros(8, 10), torch.arange(8)).item(), 3)
+        0.9
     """
 
     inner: LabelLoss
