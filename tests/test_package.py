@@ -60,6 +60,7 @@ LAYERS = {
         "data",
         "embeddings",
         "fitted",
+        "loaders",
         "losses",
         "models",
         "prediction",
