@@ -98,6 +98,7 @@ LAYERS = {
     "registry": {"errors", "spec", "user_code"},
     "files": {"errors"},
     "untrusted": {"errors"},
+    "metrics": set(),
     "seeding": set(),
     "processes": set(),
     "provenance": set(),
