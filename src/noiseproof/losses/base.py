@@ -282,6 +282,11 @@ class Loss(_Declared):
         return type(self).__module__.startswith(_OWN) and all(part.is_fixed for part in self.inside)
 
     @property
+    def draws(self) -> bool:
+        """Whether a call draws numbers."""
+        return any(part.draws for part in self.inside)
+
+    @property
     def inside(self) -> tuple[Loss, ...]:
         """The losses that this one is made of."""
         return ()

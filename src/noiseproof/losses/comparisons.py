@@ -13,7 +13,6 @@ from noiseproof.losses.base import Combination, LabelLoss, Limit, Loss, flag, pa
 from noiseproof.losses.definitions import CE, MAE, tiny
 from noiseproof.losses.kernel.form import Form
 from noiseproof.losses.kernel.leading import Leading
-from noiseproof.losses.kernel.replay import decide
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,6 +190,10 @@ class NLNL(Loss, name="nlnl"):
 
     floor: float = parameter(default=1e-5, domain="[0, 1)")
     sampled: bool = flag(default=True)
+
+    @property
+    def draws(self) -> bool:
+        return self.sampled
 
     def form(self, rows: Rows) -> Form:
         if not self.sampled or rows.label is None:
@@ -579,14 +582,14 @@ def _normalizer(rows: Rows, logits: Tensor, rest: float, newton: Callable[[Tenso
             normalizer = newton(normalizer)
         return normalizer
     bases = logits * -rest + 1
-    settled = _settled if logits.dtype is torch.float32 else _well_settled
+    settled = 1e-2 if logits.dtype is torch.float32 else 1e-4
     for number in range(1, _NEWTON_STEPS + 1):
         base = bases + normalizer * rest
         powers = torch.exp(torch.log(base) * (-1 / rest))
         step = _step(classes.sum(powers), classes.sum(powers / base), rest)
         normalizer = normalizer + step
         # What is missing is about a quarter of the square of the last step, times t - 1.
-        if number > 1 and rows.every.is_readable and decide(settled, step / (normalizer + 1) * (rest / 4) ** 0.5):
+        if number > 1 and rows.are_below(step / (normalizer + 1), settled / (rest / 4) ** 0.5):
             break
     return normalizer
 
@@ -594,14 +597,6 @@ def _normalizer(rows: Rows, logits: Tensor, rest: float, newton: Callable[[Tenso
 def _step(total: Tensor, steepness: Tensor, rest: float) -> Tensor:
     """How far the normalizer is from the root, from the sums of p and of its power t."""
     return total * torch.expm1(rest * total.log()) / (rest * steepness)
-
-
-def _settled(change: Tensor) -> bool:
-    return float(change.abs().max()) < 1e-2
-
-
-def _well_settled(change: Tensor) -> bool:
-    return float(change.abs().max()) < 1e-4
 
 
 _NARROW = 1e-2

@@ -170,9 +170,9 @@ class Negative(Loss):
                 f"negative: p_min must lie below 1/K, got p_min={self.p_min:g} with K={rows.num_classes} classes"
             )
         floor = math.log(self.p_min)
-        inner_is_decreasing = self.inner.is_decreasing
         at_floor = Probabilities(rows.logits.new_full((1, 1), floor))
         inner_value, inner_slope = self.inner.relative_to(lambda: at_floor.log)
+        inner_is_decreasing = self.inner.is_decreasing and inner_value == self.inner.value
         highest = inner_value(at_floor)
         highest = highest.reshape(()) if isinstance(highest, Tensor) else highest
 

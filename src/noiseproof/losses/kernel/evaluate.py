@@ -76,6 +76,7 @@ def _is_usual(loss: Loss, logits: Tensor, target: Tensor) -> bool:
         and not loss.label_smoothing
         and loss._buffers["weight"] is None  # noqa: SLF001 - an attribute of a module takes longer
         and not loss.needs_float64
+        and not loss.draws
         and logits.is_cpu
         and target.is_cpu
         and logits.requires_grad

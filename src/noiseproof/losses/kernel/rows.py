@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -29,6 +30,10 @@ _NEAR = 32.0
 
 def _are_near(logits: Tensor) -> bool:
     return float(logits.abs().max()) < _NEAR
+
+
+def _are_below(bound: float, numbers: Tensor) -> bool:
+    return float(numbers.abs().max()) < bound
 
 
 def _are_finite(numbers: Tensor) -> bool:
@@ -340,6 +345,10 @@ class Rows:
     def are_finite(self, numbers: Tensor) -> bool:
         """Whether numbers are known to be finite, as far as they can be read without waiting for a device."""
         return self.every.is_readable and decide(_are_finite, numbers)
+
+    def are_below(self, numbers: Tensor, bound: float) -> bool:
+        """Whether the size of numbers is known to be below a bound; see :meth:`are_finite`."""
+        return self.every.is_readable and decide(functools.partial(_are_below, bound), numbers)
 
     def number(self, value: float) -> Number:
         """A number to multiply or to add, where it can be a tensor in the form that is the fastest."""
