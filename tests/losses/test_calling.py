@@ -417,7 +417,7 @@ def test_the_sum_over_the_classes_is_the_same_with_and_without_a_gradient() -> N
 
             def form(self, rows: Any) -> Form:
                 parts = (lambda label: 2 - label.log), (lambda label: -1.0)
-                return (rows.over_classes(*parts) * rows.mass - rows.of_label(*parts)) / (rows.num_classes - 1)
+                return (rows.over_classes(*parts).times(rows.mass) - rows.of_label(*parts)) / (rows.num_classes - 1)
 
         logits, labels = _logits(), torch.arange(6) % 5
         log = torch.log_softmax(logits, 1)

@@ -382,7 +382,7 @@ class PowerSumLoss(LabelLoss):
 
     def form(self, rows: Rows) -> Form:
         """The label's part and the sum over the classes."""
-        whole = rows.of_label(self.value, self.slope) + rows.power_sum(self.power()) * rows.mass
+        whole = rows.of_label(self.value, self.slope) + rows.power_sum(self.power()).times(rows.mass)
         return whole / self.per(rows.num_classes)
 
     def sharpness(self, num_classes: int) -> float:

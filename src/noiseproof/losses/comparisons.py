@@ -577,7 +577,7 @@ def _normalizer(rows: Rows, logits: Tensor, rest: float, newton: Callable[[Tenso
     """λ to half of its digits, or more."""
     classes = rows.classes
     normalizer = torch.zeros_like(logits[:, :1])
-    if rest < _NARROW:
+    if rest < _NARROW or not rows.every.is_readable:
         for _ in range(_NEWTON_STEPS):
             normalizer = newton(normalizer)
         return normalizer
@@ -585,11 +585,11 @@ def _normalizer(rows: Rows, logits: Tensor, rest: float, newton: Callable[[Tenso
     settled = 1e-2 if logits.dtype is torch.float32 else 1e-4
     for number in range(1, _NEWTON_STEPS + 1):
         base = bases + normalizer * rest
-        powers = torch.exp(torch.log(base) * (-1 / rest))
+        powers = torch.exp(torch.log(base) / -rest)
         step = _step(classes.sum(powers), classes.sum(powers / base), rest)
         normalizer = normalizer + step
         # What is missing is about a quarter of the square of the last step, times t - 1.
-        if number > 1 and rows.are_below(step / (normalizer + 1), settled / (rest / 4) ** 0.5):
+        if number > 1 and rows.are_below(step / (normalizer + 1), settled / math.sqrt(rest / 4)):
             break
     return normalizer
 

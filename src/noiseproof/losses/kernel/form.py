@@ -33,8 +33,7 @@ if TYPE_CHECKING:
 class Form:
     """A value for each row, and how it changes with the logits.
 
-    Forms are added with ``+`` and ``-``, and multiplied with ``*`` by a number, or by one for each row that does not
-    depend on the logits.
+    Forms are added with ``+`` and ``-``, and multiplied by a number with ``*``; see also :meth:`times`.
 
     Args:
         value: the values.
@@ -73,9 +72,13 @@ class Form:
             self.direct + other.direct,
         )
 
-    def __mul__(self, factor: Number) -> Form:
-        if isinstance(factor, Tensor):
-            return Form(_by_row(self.value, factor)).with_slopes(self, factor)
+    def times(self, factor: Number) -> Form:
+        """This form times a number, or times one for each row that does not depend on the logits."""
+        return (
+            Form(_by_row(self.value, factor)).with_slopes(self, factor) if isinstance(factor, Tensor) else self * factor
+        )
+
+    def __mul__(self, factor: float) -> Form:
         return Form(
             tuple([(number, scale * factor) for number, scale in self.value]),
             tuple([(number, scale * factor) for number, scale in self.at_label]),
