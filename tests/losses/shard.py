@@ -16,6 +16,7 @@ from noiseproof.losses.kernel import evaluate
 def main(rank: int, sizes: list[int], folder: Path) -> None:
     """Write what comes out of all losses for the classes of this process."""
     evaluate._BLOCK = 4 * max(sizes)  # two blocks in a chunk
+    torch.set_num_threads(1)
     store = distributed.FileStore(str(folder / "store"), len(sizes))
     distributed.init_process_group(
         "gloo", store=store, rank=rank, world_size=len(sizes), timeout=timedelta(seconds=120)
@@ -41,7 +42,7 @@ def main(rank: int, sizes: list[int], folder: Path) -> None:
             weight.clone().requires_grad_(),
             given["bias"][own].clone().requires_grad_(),
         )
-        value = linear_loss(*inputs[:2], target, loss, bias=inputs[2], group=group, rows=5)
+        value = linear_loss(*inputs[:2], target, loss, bias=inputs[2], group=group, rows=7)
         gradients = torch.autograd.grad(value.sum(), inputs)
         found[place] = (value.detach(), *gradients)
     statistics = linear_statistics(features, weight, given["ignored"], bias=given["bias"][own], group=group, rows=5)

@@ -509,7 +509,7 @@ class BiTempered(Loss, name="bi-tempered"):
             assert coefficients is not None  # noqa: S101 - one of the two is given
             logs = self._log_t1(log_p)
             picked = classes.sum(torch.where(coefficients == 0, 0.0, coefficients * logs))
-        powers = found.escort if power == self.t2 else torch.exp(power * log_p)
+        powers = found.escort if rows.every.is_readable and power == self.t2 else torch.exp(power * log_p)
         value = (classes.sum(powers) - 1) * rows.mass / power - picked
         if not rows.with_slope:
             return rows.direct(value, None)
