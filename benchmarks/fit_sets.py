@@ -171,15 +171,15 @@ def noisy(job: Job, table: Table, clean: NDArray[np.int64], classes: int) -> NDA
             return _symmetric(job, clean, classes)
         if kind == "asymmetric":
             mapping = {k: (k + 1) % classes for k in range(classes)}
-            return noise.asymmetric(clean, float(rate), mapping, num_classes=classes, seed=seed).labels
+            return noise.asymmetric(clean, float(rate), mapping, num_classes=classes, seed=seed).labels.astype(np.int64)
         return noise.instance_dependent(
             _plain(table), clean, float(rate), num_classes=classes, seed=seed, variant="pdn"
-        ).labels
+        ).labels.astype(np.int64)
 
 
 def _symmetric(job: Job, clean: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     rate = float(job.noise.split()[1])
-    return noise.symmetric(clean, rate, num_classes=classes, seed=100 + job.part).labels
+    return noise.symmetric(clean, rate, num_classes=classes, seed=100 + job.part).labels.astype(np.int64)
 
 
 def _plain(table: Table) -> NDArray[np.float64]:

@@ -15,16 +15,18 @@ from noiseproof.noise._instance import InstanceVariant, instance_dependent
 from noiseproof.noise._labels import NoisyLabels, load
 from noiseproof.noise._mappings import MAPPED, class_of_mapping, parse_mapping, published_mapping
 from noiseproof.noise._matrices import asymmetric_matrix, check_rate, dominated, symmetric_matrix
-from noiseproof.noise._transition import TransitionMatrix
+from noiseproof.noise._transition import MOST_DENSE, TransitionMatrix, check_classes
 
 __all__ = [
     "MAPPED",
+    "MOST_DENSE",
     "InstanceVariant",
     "Mode",
     "NoisyLabels",
     "TransitionMatrix",
     "asymmetric",
     "asymmetric_matrix",
+    "check_classes",
     "check_labels",
     "check_rate",
     "class_of_mapping",

@@ -159,9 +159,10 @@ def _spread(entries: _Entries, counts: NDArray[np.int64], random: np.random.Gene
     constant = entries.matrix.constant
     leaving = entries.sums(entries.away) + constant * entries.plain
     given, owed = np.zeros(entries.size, np.int64), 0.0
-    for place, requested in enumerate((counts * leaving).tolist()):
-        given[place] = _nearest(requested, owed)
-        owed += requested - int(given[place])
+    requested = counts * leaving
+    for place in np.flatnonzero(requested).tolist():
+        given[place] = whole = _nearest(float(requested[place]), owed)
+        owed += float(requested[place]) - whole
     scale = given / np.where(leaving > 0, leaving, 1.0)
     times, remainder = _parts(entries.away * scale[entries.rows])
     plain, plain_remainder = _parts(constant * scale)

@@ -44,6 +44,8 @@ def flip_counted(
     members = _Members(clean, counts)
     for low in range(0, len(matrix), MOST_DENSE):
         classes = range(low, min(low + MOST_DENSE, len(matrix)))
+        if not counts[low : classes.stop].any():
+            continue
         flips = flips_of(matrix, counts, classes, random)
         done = 0
         for part in members.parts(classes):

@@ -150,12 +150,15 @@ class TransitionMatrix:
             given = np.asarray(matrix)
             if given.dtype.kind not in "biufO":  # NumPy would drop imaginary parts, and read text
                 raise TypeError(f"{given.dtype}, not numbers")
+            if given.ndim == 2:
+                check_dense(len(given))
             array = given.astype(np.float64)
         except (ValueError, TypeError, OverflowError) as error:
+            if isinstance(error, LabelError):
+                raise
             raise LabelError(f"transition matrix: {error}; expected (classes, classes) numbers") from error
         if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
             raise LabelError(f"transition matrix of shape {array.shape}: expected (classes, classes), at least 2 x 2")
-        check_dense(len(array))
         rows, columns = np.nonzero((array != 0) | np.eye(len(array), dtype=bool))
         return cls._of_sorted(len(array), 0.0, rows, columns, array[rows, columns])
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from noiseproof.errors import LabelError
-from noiseproof.noise import check_rate
+from noiseproof.noise import check_classes, check_rate
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -128,11 +128,11 @@ def kinds_of_rows(matrix: TransitionMatrix, digits: int | None = None) -> tuple[
 
 def symmetric_weights(rate: float, num_classes: int) -> Weights:
     """A row of :func:`noiseproof.noise.symmetric_matrix`."""
-    rate = check_rate(rate)
-    return Weights.of(np.array([1 - rate, rate / (num_classes - 1)]), np.array([1, num_classes - 1]))
+    rate, others = check_rate(rate), check_classes(num_classes) - 1
+    return Weights.of(np.array([1 - rate, rate / others]), np.array([1, others]))
 
 
 def pair_weights(rate: float, num_classes: int = 2) -> Weights:
     """A row of :func:`noiseproof.noise.asymmetric_matrix`, of a class that is flipped."""
-    rate = check_rate(rate)
-    return Weights.of(np.array([1 - rate, rate, 0.0]), np.array([1, 1, num_classes - 2]))
+    rate, others = check_rate(rate), check_classes(num_classes) - 2
+    return Weights.of(np.array([1 - rate, rate, 0.0]), np.array([1, 1, others]))

@@ -1,8 +1,8 @@
 """Which labels seeds have always drawn: cases, and the checksums that the first version of the generators gave them.
 
-    python tests/noise/pinned_draws.py
+    python tests/noise_draws.py
 
-writes ``pinned_draws.json`` anew. That is only right where a change of the draws is meant: results that name a seed rest
+writes ``noise_draws.json`` anew. That is only right where a change of the draws is meant: results that name a seed rest
 on them.
 """
 
