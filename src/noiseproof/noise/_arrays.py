@@ -16,13 +16,14 @@ if TYPE_CHECKING:
 
     Labels = NDArray[np.integer[Any]]
 
-BLOCK = 2**20
+BLOCK = 2**18
 """So many labels are looked at together; nothing that is drawn depends on it."""
 
 
-def blocks(count: int) -> Iterator[slice]:
-    """The places of ``count`` labels, :data:`BLOCK` at a time."""
-    return (slice(at, min(at + BLOCK, count)) for at in range(0, count, BLOCK))
+def blocks(count: int, least: int = 1) -> Iterator[slice]:
+    """The places of ``count`` labels, :data:`BLOCK` at a time, or ``least`` if that is more."""
+    step = max(BLOCK, least)
+    return (slice(at, min(at + step, count)) for at in range(0, count, step))
 
 
 def check_labels(labels: ArrayLike, num_classes: int, *, what: str = "label") -> Labels:
@@ -68,7 +69,7 @@ def _is_frozen(array: Labels) -> bool:
 def count_labels(labels: Labels, num_classes: int) -> NDArray[np.int64]:
     """``(classes,)``: how often each label is there."""
     counts = np.zeros(num_classes, np.int64)
-    for block in blocks(len(labels)):
+    for block in blocks(len(labels), num_classes):
         counts += np.bincount(labels[block], minlength=num_classes)
     return counts
 
@@ -92,7 +93,7 @@ def counted_matrix(labels: Labels, clean: Labels, num_classes: int) -> Transitio
 
 def _count_pairs(labels: Labels, clean: Labels, num_classes: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The pairs ``clean * num_classes + label`` that occur, and how often."""
-    pairs = (clean[block].astype(np.int64) * num_classes + labels[block] for block in blocks(len(labels)))
+    pairs = (clean[block].astype(np.int64) * num_classes + labels[block] for block in blocks(len(labels), num_classes))
     if num_classes <= MOST_DENSE:
         table = np.zeros(num_classes**2, np.int64)
         for part in pairs:

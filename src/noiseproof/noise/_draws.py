@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 _PART = 4
 """The places of the labels of a class are listed for this part of all labels at a time, or for one class."""
 
+_FEW = 8
+
 
 def flip_counted(
     clean: Labels,
@@ -74,8 +76,11 @@ class _Members:
         self._clean = clean
         self._ends = np.concatenate([[0], np.cumsum(counts)])
         self._most = max(_arrays.BLOCK, len(clean) // _PART)
+        # Eight bytes are shuffled faster than four, which one class with nearly all labels makes do with.
+        largest = int(counts.max(initial=0))
+        small = largest > self._most and len(clean) < 2**32
+        self._places = np.empty(min(max(self._most, largest), len(clean)), np.uint32 if small else np.int64)
         self._listed = range(0)
-        self._places: NDArray[np.integer[Any]] = np.zeros(0, np.uint32)
 
     def _as_far(self, low: int, high: int) -> range:
         """Classes from ``low`` to ``high`` at most, of which not too many labels are listed."""
@@ -103,15 +108,22 @@ class _Members:
         return self._places[offset : offset + ends[-1] - ends[0]], ends[:-1] - ends[0]
 
     def _list(self, classes: range) -> None:
-        self._places = self._places[:0]  # before memory is taken for others
         offset = self._ends[classes.start]
         free = self._ends[classes.start : classes.stop] - offset
-        total = int(self._ends[classes.stop] - offset)
-        places = np.empty(total, np.uint32 if len(self._clean) < 2**32 else np.int64)
+        places = self._places
         everything = len(classes) == len(self._ends) - 1
         for block in _arrays.blocks(len(self._clean)):
             labels = self._clean[block]
-            found = np.arange(len(labels)) if everything else _within(labels, classes)
+            if len(classes) <= _FEW:  # then a look for each is faster than sorting
+                for place, label in enumerate(classes):
+                    found = np.flatnonzero(labels == label)
+                    target = places[free[place] : free[place] + len(found)]
+                    np.add(found, block.start, out=target, casting="unsafe")
+                    free[place] += len(found)
+                continue
+            found = np.arange(len(labels))
+            if not everything:
+                found = np.flatnonzero((labels >= classes.start) & (labels < classes.stop))
             found = found[order_of(labels[found])]
             label = labels[found].astype(np.int64) - classes.start
             begins = np.flatnonzero(np.diff(label, prepend=-1))
@@ -120,13 +132,7 @@ class _Members:
             target = np.repeat(free[first] - begins, sizes) + np.arange(len(label))
             places[target] = found + block.start
             free[first] += sizes
-        self._listed, self._places = classes, places
-
-
-def _within(labels: Labels, classes: range) -> NDArray[np.int64]:
-    if len(classes) == 1:
-        return np.flatnonzero(labels == classes.start)
-    return np.flatnonzero((labels >= classes.start) & (labels < classes.stop))
+        self._listed = classes
 
 
 def order_of(labels: Labels) -> NDArray[np.int64]:
@@ -148,17 +154,31 @@ def draw_each(clean: Labels, matrix: TransitionMatrix, random: np.random.Generat
 
 def _by_search(matrix: TransitionMatrix) -> Callable[[Labels, NDArray[np.float64]], NDArray[np.int64]]:
     """The label at a level between 0 and 1 of its row, where the sums of rows are listed."""
+    size = len(matrix)
     edges = np.cumsum(matrix.dense(), axis=1)
     edges[:, -1] = 1.0
+    # How many edges are up to the beginning of each cell: few cells have more than one edge within.
+    cells = 1 << (2 * size).bit_length()
+    marks = np.arange(cells + 1) / cells
+    below = np.array([np.searchsorted(row, marks, "right") for row in edges], np.uint16)
+    below[:, -1] = size - 1
+    below, edges = below.ravel(), edges.ravel()
 
     def pick(labels: Labels, levels: NDArray[np.float64]) -> NDArray[np.int64]:
-        order = order_of(labels)
-        found = np.empty(len(labels), np.int64)
-        counts = np.bincount(labels, minlength=len(edges))
-        ends = np.cumsum(counts)
-        for label in np.flatnonzero(counts).tolist():
-            members = order[ends[label] - counts[label] : ends[label]]
-            found[members] = np.searchsorted(edges[label], levels[members], "right")
+        cell = (levels * cells).astype(np.int64)
+        cell += labels.astype(np.int64) * (cells + 1)
+        low, high = below[cell], below[cell + 1]
+        found = low.astype(np.int64)
+        open_ = np.flatnonzero(low < high)
+        low, high = found[open_], high[open_].astype(np.int64)
+        row, level = labels[open_].astype(np.int64) * size, levels[open_]
+        while len(open_):
+            middle = (low + high) >> 1
+            passed = edges[row + middle] <= level
+            low, high = np.where(passed, middle + 1, low), np.where(passed, high, middle)
+            found[open_] = low
+            rest = np.flatnonzero(low < high)
+            open_, low, high, row, level = (array[rest] for array in (open_, low, high, row, level))
         return found
 
     return pick

@@ -164,19 +164,18 @@ def _generate(
     else:
         noisy = flip_counted(clean, counts, matrix, _FLIPS[mode], random)
     noisy.flags.writeable = False
-    if rate is None:
-        rate = float(counts @ (1 - matrix.diagonal) / max(counts.sum(), 1))
-    result = NoisyLabels(noisy, clean, matrix, kind, mode, rate, seed, names)
-    _warn_about_rate(result)
-    warn_about_absent(result)
+    expected = float(counts @ (1 - matrix.diagonal) / max(len(clean), 1))
+    result = NoisyLabels(noisy, clean, matrix, kind, mode, expected if rate is None else rate, seed, names)
+    _warn_about_rate(result, expected)
+    warn_about_absent(result, counts)
     return result
 
 
 _FLIPS = {"exact": exact_flips, "published": published_flips}
 
 
-def _warn_about_rate(noise: NoisyLabels) -> None:
-    given, requested = noise.rate, noise.expected_rate
+def _warn_about_rate(noise: NoisyLabels, requested: float) -> None:
+    given = noise.rate
     off = abs(given - requested)
     digits = next((digits for digits in range(2, 9) if f"{given:.{digits}%}" != f"{requested:.{digits}%}"), 2)
     instead = f"give {given:.{digits}%} instead of {requested:.{digits}%}"

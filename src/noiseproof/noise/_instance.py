@@ -221,6 +221,7 @@ def _draw(targets: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray
 
 
 def _warn(result: NoisyLabels, lost: float) -> None:
+    counts = count_labels(result.clean, result.num_classes)
     if lost > 0.5:
         warnings.warn(
             f"instance noise: for {lost:.1%} of the samples a wrong label is likelier than the right one. No loss is "
@@ -229,8 +230,8 @@ def _warn(result: NoisyLabels, lost: float) -> None:
             stacklevel=3,
         )
     else:
-        warn_if_not_dominant(result.matrix, count_labels(result.clean, result.num_classes), result.class_names)
-    warn_about_absent(result)
+        warn_if_not_dominant(result.matrix, counts, result.class_names)
+    warn_about_absent(result, counts)
     rate = result.requested_rate
     if result.mode == "pdn" and rate is not None and abs(_truncated_mean(rate) - rate) > 0.01:
         warnings.warn(

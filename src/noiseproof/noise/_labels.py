@@ -367,13 +367,19 @@ def check_seed(seed: Any) -> int:
     return int(seed)
 
 
-def warn_about_absent(noise: NoisyLabels) -> None:
+def warn_about_absent(noise: NoisyLabels, present: NDArray[np.int64]) -> None:
     """Warn where labels were flipped to a class that no sample has.
+
+    Args:
+        noise: the noisy labels.
+        present: ``(classes,)``, how many samples each class has.
 
     Warns:
         NoiseWarning: some were.
     """
-    present, given = (count_labels(labels, noise.num_classes) for labels in (noise.clean, noise.labels))
+    if present.all():
+        return
+    given = count_labels(noise.labels, noise.num_classes)
     absent = np.flatnonzero((present == 0) & (given > 0))
     if len(absent):
         count = int(given[absent].sum())
