@@ -80,6 +80,19 @@ def _nearest(value: float, owed: float) -> int:
     return round(value)
 
 
+def _nearest_of_all(values: NDArray[np.float64]) -> NDArray[np.int64]:
+    """The nearest integers, where halves do not add up; as :func:`_nearest` one after another."""
+    below = np.floor(values + 1e-9)
+    half = np.abs(values - below - 0.5) < 1e-9
+    given = np.where(half, below, np.rint(values))
+    owed = np.cumsum(values - given)
+    for place in np.flatnonzero(half):
+        if owed[place] >= 0.5 - 1e-9:
+            given[place] += 1
+            owed[place:] -= 1
+    return given.astype(np.int64)
+
+
 def _apportion(shares: NDArray[np.float64], total: int, random: np.random.Generator) -> NDArray[np.int64]:
     """Integers that sum to ``total`` and differ from the exact shares by less than 1; ties are drawn."""
     whole, remainder = _parts(shares / shares.sum() * total)
@@ -158,11 +171,7 @@ def _spread(entries: _Entries, counts: NDArray[np.int64], random: np.random.Gene
     """The exact counts of very many classes: as :func:`_apportion`, with targets that are drawn themselves."""
     constant = entries.matrix.constant
     leaving = entries.sums(entries.away) + constant * entries.plain
-    given, owed = np.zeros(entries.size, np.int64), 0.0
-    requested = counts * leaving
-    for place in np.flatnonzero(requested).tolist():
-        given[place] = whole = _nearest(float(requested[place]), owed)
-        owed += float(requested[place]) - whole
+    given = _nearest_of_all(counts * leaving)
     scale = given / np.where(leaving > 0, leaving, 1.0)
     times, remainder = _parts(entries.away * scale[entries.rows])
     plain, plain_remainder = _parts(constant * scale)
