@@ -142,7 +142,7 @@ def _cut_images(job: Job, folder: Path) -> Cut:
         data = cifar10(folder)
         assert data.test is not None
         (images, clean), (tests, test) = ((np.asarray(part.inputs), part.labels) for part in (data.train, data.test))
-        human = cifarn(folder / "CIFAR-10_human.pt", "worst").labels if "human" in job.noise else None
+        human = cifarn(folder / "CIFAR-10_human.pt", "worst").labels.astype(np.int64) if "human" in job.noise else None
     index = np.sort(np.random.default_rng(0).permutation(len(clean))[:IMAGE_ROWS])
     labels = clean if job.noise == "none" else _symmetric(job, clean, 10) if human is None else human
     return Cut(images[index], labels[index], tests, test, 10)

@@ -29,7 +29,7 @@ _MODES = ("exact", "iid", "published")
 
 
 def clean_labels(shape: str, count: int, classes: int) -> NDArray[np.int64]:
-    """``balanced`` labels in turn, ``random`` ones, ``skewed`` ones of which many classes have few, or ``one`` class."""
+    """``balanced`` labels in turn, ``random`` ones, ``skewed`` ones with many rare classes, or ``one`` class."""
     random = np.random.default_rng(7)
     if shape == "balanced":
         return np.arange(count) % classes

@@ -21,8 +21,6 @@ from noiseproof.untrusted import parse_json, read_text
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from noiseproof.files import Buffer
-
 FORMAT = 5
 """The format number. Files of another one are refused by name; there is no second reader."""
 
@@ -76,12 +74,12 @@ def read_document(path: Path, kind: str, *, line_per_key: bool = False) -> dict[
     return contents
 
 
-def write_state(kind: str, head: dict[str, Any], *content: Buffer) -> tuple[Buffer, ...]:
+def write_state(kind: str, head: dict[str, Any], *content: memoryview) -> tuple[bytes | memoryview, ...]:
     """The parts of a file of bytes: a line with the head, and the bytes as they are."""
     return _line(kind, state_sha256(kind, head, *content), head), *content
 
 
-def state_sha256(kind: str, head: dict[str, Any], *content: Buffer) -> str:
+def state_sha256(kind: str, head: dict[str, Any], *content: memoryview) -> str:
     """The SHA-256 that a file of bytes has in its head: of its head with none in that place, and its bytes."""
     digest = hashlib.sha256(_line(kind, "", head))
     for part in content:

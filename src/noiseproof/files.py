@@ -9,7 +9,7 @@ import os
 import sys
 from contextvars import ContextVar
 from importlib import resources
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from noiseproof.errors import RunError
 
@@ -22,11 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    import numpy as np
-    from numpy.typing import NDArray
-
-    Buffer: TypeAlias = bytes | memoryview | NDArray[np.generic]
-    """Bytes, or an array of numbers that stands for its own."""
 
 _CANNOT_SYNC = (errno.EINVAL, errno.ENOTSUP, errno.EACCES, errno.EPERM, errno.EBADF, errno.EISDIR)
 """How file systems and platforms say that a folder cannot be forced to disk."""
@@ -49,7 +44,7 @@ def unforced() -> Iterator[None]:
         _is_forced.reset(before)
 
 
-def write_atomically(path: Path, *content: Buffer, keep: Path | None = None) -> None:
+def write_atomically(path: Path, *content: bytes | memoryview, keep: Path | None = None) -> None:
     """Put ``content`` in the place of ``path`` in one step.
 
     A process killed at any moment leaves the old file or the new one, never a part of one: the bytes go to a

@@ -229,7 +229,10 @@ def test_a_manifest_in_bytes_that_was_changed_is_refused(in_bytes: Path) -> None
         ({"lengths": {"labels": 10**15, "clean": 300, "starts": 301, "columns": 302, "values": 302}}, "a length"),
         ({"lengths": {"labels": -1, "clean": 300, "starts": 301, "columns": 302, "values": 302}}, "a length"),
         ({"lengths": {"labels": True, "clean": 300, "starts": 301, "columns": 302, "values": 302}}, "a length"),
-        ({"lengths": {"labels": 299, "clean": 301, "starts": 301, "columns": 302, "values": 302}}, "noise manifest|299"),
+        (
+            {"lengths": {"labels": 299, "clean": 301, "starts": 301, "columns": 302, "values": 302}},
+            "noise manifest|299",
+        ),
         ({"lengths": {"labels": 300, "clean": 300, "starts": 0, "columns": 302, "values": 603}}, "order of its rows"),
         ({"lengths": None}, "expected the lengths"),
         ({"kind": 3}, "kind 3"),

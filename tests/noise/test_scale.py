@@ -219,7 +219,7 @@ def test_a_matrix_is_what_its_array_is(
     v = np.array(data.draw(st.lists(st.floats(-5, 5), min_size=size, max_size=size)))
     np.testing.assert_allclose(matrix @ v, T @ v, atol=1e-12)
     np.testing.assert_allclose(v @ matrix, v @ T, atol=1e-12)
-    assert (matrix == second) == (T.shape == second.shape and bool((T == second.dense()).all()))
+    assert (matrix == second) == np.array_equal(T, second.dense())
     place = np.array(data.draw(st.permutations(range(size))))
     moved = np.empty_like(T)
     moved[np.ix_(place, place)] = T
@@ -266,7 +266,10 @@ def test_counted_matrices_of_many_classes_are_those_of_few(monkeypatch: pytest.M
         ({"diagonal": [1.0, 0.9], "rows": [-1], "columns": [0], "values": [0.1]}, "expected classes 0 … 1"),
         ({"diagonal": [1.0, 0.9], "rows": [1.0], "columns": [0], "values": [0.1]}, "as integers"),
         ({"diagonal": [1.0, 0.9], "rows": [1], "columns": [0], "values": [0.1, 0.2]}, "as many rows"),
-        ({"diagonal": [1.0, 0.9], "rows": [1, 1], "columns": [0, 0], "values": [0.1, 0.1]}, r"T\[1, 0\] is there twice"),
+        (
+            {"diagonal": [1.0, 0.9], "rows": [1, 1], "columns": [0, 0], "values": [0.1, 0.1]},
+            r"T\[1, 0\] is there twice",
+        ),
         ({"diagonal": [1.0, 0.9], "rows": [1], "columns": [1], "values": [0.1]}, r"T\[1, 1\] is there twice"),
         ({"diagonal": [0.5, 0.5], "constant": 2.0}, "the constant of the transition matrix is 2.0"),
         ({"diagonal": [0.5, 0.5], "constant": float("nan")}, "constant of the transition matrix is nan"),

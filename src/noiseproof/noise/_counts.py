@@ -134,7 +134,7 @@ class _Entries:
 
     def sums(self, numbers: NDArray[Any]) -> NDArray[np.float64]:
         """``(rows,)``: the sums of numbers of the entries."""
-        return np.bincount(self.rows, numbers, self.size)
+        return np.bincount(self.rows, numbers, self.size).astype(np.float64, copy=False)
 
     def keys(self, chosen: NDArray[np.bool_] | slice = slice(None)) -> NDArray[np.int64]:
         """Row and column of entries in one number, ascending."""
@@ -171,7 +171,7 @@ def _spread(entries: _Entries, counts: NDArray[np.int64], random: np.random.Gene
     """The exact counts of very many classes: as :func:`_apportion`, with targets that are drawn themselves."""
     constant = entries.matrix.constant
     leaving = entries.sums(entries.away) + constant * entries.plain
-    given = _nearest_of_all(counts * leaving)
+    given = _nearest_of_all(leaving * counts)
     scale = given / np.where(leaving > 0, leaving, 1.0)
     times, remainder = _parts(entries.away * scale[entries.rows])
     plain, plain_remainder = _parts(constant * scale)

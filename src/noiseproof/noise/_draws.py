@@ -125,12 +125,12 @@ class _Members:
             if not everything:
                 found = np.flatnonzero((labels >= classes.start) & (labels < classes.stop))
             found = found[order_of(labels[found])]
-            label = labels[found].astype(np.int64) - classes.start
-            begins = np.flatnonzero(np.diff(label, prepend=-1))
-            sizes = np.diff(begins, append=len(label))
-            first = label[begins]
-            target = np.repeat(free[first] - begins, sizes) + np.arange(len(label))
-            places[target] = found + block.start
+            own = labels[found].astype(np.int64) - classes.start
+            begins = np.flatnonzero(np.diff(own, prepend=-1)).astype(np.int64)
+            sizes = np.diff(begins, append=len(own))
+            first = own[begins]
+            targets = np.repeat(free[first] - begins, sizes) + np.arange(len(own))
+            places[targets] = found + block.start
             free[first] += sizes
         self._listed = classes
 
@@ -167,18 +167,17 @@ def _by_search(matrix: TransitionMatrix) -> Callable[[Labels, NDArray[np.float64
     def pick(labels: Labels, levels: NDArray[np.float64]) -> NDArray[np.int64]:
         cell = (levels * cells).astype(np.int64)
         cell += labels.astype(np.int64) * (cells + 1)
-        low, high = below[cell], below[cell + 1]
-        found = low.astype(np.int64)
-        open_ = np.flatnonzero(low < high)
-        low, high = found[open_], high[open_].astype(np.int64)
-        row, level = labels[open_].astype(np.int64) * size, levels[open_]
-        while len(open_):
+        found, last = below[cell].astype(np.int64), below[cell + 1]
+        unclear = np.flatnonzero(found < last)
+        low, high = found[unclear], last[unclear].astype(np.int64)
+        row, level = labels[unclear].astype(np.int64) * size, levels[unclear]
+        while len(unclear):
             middle = (low + high) >> 1
             passed = edges[row + middle] <= level
             low, high = np.where(passed, middle + 1, low), np.where(passed, high, middle)
-            found[open_] = low
-            rest = np.flatnonzero(low < high)
-            open_, low, high, row, level = (array[rest] for array in (open_, low, high, row, level))
+            found[unclear] = low
+            rest = low < high
+            unclear, low, high, row, level = unclear[rest], low[rest], high[rest], row[rest], level[rest]
         return found
 
     return pick

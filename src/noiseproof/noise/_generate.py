@@ -125,7 +125,8 @@ def from_matrix(
     Args:
         labels: ``(N,)`` integers in ``0 … len(T) - 1``.
         T: ``(classes, classes)``, row-stochastic: ``T[i, j]`` is the probability that a sample of class i is
-            labeled j. An array for up to 2,000 classes, or a :class:`TransitionMatrix`. The requested rate of the result is the overall one that T gives for these labels.
+            labeled j. An array for up to 2,000 classes, or a :class:`TransitionMatrix`. The requested rate of the
+            result is the overall one that T gives for these labels.
         seed: the same seed gives the same labels on every machine.
         mode: ``"exact"``, ``"iid"`` or ``"published"``; see :data:`Mode`.
         class_names: one per class, for what is said about them.

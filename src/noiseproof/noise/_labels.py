@@ -33,8 +33,6 @@ if TYPE_CHECKING:
 
     from numpy.typing import ArrayLike, NDArray
 
-    from noiseproof.files import Buffer
-
 MOST_LISTED = 1_000_000
 """A manifest of up to so many labels, and of as many classes as a dense matrix can have, is a JSON document."""
 
@@ -211,7 +209,7 @@ class NoisyLabels:
         """The SHA-256 of everything that defines these labels: that of their manifest."""
         if self._is_listed:
             return document_sha256(_DOCUMENT, self._contents(), line_per_key=True)
-        return state_sha256(_STATE, self._head(), *self._arrays().values())
+        return state_sha256(_STATE, self._head(), *self._bytes())
 
     @property
     def _is_listed(self) -> bool:
@@ -241,17 +239,20 @@ class NoisyLabels:
         return {**self._origin(), "constant": self.matrix.constant, "lengths": lengths}
 
     def _arrays(self) -> dict[str, NDArray[Any]]:
-        """What follows the head of a manifest in bytes, as little-endian numbers."""
         matrix = self.matrix
         arrays = (self.labels, self.clean, matrix.starts, matrix.columns, matrix.values)
-        types = _array_types(self.num_classes)
-        return {name: array.astype(types[name], copy=False) for name, array in zip(types, arrays, strict=True)}
+        return dict(zip(_array_types(self.num_classes), arrays, strict=True))
 
-    def _manifest(self) -> tuple[Buffer, ...]:
+    def _bytes(self) -> list[memoryview]:
+        """What follows the head of a manifest in bytes: its arrays as little-endian numbers."""
+        types = _array_types(self.num_classes)
+        return [array.astype(types[name], copy=False).data for name, array in self._arrays().items()]
+
+    def _manifest(self) -> tuple[bytes | memoryview, ...]:
         if self._is_listed:
             # A line per entry: the head stays readable, the lists stay compact.
             return (write_document(_DOCUMENT, self._contents(), line_per_key=True).encode(),)
-        return write_state(_STATE, self._head(), *self._arrays().values())
+        return write_state(_STATE, self._head(), *self._bytes())
 
     def manifest(self) -> bytes:
         """The labels, where they come from, and a checksum.

@@ -1,4 +1,4 @@
-"""Transition matrices ``T[true, noisy]`` of up to millions of classes: a constant, and the entries that differ from it."""
+"""Transition matrices ``T[true, noisy]`` of any size: a constant, and the entries that differ from it."""
 
 from __future__ import annotations
 
@@ -314,7 +314,7 @@ class TransitionMatrix:
         found[np.repeat(np.arange(len(self)), self.kept), self.columns] = self.values
         return found
 
-    def __array__(self, dtype: DTypeLike = None, copy: bool | None = None) -> NDArray[Any]:
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
         if copy is False:
             raise ValueError("an array of a transition matrix is always a copy")
         return self.dense().astype(dtype or np.float64, copy=False)

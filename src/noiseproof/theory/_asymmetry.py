@@ -12,7 +12,7 @@ import torch
 from noiseproof.losses import LabelLoss, Loss, make_loss
 from noiseproof.losses.base import Combination, Sum
 from noiseproof.losses.operators import Negative, Normalized
-from noiseproof.theory._risk import MOST_SEARCHED, expected, risks, search, vertex_risk
+from noiseproof.theory._risk import MOST_SEARCHED, expected, expected_of_any_order, risks, search, vertex_risk
 from noiseproof.theory._separable import Separable, curvature, curvatures, separable
 from noiseproof.theory._weights import Weights, check_weights, pair_weights, symmetric_weights
 
@@ -74,7 +74,7 @@ _UNDECIDED = Verdict(asymmetric=None, reason="no lower risk was found, which is 
 
 def guaranteed(loss: Loss | str, weights: ArrayLike | Weights) -> bool:
     """Whether :func:`is_asymmetric` can prove that the loss is, which takes no search."""
-    loss, known = expected(loss, _known(weights))
+    loss, known = expected_of_any_order(loss, _known(weights))
     return known.most > known.second and (known.rest == 0 or _judge(loss, known).asymmetric is True)
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -94,10 +94,7 @@ def risk_minimizer(loss: Loss | str, weights: ArrayLike) -> RiskMinimum:
     return RiskMinimum(torch.softmax(logits, -1).numpy(), risk, exact=False)
 
 
-AnyWeights = TypeVar("AnyWeights", "NDArray[np.float64]", Weights)
-
-
-def expected(loss: Loss | str, weights: AnyWeights) -> tuple[Loss, AnyWeights]:
+def expected(loss: Loss | str, weights: NDArray[np.float64]) -> tuple[Loss, NDArray[np.float64]]:
     """The loss of each prediction, as theory has it, and the weights of the labels that it meets.
 
     Label smoothing is a noise of its own: it takes a share of each label's weight and gives it to all labels alike.
@@ -105,17 +102,24 @@ def expected(loss: Loss | str, weights: AnyWeights) -> tuple[Loss, AnyWeights]:
     Raises:
         SpecError: the text is no loss, or the loss has class weights or ignores a class.
     """
+    plain, share = _without_smoothing(loss)
+    return plain, (1 - share) * weights + share * weights.mean() if share else weights
+
+
+def expected_of_any_order(loss: Loss | str, weights: Weights) -> tuple[Loss, Weights]:
+    """As :func:`expected`, where it does not matter which label has which weight."""
+    plain, share = _without_smoothing(loss)
+    return plain, weights.smoothed(share) if share else weights
+
+
+def _without_smoothing(loss: Loss | str) -> tuple[Loss, float]:
     made = make_loss(loss)
     if made.weight is not None or made.ignore_index >= 0:
         raise SpecError(
             f"{made.spec}: theory takes a loss without class weights and without an ignored class; "
             "multiply the weights of the labels by them instead"
         )
-    share = made.label_smoothing
-    if share:
-        whole = isinstance(weights, Weights)
-        weights = weights.smoothed(share) if whole else (1 - share) * weights + share * weights.mean()
-    return made.with_options(reduction="none", label_smoothing=0.0), weights
+    return made.with_options(reduction="none", label_smoothing=0.0), made.label_smoothing
 
 
 def risks(loss: Loss, logits: Tensor, weights: NDArray[np.float64]) -> Tensor:

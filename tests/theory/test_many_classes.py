@@ -28,9 +28,7 @@ LOSSES = ["mae", "ce", "gce", "jal-ce", "amse(a=3)", "nce", "nce+rce", "agce(a=6
         symmetric_matrix(0.6, 7),
         symmetric_matrix(0.95, 7),
         asymmetric_matrix(0.4, {0: 1, 3: 2, 2: 3}, 5),
-        TransitionMatrix.of_parts(
-            [0.7, 0.55, 0.7, 0.7], constant=0.1, rows=[1, 1], columns=[0, 2], values=[0.3, 0.05]
-        ),
+        TransitionMatrix.of_parts([0.7, 0.55, 0.7, 0.7], constant=0.1, rows=[1, 1], columns=[0, 2], values=[0.3, 0.05]),
     ],
     ids=str,
 )
