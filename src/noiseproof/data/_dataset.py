@@ -40,8 +40,9 @@ class Part:
     labels: NDArray[np.int64]
 
     def __post_init__(self) -> None:
-        if self.labels.dtype.kind in "iu":  # other types are refused with the data set
-            object.__setattr__(self, "labels", self.labels.astype(np.int64, copy=False))
+        labels = np.asarray(self.labels)
+        if labels.dtype.kind in "iu":  # other types are refused with the data set
+            object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
     def __len__(self) -> int:
         return len(self.labels)
