@@ -1,9 +1,9 @@
 # demo   set up and run `fit` on digits with wrong labels
 # test   set up and run the test suite
 # slow   what is too long for every test run: the suite with its coverage and the tests marked slow, a search for losses
-#        that are not exact (MINUTES of it), a Ray cluster that loses a node, what a record of each sample costs, and, for
-#        hours, how fits, audits and the defaults do (TABLES is the folder of the tables); all but the tests leave figures
-#        in results/
+#        that are not exact (MINUTES of it), a Ray cluster that loses a node, what a record of each sample and noise on
+#        10^8 labels cost, and, for hours, how fits, audits and the defaults do (TABLES is the folder of the tables);
+#        all but the tests leave figures in results/
 # check  linter, formatter and type checker
 # fix    write what follows from the definitions of the losses, and let the linter and the formatter change what they can
 # docs   build the site into docs/_build/html
@@ -30,6 +30,7 @@ slow: $(VENV)/.dev
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/accuracy.py --minutes $(or $(MINUTES),60) --seed $(shell date +%Y%m%d) \
 		--out results/accuracy.json
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/samples.py --out results/samples.json
+	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/noise.py --out results/noise.json
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/checks.py --out results/checks.json
 	$(INSTALL) 'ray[client]'
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/ray_cluster.py --out results/ray.json

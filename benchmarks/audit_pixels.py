@@ -69,7 +69,7 @@ class Images:
         dataset = replace(load_dataset(recipe.data, options.images), test=None)
         noisy = make_noise(recipe, dataset, options.images)
         assert noisy is not None
-        return cls(dataset, noisy.labels, noisy.mask)
+        return cls(dataset, noisy.labels.astype(np.int64), noisy.mask)
 
     @property
     def count(self) -> int:

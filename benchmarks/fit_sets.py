@@ -142,7 +142,7 @@ def _cut_images(job: Job, folder: Path) -> Cut:
         data = cifar10(folder)
         assert data.test is not None
         (images, clean), (tests, test) = ((np.asarray(part.inputs), part.labels) for part in (data.train, data.test))
-        human = cifarn(folder / "CIFAR-10_human.pt", "worst").labels if "human" in job.noise else None
+        human = cifarn(folder / "CIFAR-10_human.pt", "worst").labels.astype(np.int64) if "human" in job.noise else None
     index = np.sort(np.random.default_rng(0).permutation(len(clean))[:IMAGE_ROWS])
     labels = clean if job.noise == "none" else _symmetric(job, clean, 10) if human is None else human
     return Cut(images[index], labels[index], tests, test, 10)
@@ -171,15 +171,15 @@ def noisy(job: Job, table: Table, clean: NDArray[np.int64], classes: int) -> NDA
             return _symmetric(job, clean, classes)
         if kind == "asymmetric":
             mapping = {k: (k + 1) % classes for k in range(classes)}
-            return noise.asymmetric(clean, float(rate), mapping, num_classes=classes, seed=seed).labels
+            return noise.asymmetric(clean, float(rate), mapping, num_classes=classes, seed=seed).labels.astype(np.int64)
         return noise.instance_dependent(
             _plain(table), clean, float(rate), num_classes=classes, seed=seed, variant="pdn"
-        ).labels
+        ).labels.astype(np.int64)
 
 
 def _symmetric(job: Job, clean: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     rate = float(job.noise.split()[1])
-    return noise.symmetric(clean, rate, num_classes=classes, seed=100 + job.part).labels
+    return noise.symmetric(clean, rate, num_classes=classes, seed=100 + job.part).labels.astype(np.int64)
 
 
 def _plain(table: Table) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ The head says the format number, what the file holds and, for what belongs to a 
 environment. A file is checked before anything in it is used. There are three forms of one container:
 
 * a JSON document: the keys of the head first, then the contents;
-* tensors and plain values: the head as a line of JSON, then bytes as :func:`torch.save` makes them;
+* tensors, and very many labels: the head as a line of JSON, then bytes;
 * weights: a plain safetensors file with the head in its metadata, whose SHA-256 is kept by the run's record.
 """
 
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from noiseproof.errors import DataError
@@ -73,11 +74,22 @@ def read_document(path: Path, kind: str, *, line_per_key: bool = False) -> dict[
     return contents
 
 
-def write_state(kind: str, head: dict[str, Any], content: memoryview) -> tuple[bytes, memoryview]:
+def write_state(kind: str, head: dict[str, Any], *content: memoryview) -> tuple[bytes | memoryview, ...]:
     """The parts of a file of bytes: a line with the head, and the bytes as they are."""
+    return _line(kind, state_sha256(kind, head, *content), head), *content
+
+
+def state_sha256(kind: str, head: dict[str, Any], *content: memoryview) -> str:
+    """The SHA-256 that a file of bytes has in its head: of its head with none in that place, and its bytes."""
     digest = hashlib.sha256(_line(kind, "", head))
-    digest.update(content)
-    return _line(kind, digest.hexdigest(), head), content
+    for part in content:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+def holds_state(start: bytes, kind: str) -> bool:
+    """Whether a file that begins so is one of bytes that :func:`write_state` made, of this kind and any format."""
+    return re.match(rb'\{"format": [^"]{1,20}, "holds": "%s", ' % re.escape(kind.encode()), start) is not None
 
 
 def read_state(data: bytes, kind: str) -> tuple[dict[str, Any], memoryview]:
@@ -94,7 +106,7 @@ def read_state(data: bytes, kind: str) -> tuple[dict[str, Any], memoryview]:
     _check_head(document, kind)
     head = {key: value for key, value in document.items() if key not in ("format", "holds", "sha256")}
     content = memoryview(data)[end:]
-    if write_state(kind, head, content)[0] != data[:end]:
+    if _line(kind, state_sha256(kind, head, content), head) != data[:end]:
         raise ContainerError("it was changed after it was written: its contents do not have its SHA-256")
     return head, content
 

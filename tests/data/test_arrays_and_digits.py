@@ -124,3 +124,10 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     (tmp_path / "cut.npz").write_bytes(whole[:200])
     with pytest.raises(DataError, match="cannot read"):
         data.arrays(tmp_path / "cut.npz")
+
+
+def test_labels_of_a_part_are_int64_whatever_integers_are_given() -> None:
+    for kind in (np.uint8, np.int32, np.int64):
+        assert data.Part(np.zeros((3, 2)), np.array([0, 1, 0], kind)).labels.dtype == np.int64
+    given = np.array([0, 1, 0])
+    assert data.Part(np.zeros((3, 2)), given).labels is given

@@ -29,7 +29,7 @@ def test_exact_symmetric_noise_is_exact(labels: np.ndarray, classes: int, rate: 
     np.add.at(flips, (noisy.clean, noisy.labels), 1)
     off_diagonal = flips[~np.eye(classes, dtype=bool)]
     assert off_diagonal.max() - off_diagonal.min() <= 1
-    np.testing.assert_allclose(noisy.matrix.sum(1), 1)
+    np.testing.assert_allclose(noisy.matrix @ np.ones(classes), 1)
     assert noisy.matrix[0, 0] == pytest.approx(1 - rate)
 
 
@@ -62,7 +62,7 @@ def test_iid_noise_follows_the_matrix() -> None:
     T = np.array([[0.7, 0.3, 0.0], [0.0, 0.6, 0.4], [0.25, 0.25, 0.5]])
     noisy = noise.from_matrix(np.arange(90_000) % 3, T, seed=1, mode="iid")
     np.testing.assert_allclose(noisy.realized_matrix, T, atol=0.01)
-    assert (noisy.realized_matrix[T == 0] == 0).all()
+    assert (noisy.realized_matrix.dense()[T == 0] == 0).all()
 
 
 def test_asymmetric_cifar10() -> None:

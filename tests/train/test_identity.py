@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 import shutil
 import sys
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from noiseproof import container, data
+from noiseproof import container, data, noise
 from noiseproof.bench import load_grid, read_records, run_grid
 from noiseproof.errors import DataError, RunError, RunWarning
 from noiseproof.noise import symmetric
@@ -419,21 +420,42 @@ def test_folders_of_the_old_format_are_refused_by_name(tmp_path: Path) -> None:
         run_grid(asked, tmp_path / "runs")
 
 
+def test_noise_of_a_file_is_known_by_its_labels_as_int64_and_its_matrix(monkeypatch: pytest.MonkeyPatch) -> None:
+    from types import SimpleNamespace
+
+    from noiseproof.data.noises import FileNoise
+    from noiseproof.train import noise_fingerprint
+
+    noisy = noise.symmetric(np.arange(1000) % 10, 0.4, num_classes=10, seed=1)
+    recipe: Any = SimpleNamespace(noise=FileNoise(kind="file", path="noise.json"))
+    matrix = np.full((10, 10), 0.4 / 9)
+    np.fill_diagonal(matrix, 0.6)
+    digest = hashlib.sha256()
+    for array in (noisy.labels.astype("<i8"), noisy.clean.astype("<i8"), matrix):
+        digest.update(f"{array.dtype.str}{array.shape}".encode() + array.tobytes())
+    assert noise_fingerprint(recipe, noisy) == digest.hexdigest()
+    monkeypatch.setattr("noiseproof.train._identity._BLOCK", 7)
+    assert noise_fingerprint(recipe, noisy) == digest.hexdigest()
+    many = noise.symmetric(np.arange(6000) % 3000, 0.0, num_classes=3000)
+    other = noise.NoisyLabels(many.labels, many.clean, noise.symmetric_matrix(0.1, 3000), "a", "b")
+    assert noise_fingerprint(recipe, many) != noise_fingerprint(recipe, other)
+
+
 def test_everything_that_is_written_says_what_it_is(finished: Path, running: Path) -> None:
     from safetensors import safe_open
 
     record = json.loads((finished / "record.json").read_text())
-    noise = json.loads((finished / "noise.json").read_text())
+    labels = json.loads((finished / "noise.json").read_text())
     state = json.loads((running / "checkpoint.pt").read_bytes().partition(b"\n")[0])
     with safe_open(finished / "weights.safetensors", "pt") as file:
         weights = json.loads(file.metadata()["noiseproof"])
-    assert [each["format"] for each in (record, noise, state, weights)] == [container.FORMAT] * 4
-    assert [each["holds"] for each in (record, noise, state, weights)] == ["record", "noise", "checkpoint", "weights"]
+    assert [each["format"] for each in (record, labels, state, weights)] == [container.FORMAT] * 4
+    assert [each["holds"] for each in (record, labels, state, weights)] == ["record", "noise", "checkpoint", "weights"]
     assert {record["id"], state["run"], weights["run"]} == {record["id"]}
     for each in (record, state, weights):
         assert each["recipe"]["method"]["loss"] == "gce(q=0.7)"
         assert each["environments"][0]["environment"]["torch"] == torch.__version__
-    assert all(len(each["sha256"]) == 64 for each in (record, noise, state))
+    assert all(len(each["sha256"]) == 64 for each in (record, labels, state))
     assert list(record["files"]) == ["noise.json", "predictor.json", "selected.safetensors", "weights.safetensors"]
 
 

@@ -228,6 +228,6 @@ def _batch(layout: _Layout, content: dict[str, Any], where: str) -> Part:
         raise DataError(f"{where}: expected {len(pixels)} {layout.labels_key!r}, one per image")
     images = np.ascontiguousarray(pixels.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1))
     try:
-        return Part(images, check_labels(labels, layout.num_classes, what="training label"))
+        return Part(images, check_labels(labels, layout.num_classes, what="training label").astype(np.int64))
     except LabelError as error:
         raise DataError(f"{where}: {error}") from error

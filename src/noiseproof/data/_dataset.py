@@ -33,11 +33,16 @@ class Part:
     Attributes:
         inputs: images as uint8 ``(N, height, width, channels)``, features as numbers ``(N, features)`` of whatever
             type their source has, or files.
-        labels: ``(N,)`` int64.
+        labels: ``(N,)`` integers, kept as int64.
     """
 
     inputs: NDArray[Any] | ImageFiles
     labels: NDArray[np.int64]
+
+    def __post_init__(self) -> None:
+        labels = np.asarray(self.labels)
+        if labels.dtype.kind in "iu":  # other types are refused with the data set
+            object.__setattr__(self, "labels", labels.astype(np.int64, copy=False))
 
     def __len__(self) -> int:
         return len(self.labels)

@@ -10,16 +10,14 @@ import numpy as np
 
 from noiseproof.classes import Classes, read_labels
 from noiseproof.errors import LabelError
-from noiseproof.noise._matrices import check_matrix
+from noiseproof.noise._transition import TransitionMatrix
 from noiseproof.untrusted import is_number, read_npy, read_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from numpy.typing import NDArray
 
-
-def read_matrix(path: str | Path, class_names: Sequence[str] | None = None) -> NDArray[np.float64]:
+def read_matrix(path: str | Path, class_names: Sequence[str] | None = None) -> TransitionMatrix:
     """A transition matrix from a ``.npy`` or a comma-separated text file.
 
     A text may name the classes in a first row, in a first column or in both. With ``class_names`` the rows and columns
@@ -31,13 +29,13 @@ def read_matrix(path: str | Path, class_names: Sequence[str] | None = None) -> N
     path = Path(path)
     try:
         if path.suffix.lower() == ".npy":
-            return check_matrix(read_npy(path))
+            return TransitionMatrix.of(read_npy(path))
         rows = [next(csv.reader([line])) for line in read_text(path).splitlines() if line.strip()]
         values, over, before = _without_names([[cell.strip() for cell in row] for row in rows])
-        matrix = np.array([[float(cell) for cell in row] for row in values])
+        array = np.array([[float(cell) for cell in row] for row in values])
     except (ValueError, csv.Error) as error:
         raise LabelError(f"cannot read a transition matrix from {path}: {error}") from error
-    matrix = check_matrix(matrix)
+    matrix = TransitionMatrix.of(array)
     if over is None and before is None:
         return matrix
     over, before = over or before, before or over
@@ -53,9 +51,9 @@ def read_matrix(path: str | Path, class_names: Sequence[str] | None = None) -> N
             raise LabelError("a class is there twice: expected each once")
     except LabelError as error:
         raise LabelError(f"{path}: {error}") from error
-    ordered = np.empty_like(matrix)
-    ordered[np.ix_(*places)] = matrix
-    return ordered
+    ordered = np.empty_like(array)
+    ordered[np.ix_(*places)] = array
+    return TransitionMatrix.of(ordered)
 
 
 def _without_names(rows: list[list[str]]) -> tuple[list[list[str]], list[str] | None, list[str] | None]:

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-import numpy as np
-
 from noiseproof.errors import LabelError, NoiseWarning
-from noiseproof.noise._labels import NoisyLabels, check_class_names, check_labels, check_seed, warn_about_absent
+from noiseproof.noise._arrays import check_labels, count_labels, kept_labels
+from noiseproof.noise._counts import exact_flips, published_flips
+from noiseproof.noise._draws import draw_each, flip_counted
+from noiseproof.noise._labels import NoisyLabels, check_class_names, check_seed, warn_about_absent
 from noiseproof.noise._mappings import by_position, published_mapping
-from noiseproof.noise._matrices import (
-    asymmetric_matrix,
-    check_matrix,
-    check_rate,
-    symmetric_matrix,
-    warn_if_not_dominant,
-)
+from noiseproof.noise._matrices import asymmetric_matrix, check_rate, symmetric_matrix, warn_if_not_dominant
+from noiseproof.noise._transition import TransitionMatrix
 from noiseproof.seeding import numpy_stream
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import ArrayLike
 
-_DRAWN = 2**20
-"""How many probabilities are held for drawing at a time."""
+    from noiseproof.noise._arrays import Labels
 
 Mode: TypeAlias = Literal["exact", "iid", "published"]
 """How labels are flipped.
@@ -120,7 +114,7 @@ def asymmetric(
 
 def from_matrix(
     labels: ArrayLike,
-    T: ArrayLike,
+    T: ArrayLike | TransitionMatrix,
     *,
     seed: int = 0,
     mode: Mode = "exact",
@@ -131,7 +125,8 @@ def from_matrix(
     Args:
         labels: ``(N,)`` integers in ``0 … len(T) - 1``.
         T: ``(classes, classes)``, row-stochastic: ``T[i, j]`` is the probability that a sample of class i is
-            labeled j. The requested rate of the result is the overall one that T gives for these labels.
+            labeled j. An array for up to 2,000 classes, or a :class:`TransitionMatrix`. The requested rate of the
+            result is the overall one that T gives for these labels.
         seed: the same seed gives the same labels on every machine.
         mode: ``"exact"``, ``"iid"`` or ``"published"``; see :data:`Mode`.
         class_names: one per class, for what is said about them.
@@ -143,14 +138,14 @@ def from_matrix(
         NoiseWarning: the realized rate differs from the request, clean labels do not dominate, or labels are flipped to
             a class that does not occur.
     """
-    matrix = check_matrix(T)
+    matrix = TransitionMatrix.of(T)
     clean = check_labels(labels, len(matrix))
     return _generate(clean, matrix, "matrix", None, seed, mode, class_names)
 
 
 def _generate(
-    clean: NDArray[np.int64],
-    matrix: NDArray[np.float64],
+    labels: Labels,
+    matrix: TransitionMatrix,
     kind: str,
     rate: float | None,
     seed: int,
@@ -159,99 +154,37 @@ def _generate(
 ) -> NoisyLabels:
     seed = check_seed(seed)
     names = None if class_names is None else check_class_names(class_names, len(matrix))
-    if mode not in _FLIP_COUNTS and mode != "iid":
+    if mode not in _FLIPS and mode != "iid":
         raise LabelError(f"mode {mode!r}: expected 'exact', 'iid' or 'published'")
-    counts = np.bincount(clean, minlength=len(matrix))
+    clean = kept_labels(labels, len(matrix))
+    counts = count_labels(clean, len(matrix))
     warn_if_not_dominant(matrix, counts, names)
     random = numpy_stream(seed, "noise", kind, mode)
     if mode == "iid":
-        noisy = _draw_each(clean, matrix, random)
+        noisy = draw_each(clean, matrix, random)
     else:
-        noisy = _flip_counted(clean, _FLIP_COUNTS[mode](matrix, counts, random), random)
-    if rate is None:
-        rate = float(counts @ (1 - np.diag(matrix)) / max(counts.sum(), 1))
-    result = NoisyLabels(noisy, clean, matrix, kind, mode, rate, seed, names)
-    _warn_about_rate(result)
-    warn_about_absent(result)
+        noisy = flip_counted(clean, counts, matrix, _FLIPS[mode], random)
+    noisy.flags.writeable = False
+    expected = float(counts @ (1 - matrix.diagonal) / max(len(clean), 1))
+    result = NoisyLabels(noisy, clean, matrix, kind, mode, expected if rate is None else rate, seed, names)
+    _warn_about_rate(result, expected)
+    warn_about_absent(result, counts)
     return result
 
 
-def _draw_each(clean: NDArray[np.int64], matrix: NDArray[np.float64], random: np.random.Generator) -> NDArray[np.int64]:
-    edges = np.cumsum(matrix, axis=1)
-    edges[:, -1] = 1.0
-    drawn = random.random(len(clean))
-    step = max(1, _DRAWN // len(edges))
-    blocks = range(0, len(clean), step)
-    noisy = [(drawn[at : at + step, None] >= edges[clean[at : at + step]]).sum(1) for at in blocks]
-    return np.concatenate(noisy) if noisy else clean.copy()
+_FLIPS = {"exact": exact_flips, "published": published_flips}
 
 
-def _flip_counted(clean: NDArray[np.int64], flips: NDArray[np.int64], random: np.random.Generator) -> NDArray[np.int64]:
-    """Flip ``flips[i, j]`` samples of class i to class j, chosen without replacement."""
-    noisy = clean.copy()
-    for label, row in enumerate(flips):
-        members = random.permutation(np.flatnonzero(clean == label))
-        targets = np.repeat(np.arange(len(row)), row)
-        noisy[members[: len(targets)]] = targets
-    return noisy
-
-
-def _exact_counts(
-    matrix: NDArray[np.float64], counts: NDArray[np.int64], random: np.random.Generator
-) -> NDArray[np.int64]:
-    flips = np.zeros_like(matrix, dtype=np.int64)
-    owed = 0.0  # requested minus given so far: decides halves, so that they do not add up
-    for label, (row, count) in enumerate(zip(matrix, counts, strict=True)):
-        away = row.copy()
-        away[label] = 0.0
-        requested = count * away.sum()
-        given = _nearest(requested, owed)
-        owed += requested - given
-        if given:
-            flips[label] = _apportion(away, given, random)
-    return flips
-
-
-def _nearest(value: float, owed: float) -> int:
-    below = math.floor(value + 1e-9)
-    if abs(value - below - 0.5) < 1e-9:
-        return below + (owed >= 0)
-    return round(value)
-
-
-def _apportion(shares: NDArray[np.float64], total: int, random: np.random.Generator) -> NDArray[np.int64]:
-    """Integers that sum to ``total`` and differ from the exact shares by less than 1; ties are drawn."""
-    exact = shares / shares.sum() * total
-    whole = np.floor(exact + 1e-9).astype(np.int64)
-    rest = total - int(whole.sum())
-    if rest:
-        remainder = np.round(exact - whole, 9)
-        order = np.lexsort((random.random(len(shares)), -remainder))
-        whole[order[:rest]] += 1
-    return whole
-
-
-def _published_counts(
-    matrix: NDArray[np.float64],
-    counts: NDArray[np.int64],
-    random: np.random.Generator,  # noqa: ARG001 - same signature as _exact_counts
-) -> NDArray[np.int64]:
-    flips = np.floor(matrix * counts[:, None]).astype(np.int64)
-    np.fill_diagonal(flips, 0)
-    return flips
-
-
-_FLIP_COUNTS = {"exact": _exact_counts, "published": _published_counts}
-
-
-def _warn_about_rate(noise: NoisyLabels) -> None:
-    off = abs(noise.rate - noise.expected_rate)
+def _warn_about_rate(noise: NoisyLabels, requested: float) -> None:
+    given = noise.rate
+    off = abs(given - requested)
+    digits = next((digits for digits in range(2, 9) if f"{given:.{digits}%}" != f"{requested:.{digits}%}"), 2)
+    instead = f"give {given:.{digits}%} instead of {requested:.{digits}%}"
     if noise.mode == "published" and off > 1e-9:
-        text = f"floor-truncated counts give {noise.rate:.2%} instead of {noise.expected_rate:.2%}"
+        text = f"floor-truncated counts {instead}"
         advice = "as in published tables; mode='exact' gives the request"
     elif noise.mode == "exact" and off > 0.005:
-        text = f"so few samples per class that the nearest counts give {noise.rate:.2%} instead of "
-        text += f"{noise.expected_rate:.2%}"
+        text = f"so few samples per class that the nearest counts {instead}"
         advice = "mode='iid' gives the request on average"
     else:
         return

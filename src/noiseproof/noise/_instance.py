@@ -11,8 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import numpy as np
 
 from noiseproof.errors import DataError, LabelError, NoiseWarning, suggest
-from noiseproof.noise._labels import NoisyLabels, check_class_names, check_labels, check_seed, warn_about_absent
-from noiseproof.noise._matrices import check_classes, check_rate, warn_if_not_dominant
+from noiseproof.noise._arrays import check_labels, count_labels, kept_labels
+from noiseproof.noise._labels import NoisyLabels, check_class_names, check_seed, warn_about_absent
+from noiseproof.noise._matrices import check_rate, warn_if_not_dominant
+from noiseproof.noise._transition import TransitionMatrix, check_dense
 from noiseproof.seeding import numpy_stream
 
 if TYPE_CHECKING:
@@ -81,7 +83,8 @@ def instance_dependent(
         NoiseWarning: for most samples a wrong label is likelier than the right one, clean labels do not dominate in a
             class, labels are flipped to a class that does not occur, or truncation moves the rate by more than 1 %.
     """
-    clean = check_labels(labels, num_classes)
+    clean = kept_labels(check_labels(labels, num_classes), num_classes)
+    check_dense(num_classes)
     rate = check_rate(rate)
     seed = check_seed(seed)
     names = None if class_names is None else check_class_names(class_names, num_classes)
@@ -100,7 +103,6 @@ def instance_dependent(
         flips[random.permutation(len(clean))[:count]] = True
     draws = random.random(len(clean))
     noisy = clean.copy()
-    check_classes(num_classes)
     matrix = np.eye(num_classes)
     lost = 0
     for label in np.unique(clean):
@@ -115,7 +117,7 @@ def instance_dependent(
             noisy[batch[flips[batch]]] = drawn[flips[batch]]
         total[label] = max(0.0, len(members) - total.sum())
         matrix[label] = total / total.sum()
-    result = NoisyLabels(noisy, clean, matrix, "instance", variant, rate, seed, names)
+    result = NoisyLabels(noisy, clean, TransitionMatrix.of(matrix), "instance", variant, rate, seed, names)
     _warn(result, lost / len(clean))
     return result
 
@@ -219,6 +221,7 @@ def _draw(targets: NDArray[np.float64], uniform: NDArray[np.float64]) -> NDArray
 
 
 def _warn(result: NoisyLabels, lost: float) -> None:
+    counts = count_labels(result.clean, result.num_classes)
     if lost > 0.5:
         warnings.warn(
             f"instance noise: for {lost:.1%} of the samples a wrong label is likelier than the right one. No loss is "
@@ -227,8 +230,8 @@ def _warn(result: NoisyLabels, lost: float) -> None:
             stacklevel=3,
         )
     else:
-        warn_if_not_dominant(result.matrix, np.bincount(result.clean, minlength=result.num_classes), result.class_names)
-    warn_about_absent(result)
+        warn_if_not_dominant(result.matrix, counts, result.class_names)
+    warn_about_absent(result, counts)
     rate = result.requested_rate
     if result.mode == "pdn" and rate is not None and abs(_truncated_mean(rate) - rate) > 0.01:
         warnings.warn(

@@ -1,4 +1,4 @@
-"""Transition matrices ``T[true, noisy]``, row-stochastic."""
+"""The transition matrices of the usual noises, and whether clean labels dominate in them."""
 
 from __future__ import annotations
 
@@ -9,60 +9,41 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from noiseproof.errors import LabelError, NoiseWarning
+from noiseproof.noise._transition import TransitionMatrix, check_classes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from numpy.typing import ArrayLike, NDArray
+    from numpy.typing import NDArray
 
 
-MOST_CLASSES = 2_000
-"""Noise can be put on so many classes: its matrix is kept with the labels, and grows with their square."""
-
-
-def check_classes(num_classes: int) -> None:
-    """Refuse a number of classes whose matrix would be too large, before memory is taken for it.
-
-    Raises:
-        LabelError: it is.
-    """
-    if num_classes > MOST_CLASSES:
-        raise LabelError(
-            f"{num_classes:,} classes: noise is kept with its transition matrix, which would have {num_classes**2:,} "
-            f"numbers; expected at most {MOST_CLASSES:,} classes"
-        )
-
-
-def symmetric_matrix(rate: float, num_classes: int) -> NDArray[np.float64]:
+def symmetric_matrix(rate: float, num_classes: int) -> TransitionMatrix:
     """``1 - rate`` on the diagonal, ``rate / (num_classes - 1)`` elsewhere: the own class is excluded.
 
     Raises:
-        LabelError: a rate outside [0, 1].
+        LabelError: a rate outside [0, 1], or a number of classes that is none or too large.
     """
-    rate = check_rate(rate)
-    check_classes(num_classes)
-    matrix = np.full((num_classes, num_classes), rate / (num_classes - 1))
-    np.fill_diagonal(matrix, 1 - rate)
-    return matrix
+    rate, size = check_rate(rate), check_classes(num_classes)
+    return TransitionMatrix.of_parts(np.full(size, 1 - rate), constant=rate / (size - 1))
 
 
-def asymmetric_matrix(rate: float, mapping: Mapping[Any, Any], num_classes: int) -> NDArray[np.float64]:
+def asymmetric_matrix(rate: float, mapping: Mapping[Any, Any], num_classes: int) -> TransitionMatrix:
     """Each class of ``mapping`` becomes its target with probability ``rate``; the others keep their label.
 
     Raises:
         LabelError: a rate outside [0, 1], or a mapping that names no class or maps one to itself.
     """
-    rate = check_rate(rate)
-    check_classes(num_classes)
-    matrix = np.eye(num_classes)
+    rate, size = check_rate(rate), check_classes(num_classes)
     for source, target in mapping.items():
         for label in (source, target):
-            if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < num_classes:
-                raise LabelError(f"mapping {source!r} -> {target!r}: expected classes 0 … {num_classes - 1}")
+            if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < size:
+                raise LabelError(f"mapping {source!r} -> {target!r}: expected classes 0 … {size - 1}")
         if source == target:
             raise LabelError(f"mapping {source} -> {target}: a class cannot be flipped to itself; leave it out")
-        matrix[source, source], matrix[source, target] = 1 - rate, rate
-    return matrix
+    sources, targets = (np.fromiter(side, np.int64, len(mapping)) for side in (mapping.keys(), mapping.values()))
+    diagonal = np.ones(size)
+    diagonal[sources] = 1 - rate
+    return TransitionMatrix.of_parts(diagonal, rows=sources, columns=targets, values=np.full(len(mapping), rate))
 
 
 def check_rate(rate: float) -> float:
@@ -80,60 +61,25 @@ def check_rate(rate: float) -> float:
     return value
 
 
-def check_matrix(matrix: ArrayLike) -> NDArray[np.float64]:
-    """``matrix`` as a float64 array.
-
-    Raises:
-        LabelError: it holds anything but numbers, is not square, has negative or undefined entries, or a row does not
-            sum to 1.
-    """
-    try:
-        given = np.asarray(matrix)
-        if given.dtype.kind not in "biufO":  # NumPy would drop imaginary parts, and read text
-            raise TypeError(f"{given.dtype}, not numbers")
-        array = given.astype(np.float64)
-    except (ValueError, TypeError) as error:
-        raise LabelError(f"transition matrix: {error}; expected (classes, classes) numbers") from error
-    if array.ndim != 2 or array.shape[0] != array.shape[1] or len(array) < 2:
-        raise LabelError(f"transition matrix of shape {array.shape}: expected (classes, classes), at least 2 x 2")
-    check_classes(len(array))
-    if not np.isfinite(array).all() or (array < 0).any():
-        row, column = np.argwhere(~np.isfinite(array) | (array < 0))[0]
-        raise LabelError(f"T[{row}, {column}] = {array[row, column]}: expected a probability in [0, 1]")
-    sums = array.sum(1)
-    wrong = np.flatnonzero(np.abs(sums - 1) > 1e-6)
-    if len(wrong):
-        transposed = np.abs(array.sum(0) - 1).max() <= 1e-6
-        hint = " Its columns do: T[true, noisy] is the transpose of what was given." if transposed else ""
-        raise LabelError(
-            f"row {wrong[0]} of the transition matrix sums to {sums[wrong[0]]:.6g} (and {len(wrong) - 1} more rows "
-            f"do not sum to 1): expected row-stochastic T[true, noisy].{hint}"
-        )
-    return array
-
-
-def dominated(matrix: NDArray[np.float64]) -> NDArray[np.bool_]:
+def dominated(matrix: TransitionMatrix) -> NDArray[np.bool_]:
     """``(classes,)``: whether a class's true label is likelier than every other noisy one."""
-    return np.diag(matrix) > _off_diagonal(matrix).max(1)
-
-
-def _off_diagonal(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    return matrix - np.diag(np.full(len(matrix), np.inf))
+    return matrix.diagonal > matrix.largest_other
 
 
 def warn_if_not_dominant(
-    matrix: NDArray[np.float64], counts: NDArray[np.int64], names: Sequence[str] | None = None
+    matrix: TransitionMatrix, counts: NDArray[np.int64], names: Sequence[str] | None = None
 ) -> None:
     """Warn about classes whose true label is not the most likely noisy one: no loss can be relied on there."""
-    own, others = np.diag(matrix), _off_diagonal(matrix)
     lost = np.flatnonzero(~dominated(matrix) & (counts > 0))
     if len(lost):
-        worst = lost[0]
-        target = int(others[worst].argmax())
+        worst = int(lost[0])
+        others = matrix[worst]
+        own, others[worst] = others[worst], -np.inf
+        target = int(others.argmax())
         own_name, target_name = (str(label) if names is None else names[label] for label in (worst, target))
         warnings.warn(
             f"clean labels do not dominate in {len(lost)} of {len(matrix)} classes: class {own_name} keeps its label "
-            f"with probability {own[worst]:.3g} but becomes {target_name} with {others[worst, target]:.3g}. "
+            f"with probability {own:.3g} but becomes {target_name} with {others[target]:.3g}. "
             "No loss is guaranteed to learn those classes from these labels.",
             NoiseWarning,
             stacklevel=4,

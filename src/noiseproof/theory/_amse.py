@@ -9,8 +9,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from noiseproof.errors import SpecError
-from noiseproof.noise import check_matrix, dominated
-from noiseproof.theory._weights import check_prior, check_weights, dominant, pair_weights, symmetric_weights
+from noiseproof.noise import TransitionMatrix, dominated
+from noiseproof.theory._weights import (
+    Weights,
+    check_prior,
+    check_weights,
+    kinds_of_rows,
+    pair_weights,
+    symmetric_weights,
+)
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
@@ -38,9 +45,13 @@ def amse_threshold(weights: ArrayLike, q: float = 2.0) -> float:
         LabelError: weights that are none.
         SpecError: q is not a positive number.
     """
+    return _threshold(Weights.of(check_weights(weights)), q)
+
+
+def _threshold(weights: Weights, q: float) -> float:
     if not 0 < q < math.inf:
         raise SpecError(f"q must lie in (0, inf), got {q}")
-    _, most, second, rest = dominant(check_weights(weights))
+    most, second, rest = weights.most, weights.second, weights.rest
     if most <= second:
         return math.inf
     if q <= 1 or rest == 0:
@@ -75,12 +86,12 @@ def _root(most: float, second: float, rest: float, q: float) -> float:
 
 def amse_threshold_symmetric(rate: float, num_classes: int, q: float = 2.0) -> float:
     """The threshold of :func:`amse_threshold` for symmetric noise: ``(K-1)/(K-1-rate K)`` at q = 2."""
-    return amse_threshold(symmetric_weights(rate, num_classes), q)
+    return _threshold(symmetric_weights(rate, num_classes), q)
 
 
 def amse_threshold_asymmetric(rate: float, q: float = 2.0) -> float:
     """The threshold of :func:`amse_threshold` for a class flipped to one other: ``1/(1-2 rate)`` at q = 2."""
-    return amse_threshold(pair_weights(rate), q)
+    return _threshold(pair_weights(rate), q)
 
 
 @dataclass(frozen=True)
@@ -105,21 +116,24 @@ class MatrixThresholds:
         return float(self.prior[self.per_class <= a].sum())
 
 
-def amse_threshold_matrix(T: ArrayLike, q: float = 2.0, prior: ArrayLike | None = None) -> MatrixThresholds:
+def amse_threshold_matrix(
+    T: ArrayLike | TransitionMatrix, q: float = 2.0, prior: ArrayLike | None = None
+) -> MatrixThresholds:
     """The thresholds of :func:`amse_threshold` for each row of a transition matrix.
 
     A row whose heaviest entry is not its own class has no threshold: there the noisy majority is another class.
 
     Args:
-        T: ``(classes, classes)``, row-stochastic, ``T[true, noisy]``.
+        T: ``(classes, classes)``, row-stochastic, ``T[true, noisy]``; an array, or a
+            :class:`~noiseproof.noise.TransitionMatrix` of any number of classes.
         q: the exponent of AMSE.
         prior: the shares of the classes; all alike by default. They do not enter the thresholds.
 
     Raises:
         LabelError: T is not row-stochastic, or the prior does not fit it.
     """
-    matrix = check_matrix(T)
+    matrix = TransitionMatrix.of(T)
     shares = check_prior(prior, len(matrix))
-    rows = zip(matrix, dominated(matrix), strict=True)
-    per_class = [amse_threshold(row, q) if held else math.inf for row, held in rows]
-    return MatrixThresholds(np.array(per_class), shares)
+    kinds, which = kinds_of_rows(matrix)
+    thresholds = np.array([_threshold(kind, q) for kind in kinds])
+    return MatrixThresholds(np.where(dominated(matrix), thresholds[which], math.inf), shares)

@@ -12,9 +12,9 @@ import torch
 from noiseproof.losses import LabelLoss, Loss, make_loss
 from noiseproof.losses.base import Combination, Sum
 from noiseproof.losses.operators import Negative, Normalized
-from noiseproof.theory._risk import corner_risks, expected, risks, search, vertex_risk
+from noiseproof.theory._risk import MOST_SEARCHED, expected, expected_of_any_order, risks, search, vertex_risk
 from noiseproof.theory._separable import Separable, curvature, curvatures, separable
-from noiseproof.theory._weights import check_weights, dominant, pair_weights, symmetric_weights
+from noiseproof.theory._weights import Weights, check_weights, pair_weights, symmetric_weights
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,30 +60,33 @@ def is_asymmetric(loss: Loss | str, weights: ArrayLike) -> Verdict:
         SpecError: a text that is no loss.
     """
     loss, array = expected(loss, check_weights(weights))
-    _, most, second, rest = dominant(array)
-    if most <= second:
+    known = Weights.of(array)
+    if known.most <= known.second:
         return Verdict(asymmetric=False, reason="no class is heavier than all others")
-    if rest == 0:
+    if known.rest == 0:
         return Verdict(asymmetric=True, reason="there is no noise", weak=True)
-    verdict = _judge(loss, array)
+    verdict = _judge(loss, known)
     return _search_counterexample(loss, array) if verdict is _UNDECIDED else verdict
 
 
 _UNDECIDED = Verdict(asymmetric=None, reason="no lower risk was found, which is no proof")
 
 
-def guaranteed(loss: Loss | str, weights: ArrayLike) -> bool:
+def guaranteed(loss: Loss | str, weights: ArrayLike | Weights) -> bool:
     """Whether :func:`is_asymmetric` can prove that the loss is, which takes no search."""
-    loss, array = expected(loss, check_weights(weights))
-    _, most, second, rest = dominant(array)
-    return most > second and (rest == 0 or _judge(loss, array).asymmetric is True)
+    loss, known = expected_of_any_order(loss, _known(weights))
+    return known.most > known.second and (known.rest == 0 or _judge(loss, known).asymmetric is True)
 
 
-def _judge(loss: Loss, weights: NDArray[np.float64]) -> Verdict:
+def _known(weights: ArrayLike | Weights) -> Weights:
+    return weights if isinstance(weights, Weights) else Weights.of(check_weights(weights))
+
+
+def _judge(loss: Loss, weights: Weights) -> Verdict:
     """The verdict, or :data:`_UNDECIDED` where only a search can tell more."""
-    function = separable(loss, len(weights))
+    function = separable(loss, weights.size)
     if function is not None:
-        return _judge_separable(loss, function, weights)
+        return _judge_separable(function, weights)
     if isinstance(loss, Combination):
         return _judge(loss.parts.with_options(reduction="none"), weights)
     if isinstance(loss, Normalized):
@@ -97,16 +100,15 @@ def _judge(loss: Loss, weights: NDArray[np.float64]) -> Verdict:
     return _UNDECIDED
 
 
-def _judge_separable(loss: Loss, function: Separable, weights: NDArray[np.float64]) -> Verdict:
-    heaviest, most, second, _ = dominant(weights)
-    total = float(weights.sum())
+def _judge_separable(function: Separable, weights: Weights) -> Verdict:
+    most, second, total = weights.most, weights.second, weights.total
     shapes = curvatures(function, weights)
     if shapes <= {"concave", "linear"}:
-        corners = corner_risks(loss, weights)
-        best = corners.argmin() == heaviest and (corners <= corners.min()).sum() == 1
-        return Verdict(asymmetric=bool(best), reason="concave: the least risk is at a vertex", weak=bool(best))
+        # Two vertices differ by the weights of their classes, times what the loss gains with the label.
+        best = _value(function, 1.0) < _value(function, 1e-300)
+        return Verdict(asymmetric=best, reason="concave: the least risk is at a vertex", weak=best)
     at_vertex = function.slope_at(1.0, most, total)
-    elsewhere = min(function.slope_at(0.0, weight, total) for weight in (float(weights.min()), second))
+    elsewhere = min(function.slope_at(0.0, weight, total) for weight in (weights.least, second))
     size = max(abs(at_vertex), abs(elsewhere) if math.isfinite(elsewhere) else 0.0)
     if at_vertex > elsewhere + _ROUNDING * size:
         return Verdict(asymmetric=False, reason="the risk falls on the way from the heaviest class to another")
@@ -118,28 +120,29 @@ def _judge_separable(loss: Loss, function: Separable, weights: NDArray[np.float6
     return _UNDECIDED
 
 
-def _judge_normalized(loss: Normalized, weights: NDArray[np.float64]) -> Verdict:
-    inner = separable(loss.inner, len(weights))
+def _judge_normalized(loss: Normalized, weights: Weights) -> Verdict:
+    inner = separable(loss.inner, weights.size)
     if inner is None or not _falls(loss.inner):
         return _UNDECIDED
     if _grows_without_end(inner):
         # All of the sum goes to a class without probability; with two classes that leaves the heaviest alone.
         return Verdict(
-            asymmetric=len(weights) == 2,
+            asymmetric=weights.size == 2,
             reason="least wherever the lightest class has no probability",
             weak=True,
         )
     if curvature(inner, 1.0, 0.0) == "linear":
-        return replace(_judge_separable(loss.inner, inner, weights), reason="its sum over labels is constant")
-    heaviest, _, _, _ = dominant(weights)
-    others = np.delete(weights, heaviest)
-    if np.ptp(others) <= _ROUNDING and abs(_value(inner, 1.0)) <= _ROUNDING:
+        return replace(_judge_separable(inner, weights), reason="its sum over labels is constant")
+    if weights.second - weights.least <= _ROUNDING and abs(_value(inner, 1.0)) <= _ROUNDING:
         return Verdict(asymmetric=True, reason="all other classes are alike", weak=True)
     return _UNDECIDED
 
 
 def _search_counterexample(loss: Loss, weights: NDArray[np.float64]) -> Verdict:
-    heaviest, _, _, _ = dominant(weights)
+    if len(weights) > MOST_SEARCHED:
+        reason = f"over more than {MOST_SEARCHED:,} classes no lower risk is searched for"
+        return Verdict(asymmetric=None, reason=reason)
+    heaviest = int(weights.argmax())
     at_vertex = vertex_risk(loss, weights, heaviest)
     logits, least = search(loss, weights)
     p = torch.softmax(logits, -1)
@@ -152,11 +155,13 @@ def _search_counterexample(loss: Loss, weights: NDArray[np.float64]) -> Verdict:
 def is_symmetric(loss: Loss | str, num_classes: int = 10) -> bool:
     """Whether the sum of the loss over all labels is one number, whatever the prediction (Ghosh et al., AAAI 2017).
 
-    It is compared at 200 predictions from flat to nearly certain, to 9 digits.
+    It is compared at 200 predictions from flat to nearly certain (4 over very many classes), to 9 digits.
     """
     loss, weights = expected(loss, np.ones(num_classes))
+    points = min(200, max(4, 400_000 // num_classes))
     random = torch.Generator().manual_seed(0)
-    logits = torch.randn(200, num_classes, generator=random, dtype=torch.float64) * torch.linspace(0, 6, 200)[:, None]
+    logits = torch.randn(points, num_classes, generator=random, dtype=torch.float64)
+    logits *= torch.linspace(0, 6, points)[:, None]
     sums = risks(loss, logits, weights)
     return bool(sums.isfinite().all() and (sums.max() - sums.min()) <= 1e-9 * sums.abs().max())
 
@@ -202,7 +207,7 @@ def largest_pair_rate(loss: Loss | str, num_classes: int = 10) -> float:
     return _largest(loss, lambda rate: pair_weights(rate, num_classes), 0.5)
 
 
-def _largest(loss: Loss | str, weights: Callable[[float], NDArray[np.float64]], bound: float) -> float:
+def _largest(loss: Loss | str, weights: Callable[[float], Weights], bound: float) -> float:
     def tolerated(rate: float) -> bool:
         return guaranteed(loss, weights(rate))
 
@@ -215,7 +220,7 @@ def _largest(loss: Loss | str, weights: Callable[[float], NDArray[np.float64]], 
     return low if low > 1e-8 else 0.0
 
 
-def needed_a(loss: Loss | str, weights: ArrayLike) -> float | None:
+def needed_a(loss: Loss | str, weights: ArrayLike | Weights) -> float | None:
     """The smallest parameter ``a`` with which a loss is known to be asymmetric on weights, to 1e-9.
 
     Returns:
@@ -226,11 +231,11 @@ def needed_a(loss: Loss | str, weights: ArrayLike) -> float | None:
     domain = made.declared["a"].domain if "a" in made.declared else None
     if domain is None:
         return None
-    array = check_weights(weights)
+    known = _known(weights)
     lowest = domain.bounds[0]
 
     def suffices(above: float) -> bool:
-        return guaranteed(made.with_parameters(a=lowest + above), array)
+        return guaranteed(made.with_parameters(a=lowest + above), known)
 
     low, high = -12.0, 9.0  # powers of ten above the lower end
     if suffices(10.0**low):

@@ -9,14 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from noiseproof.losses import REGISTRY, Loss, make_loss
-from noiseproof.noise import check_matrix, check_rate, dominated
+from noiseproof.noise import TransitionMatrix, check_rate, dominated
 from noiseproof.theory._asymmetry import guaranteed, is_symmetric, needed_a
-from noiseproof.theory._weights import check_prior
+from noiseproof.theory._weights import check_prior, kinds_of_rows
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from numpy.typing import ArrayLike
+
+    from noiseproof.theory._weights import Weights
 
 
 @dataclass(frozen=True)
@@ -62,11 +64,14 @@ class Guarantees:
         return {"num_classes": self.num_classes, "lost": list(self.lost), "losses": rows}
 
 
-def guarantees(T: ArrayLike, losses: Iterable[str | Loss] | None = None, prior: ArrayLike | None = None) -> Guarantees:
+def guarantees(
+    T: ArrayLike | TransitionMatrix, losses: Iterable[str | Loss] | None = None, prior: ArrayLike | None = None
+) -> Guarantees:
     """What is known of losses for a transition matrix.
 
     Args:
-        T: ``(classes, classes)``, row-stochastic, ``T[true, noisy]``. A sample's noise is that of its class.
+        T: ``(classes, classes)``, row-stochastic, ``T[true, noisy]``: an array, or a
+            :class:`~noiseproof.noise.TransitionMatrix` of any number of classes. A sample's noise is that of its class.
         losses: losses or texts; every registered loss by default.
         prior: the shares of the classes; all alike by default.
 
@@ -74,32 +79,36 @@ def guarantees(T: ArrayLike, losses: Iterable[str | Loss] | None = None, prior: 
         LabelError: T is not row-stochastic, or the prior does not fit it.
         SpecError: a text is no loss.
     """
-    matrix = check_matrix(T)
+    matrix = TransitionMatrix.of(T)
     size = len(matrix)
     shares = check_prior(prior, size)
     held = dominated(matrix)
     # Classes whose rows are alike but for the order have the same answer, which is the same for all of symmetric noise.
-    kinds = {int(true): tuple(np.sort(matrix[true])[::-1].round(15)) for true in np.flatnonzero(held)}
+    kinds, which = kinds_of_rows(matrix, 15)
+    needed = [kinds[kind] for kind in np.unique(which[held])]
+    told: dict[bytes, tuple[int, ...]] = {}
     rows = []
     for loss in map(make_loss, REGISTRY if losses is None else losses):
-        known = {kind: guaranteed(loss, kind) for kind in set(kinds.values())}
-        classes = tuple(true for true, kind in kinds.items() if known[kind])
+        proved = np.array([kind in needed and guaranteed(loss, kind) for kind in kinds])
+        kept = held & proved[which]
+        # Most losses have the same classes, of which there may be a million.
+        classes = told.setdefault(proved.tobytes(), tuple(np.flatnonzero(kept).tolist()))
         rows.append(
             Guarantee(
                 loss.spec,
                 is_symmetric(loss, size),
                 classes,
-                float(shares[list(classes)].sum()),
-                _largest_need(loss, set(kinds.values())) if "a" in loss.declared else None,
+                float(shares[kept].sum()),
+                _largest_need(loss, needed) if "a" in loss.declared else None,
             )
         )
-    return Guarantees(tuple(rows), size, tuple(int(true) for true in np.flatnonzero(~held)))
+    return Guarantees(tuple(rows), size, tuple(np.flatnonzero(~held).tolist()))
 
 
-def _largest_need(loss: Loss, kinds: set[tuple[float, ...]]) -> float | None:
+def _largest_need(loss: Loss, kinds: list[Weights]) -> float | None:
     """What ``a`` the hardest rows need; those with the smallest margin come first, and often speak for the others."""
     need: float | None = None
-    for kind in sorted(kinds, key=lambda row: row[0] - row[1]):
+    for kind in sorted(kinds, key=lambda row: row.most - row.second):
         if need is None or (need < math.inf and not guaranteed(loss.with_parameters(a=need), kind)):
             need = needed_a(loss, kind)
     return need

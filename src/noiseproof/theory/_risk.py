@@ -9,13 +9,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from noiseproof.errors import SpecError
+from noiseproof.errors import LabelError, SpecError
 from noiseproof.losses import Loss, make_loss
 from noiseproof.theory._separable import Separable, curvatures, separable
-from noiseproof.theory._weights import check_weights
+from noiseproof.theory._weights import Weights, check_weights
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike, NDArray
+
+MOST_SEARCHED = 10_000
+"""Over so many classes a least risk is searched for where it does not follow from the definition of the loss."""
 
 _FAR = (25.0, 100.0, 600.0)
 """How far below the heaviest class the other logits are where a risk at a vertex is looked at."""
@@ -61,24 +64,33 @@ def risk_minimizer(loss: Loss | str, weights: ArrayLike) -> RiskMinimum:
         weights: ``(classes,)``, how likely each noisy label is.
 
     Raises:
-        LabelError: weights that are none.
+        LabelError: weights that are none, or more than 10,000 for a loss whose least risk has to be searched for.
     """
     loss, array = expected(loss, check_weights(weights))
     function = separable(loss, len(array))
     if function is not None:
-        shapes = curvatures(function, array)
+        shapes = curvatures(function, Weights.of(array))
         if shapes <= {"convex", "linear"}:
             p = _fill(function, array)
             return RiskMinimum(p, float(risks(loss, _logits_of(p[None]), array)), exact=True)
         if shapes <= {"concave", "linear"}:
-            found = corner_risks(loss, array)
+            # The risk at a vertex is linear in the weight of its class.
+            corners = np.zeros((2, len(array)))
+            corners[[0, 1], [array.argmax(), array.argmin()]] = 1.0
+            found = risks(loss, _logits_of(corners), array)
             best = int(found.argmin())
-            return RiskMinimum(np.eye(len(array))[best], float(found[best]), exact=True)
+            return RiskMinimum(corners[best], found[best].item(), exact=True)
+    if len(array) > MOST_SEARCHED:
+        raise LabelError(
+            f"{len(array):,} weights: the least risk of {loss.spec} has to be searched for, which is done over at most "
+            f"{MOST_SEARCHED:,} classes"
+        )
     logits, risk = search(loss, array)
-    corners = torch.cat([_ways_to(heaviest, array) for heaviest in range(len(array))])
-    at_corners = risks(loss, corners, array)
-    if at_corners.min() < risk:
-        logits, risk = corners[at_corners.argmin()], at_corners.min().item()
+    for vertex in np.unique(array, return_index=True)[1].tolist():  # classes of one weight have the same risk
+        ways = _ways_to(vertex, array)
+        at_vertex = risks(loss, ways, array)
+        if at_vertex.min() < risk:
+            logits, risk = ways[at_vertex.argmin()], at_vertex.min().item()
     return RiskMinimum(torch.softmax(logits, -1).numpy(), risk, exact=False)
 
 
@@ -90,25 +102,29 @@ def expected(loss: Loss | str, weights: NDArray[np.float64]) -> tuple[Loss, NDAr
     Raises:
         SpecError: the text is no loss, or the loss has class weights or ignores a class.
     """
+    plain, share = _without_smoothing(loss)
+    return plain, (1 - share) * weights + share * weights.mean() if share else weights
+
+
+def expected_of_any_order(loss: Loss | str, weights: Weights) -> tuple[Loss, Weights]:
+    """As :func:`expected`, where it does not matter which label has which weight."""
+    plain, share = _without_smoothing(loss)
+    return plain, weights.smoothed(share) if share else weights
+
+
+def _without_smoothing(loss: Loss | str) -> tuple[Loss, float]:
     made = make_loss(loss)
     if made.weight is not None or made.ignore_index >= 0:
         raise SpecError(
             f"{made.spec}: theory takes a loss without class weights and without an ignored class; "
             "multiply the weights of the labels by them instead"
         )
-    share = made.label_smoothing
-    smoothed = (1 - share) * weights + share * weights.mean() if share else weights
-    return made.with_options(reduction="none", label_smoothing=0.0), smoothed
+    return made.with_options(reduction="none", label_smoothing=0.0), made.label_smoothing
 
 
 def risks(loss: Loss, logits: Tensor, weights: NDArray[np.float64]) -> Tensor:
     """The noisy risk at each of several logits, ``(points, classes)``: the loss for the weights as probabilities."""
     return loss(logits, torch.tensor(weights).expand_as(logits))
-
-
-def corner_risks(loss: Loss, weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """``(classes,)``: the noisy risk where all probability is on one class."""
-    return np.asarray(risks(loss, _logits_of(np.eye(len(weights))), weights).numpy())
 
 
 def _logits_of(p: NDArray[np.float64]) -> Tensor:
@@ -161,7 +177,9 @@ def search(loss: Loss, weights: NDArray[np.float64], steps: int = 400) -> tuple[
 
 def _fill(function: Separable, weights: NDArray[np.float64]) -> NDArray[np.float64]:
     """The minimum of a sum of convex functions on the simplex: all slopes there are one number, found by bisection."""
-    w, total = torch.tensor(weights), float(weights.sum())
+    total = float(weights.sum())
+    distinct, place, number = np.unique(weights, return_inverse=True, return_counts=True)
+    w, counts = torch.tensor(distinct), torch.tensor(number, dtype=torch.float64)
 
     def levels(marks: Tensor) -> Tensor:
         """For each mark, the largest probabilities with slopes up to it."""
@@ -175,14 +193,15 @@ def _fill(function: Separable, weights: NDArray[np.float64]) -> NDArray[np.float
         return torch.where(full, 1.0, low)
 
     # The largest probability is at least 1/K, which bounds the common slope from below.
-    between = torch.tensor([[1 / len(w)], [1.0]], dtype=torch.float64).expand(2, len(w))
+    between = torch.tensor([[1 / len(weights)], [1.0]], dtype=torch.float64).expand(2, len(w))
     ends = function.slope(between, w, total)
     low, high = ends[0].min().item() - 1e-9, ends[1].max().item() + 1e-9
     for _ in range(11):
         marks = torch.linspace(low, high, 33, dtype=torch.float64)
-        reached = int((levels(marks).sum(1) >= 1).double().argmax())
+        reached = int((levels(marks) @ counts >= 1).double().argmax())
         low, high = marks[max(reached - 1, 0)].item(), marks[reached].item()
     below, above = levels(torch.tensor([low, high], dtype=torch.float64))
-    missing, gained = 1 - below.sum(), above.sum() - below.sum()
+    missing, gained = 1 - below @ counts, (above - below) @ counts
     p = below + (above - below) * (missing / gained if gained > 0 else 0.0)
-    return (p / p.sum()).numpy()
+    found: NDArray[np.float64] = (p / (p @ counts)).numpy()[place]
+    return found

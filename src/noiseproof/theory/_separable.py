@@ -20,8 +20,7 @@ from noiseproof.losses.base import Combination, Sum
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import numpy as np
-    from numpy.typing import NDArray
+    from noiseproof.theory._weights import Weights
 
     Function = Callable[[Tensor], Tensor]
 
@@ -106,13 +105,12 @@ def curvature(function: Separable, weight: float, total: float) -> str | None:
     return "convex" if convex else "concave" if concave else None
 
 
-def curvatures(function: Separable, weights: NDArray[np.float64]) -> set[str | None]:
+def curvatures(function: Separable, weights: Weights) -> set[str | None]:
     """The :func:`curvature` of what each class adds to the risk.
 
     It is linear in the weight, so that the lightest and the heaviest class speak for all between them.
     """
-    total = float(weights.sum())
-    return {curvature(function, float(weight), total) for weight in (weights.min(), weights.max())}
+    return {curvature(function, weight, weights.total) for weight in (weights.least, weights.most)}
 
 
 def _grid() -> Tensor:

@@ -7,16 +7,16 @@ import io
 import numpy as np
 from matplotlib.figure import Figure
 
+from noiseproof.noise import symmetric_matrix
 from noiseproof.theory._amse import amse_threshold_symmetric
 from noiseproof.theory._risk import risk_minimizer
-from noiseproof.theory._weights import symmetric_weights
 
 _STYLES = (("#000000", "-"), ("#0072B2", "--"), ("#D55E00", "-."), ("#009E73", ":"), ("#CC79A7", (0, (5, 1))))
 
 
 def draw_minimizers(rate: float, num_classes: int, exponents: tuple[float, ...] = (1.5, 2.0, 3.0)) -> bytes:
     """A PNG: the true class's probability where AMSE's noisy risk is least, against ``a``, under symmetric noise."""
-    weights = symmetric_weights(rate, num_classes)
+    weights = symmetric_matrix(rate, num_classes)[0]
     figure = Figure(figsize=(6.0, 3.8), dpi=130, layout="constrained")
     axis = figure.subplots()
     ends = [amse_threshold_symmetric(rate, num_classes, q) for q in exponents]

@@ -289,9 +289,9 @@ class RunFolder:
         try:
             written = path.read_bytes()
         except OSError:
-            write_text(path, manifest)
-            written = manifest.encode()
-        if written != manifest.encode():
+            write_atomically(path, manifest)
+            written = manifest
+        if written != manifest:
             raise RunError(
                 f"{path} was changed after the run had written it: delete it, and the same command writes it anew"
             )

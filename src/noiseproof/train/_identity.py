@@ -26,6 +26,10 @@ if TYPE_CHECKING:
     from noiseproof.train._record import Record
 
 
+_BLOCK = 2**20
+"""So many labels are hashed at a time."""
+
+
 @dataclass(frozen=True)
 class Identity:
     """What a run's bytes depend on, but for the environment.
@@ -82,8 +86,11 @@ def noise_fingerprint(recipe: Recipe, noise: NoisyLabels | None) -> str | None:
         return None
     digest = hashlib.sha256()
     for array in recipe.noise.read_arrays(noise):
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).data)
+        # Labels count as the int64 that they are in every list of labels, in however few bytes they are kept.
+        kind = np.dtype(np.int64) if array.dtype.kind == "u" else array.dtype
+        digest.update(f"{kind.str}{array.shape}".encode())
+        for at in range(0, len(array), _BLOCK):
+            digest.update(np.ascontiguousarray(array[at : at + _BLOCK], kind).data)
     return digest.hexdigest()
 
 

@@ -85,7 +85,7 @@ def prepare(recipe: Recipe, dataset: datasets.Dataset, data_dir: str | Path) -> 
             stacklevel=2,
         )
     noisy = make_noise(recipe, dataset, data_dir)
-    labels = dataset.train.labels if noisy is None else noisy.labels
+    labels = dataset.train.labels if noisy is None else noisy.labels.astype(np.int64)
     if dataset.held_out is not None:
         if recipe.validation:
             raise RecipeError(

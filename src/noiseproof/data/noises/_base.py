@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+import numpy as np
 from pydantic import BeforeValidator
 
 from noiseproof import noise
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    import numpy as np
     from numpy.typing import NDArray
 
     from noiseproof.data._dataset import Dataset
@@ -75,7 +75,7 @@ class NoiseKind(KindSettings):
 
     def read_arrays(self, made: noise.NoisyLabels) -> list[NDArray[np.generic]]:
         """What of noisy labels came from a file: a run belongs to it."""
-        return [made.labels, made.clean, made.matrix] if self.reads_files else []
+        return [made.labels, made.clean, *arrays_of(made.matrix)] if self.reads_files else []
 
     def canonical(self, values: dict[str, Any], source: DataSource) -> dict[str, Any]:  # noqa: ARG002
         """The settings that differ from their defaults, with each in one spelling."""
@@ -97,6 +97,13 @@ class NoiseKind(KindSettings):
     def published_as(self) -> tuple[str, float | None]:
         """How published tables name it, and its rate."""
         return self.kind, self.known_rate
+
+
+def arrays_of(matrix: noise.TransitionMatrix) -> list[NDArray[np.generic]]:
+    """What a transition matrix is made of: all of its entries, or of very many classes those that are kept."""
+    if len(matrix) <= noise.MOST_DENSE:
+        return [matrix.dense()]
+    return [np.array([matrix.constant]), matrix.starts, matrix.columns.astype(np.int64), matrix.values]
 
 
 def percent(share: float) -> str:

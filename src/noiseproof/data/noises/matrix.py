@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from noiseproof import noise
-from noiseproof.data.noises._base import Mode, NoiseKind, measured
+from noiseproof.data.noises._base import Mode, NoiseKind, arrays_of, measured
 from noiseproof.settings import PathText
 
 if TYPE_CHECKING:
@@ -35,4 +35,4 @@ class MatrixNoise(NoiseKind):
 
     def read_arrays(self, made: noise.NoisyLabels) -> list[NDArray[np.generic]]:
         """See :meth:`NoiseKind.read_arrays`: the labels are drawn."""
-        return [made.matrix]
+        return arrays_of(made.matrix)
