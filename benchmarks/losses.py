@@ -3,8 +3,9 @@
     python benchmarks/losses.py [--loss NAME ...] [--shape N,K ...] [--compile] [--rounds 30] [--out FILE.json]
     python benchmarks/losses.py --device cuda --dtype bfloat16 --compile --shape 512,32000 --shape 4096,128256
 
-Every number is a ratio to ``F.cross_entropy`` on the same logits in the same run: all take turns, step by step, and the
-ratio is that of the medians. The last column is the ratio to a copy of the logits on their device, which reads and
+Every number is a ratio to ``F.cross_entropy`` on the same logits in the same run, in one thread: all take turns, step by
+step, and the ratio is that of the medians. Time is that of the processor, which other work beside it changes little, and
+of the clock on a GPU. The last column is the ratio to a copy of the logits on their device, which reads and
 writes as many bytes as a step must at least. Memory is the largest sum of what the step has allocated and not yet
 freed, the gradient included, as PyTorch's profiler or the GPU's allocator sees it.
 """
@@ -45,7 +46,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="default: cpu")
     parser.add_argument("--dtype", default="float32", choices=("float32", "bfloat16", "float16"), help="of the logits")
     parser.add_argument("--rounds", type=int, default=30, help="default: 30")
-    parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="default: all cores")
+    parser.add_argument("--threads", type=int, default=1, help="default: 1")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the figures and where they come from as JSON")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -100,15 +101,16 @@ def measure(name: str, logits: Tensor, rounds: int, *, compiled: bool) -> dict[s
     plain, copied = logits.detach(), torch.empty_like(logits)
     turns["copy"] = lambda: copied.copy_(plain)
     seconds: dict[str, list[float]] = {key: [] for key in turns}
+    now = time.perf_counter if logits.device.type == "cuda" else time.process_time
     for turn in range(rounds + 2):
         for key, once in turns.items():
             _wait_for(logits.device)
-            began = time.perf_counter()
+            began = now()
             for _ in range(repeats):
                 once()
             _wait_for(logits.device)
             if turn >= 2:
-                seconds[key].append((time.perf_counter() - began) / repeats)
+                seconds[key].append((now() - began) / repeats)
     median = {key: statistics.median(values) for key, values in seconds.items()}
     memory = {key: peak_memory(step, logits, target) for key, step in steps.items()}
     return {
