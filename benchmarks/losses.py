@@ -3,9 +3,9 @@
     python benchmarks/losses.py [--loss NAME ...] [--shape N,K ...] [--compile] [--rounds 30] [--out FILE.json]
     python benchmarks/losses.py --device cuda --dtype bfloat16 --compile --shape 512,32000 --shape 4096,128256
 
-Every number is a ratio to ``F.cross_entropy`` on the same logits in the same run, in one thread: all take turns, step by
-step, and the ratio is that of the medians. Time is that of the processor, which other work beside it changes little, and
-of the clock on a GPU. The last column is the ratio to a copy of the logits on their device, which reads and
+Every number is a ratio to ``F.cross_entropy`` on the same logits in the same run, in one thread: all take turns, step
+by step, and the ratio is that of the medians. Time is that of the processor, which other work beside it changes
+little, and of the clock on a GPU. The last column is the ratio to a copy of the logits on their device, which reads and
 writes as many bytes as a step must at least. Memory is the largest sum of what the step has allocated and not yet
 freed, the gradient included, as PyTorch's profiler or the GPU's allocator sees it.
 """
