@@ -121,7 +121,7 @@ def measure(shape: str, losses: list[str], rounds: int) -> list[dict[str, Any]]:
     peaks = {}
     for name in steps:
         command = [sys.executable, __file__, "--shape", shape, "--memory", name]
-        peaks[name] = int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)  # noqa: S603 - this file
+        peaks[name] = int(subprocess.run(command, check=True, capture_output=True).stdout)  # noqa: S603 - this file
     rows = []
     for name in steps:
         row = {

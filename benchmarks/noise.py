@@ -121,7 +121,7 @@ def measure(task: str, asked: dict[str, Any], rounds: int) -> dict[str, Any]:
     """The medians of a task that processes of their own do."""
     command = [sys.executable, __file__, "--task", task, "--asked", json.dumps(asked)]
     texts = [
-        subprocess.run(command, check=True, capture_output=True, text=True).stdout  # noqa: S603 - this file itself
+        subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603 - this file itself
         for _ in range(rounds)
     ]
     found = [json.loads(text) for text in texts]
