@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import argparse
 import copy
+import math
 import multiprocessing
-import resource
 import time
 from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, linear, normalize
 
 from noiseproof.losses import linear_loss, linear_statistics
+from noiseproof.train import keep_freed_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,7 +56,7 @@ class Album:
     @torch.no_grad()
     def features(self, network: nn.Module, count: int) -> Tensor:
         """Those of the first photos."""
-        return torch.cat([normalize(network(self.pixels(part))) for part in torch.arange(count).split(10_000)])
+        return torch.cat([normalize(network(self.pixels(part))) for part in torch.arange(count).split(10_000)])  # type: ignore[no-untyped-call]
 
     def means(self, network: nn.Module) -> Tensor:
         """Of the features of the photos that are said to show each person; nearly 0 where there are none."""
@@ -79,7 +81,7 @@ def learn(
     # The weights of a person go as far as they are long at most, whatever the batch and the scale.
     slow, fast = torch.optim.Adam(network.parameters()), torch.optim.SGD([head])
     random = torch.Generator().manual_seed(0)
-    parts = [part for _ in range(passes) for part in index[torch.randperm(len(index), generator=random)].split(batch)]
+    parts = [part for _ in range(passes) for part in index[torch.randperm(len(index), generator=random)].split(batch)]  # type: ignore[no-untyped-call]
     began = time.perf_counter()
     for step, part in enumerate(parts, 1):
         pace = min(1, step / 10) * (1 - step / (len(parts) + 1))
@@ -88,10 +90,10 @@ def learn(
         value = factor * linear_loss(features, normalize(head), album.label[part], loss, scale=SCALE)
         slow.zero_grad()
         fast.zero_grad()
-        value.backward()
+        value.backward()  # type: ignore[no-untyped-call]
         slow.step()
         fast.step()
-        if step % max(1, len(parts) // 8) == 0:
+        if step % max(1, len(parts) // 10) == 0:
             print(f"  {loss}: update {step} of {len(parts)}, {time.perf_counter() - began:.0f} s", flush=True)
     return network, head.detach()
 
@@ -106,24 +108,32 @@ def report(name: str, network: nn.Module, head: Tensor, album: Album, new: Album
     print(f"{name:<6} recognizes {found[0]:6.1%} of new photos by its head, {found[1]:6.1%} by the means", flush=True)
 
 
-def cost(value: Callable[..., Tensor], people: int, batch: int) -> tuple[float, int]:
-    """CPU seconds of a step, and the kilobytes of memory that the first one takes beyond what was there before it."""
+def cost(value: Callable[..., Tensor], people: int, batch: int) -> tuple[float, float]:
+    """CPU seconds of a step, and the megabytes that the first one takes beyond what was there before it."""
+    keep_freed_memory()
+    torch.set_num_threads(1)  # the seconds of those that wait for others would count
     random = torch.Generator().manual_seed(0)
     target = torch.randint(people, (batch,), generator=random)
     features, head = (normalize(torch.randn(count, WIDTH, generator=random)) for count in (batch, people))
-    value(features[:8].requires_grad_(), head[:99].requires_grad_(), target[:8] % 99).backward()  # loads what it needs
-    peaks = [resource.getrusage(resource.RUSAGE_SELF).ru_maxrss]
+    value(features[:8].requires_grad_(), head[:99].requires_grad_(), target[:8] % 99).backward()  # type: ignore[no-untyped-call] # loads what it needs
+    peaks = [peak()]
     for _ in range(2):
         began = time.process_time()
-        value(features.requires_grad_(), head.requires_grad_(), target).backward()
+        value(features.requires_grad_(), head.requires_grad_(), target).backward()  # type: ignore[no-untyped-call]
         seconds = time.process_time() - began
-        peaks.append(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+        peaks.append(peak())
     return seconds, peaks[1] - peaks[0]
+
+
+def peak() -> float:
+    """The most megabytes that this process ever took, where the system is Linux."""
+    status = Path("/proc/self/status")
+    return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024 if status.exists() else math.nan
 
 
 def with_all_logits(features: Tensor, head: Tensor, target: Tensor) -> Tensor:
     """Cross-entropy."""
-    return cross_entropy(SCALE * linear(features, head), target)
+    return cross_entropy(linear(SCALE * features, head), target)
 
 
 def in_chunks(features: Tensor, head: Tensor, target: Tensor) -> Tensor:
@@ -144,7 +154,7 @@ def main() -> None:
     for name, value in (("F.cross_entropy of all logits", with_all_logits), ("linear_loss, JAL", in_chunks)):
         with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as fresh:
             seconds, more = fresh.submit(cost, value, people, batch).result()
-        print(f"{name}: {seconds:.2f} s of CPU and {more / 1024:.0f} MB for a step of {batch} photos", flush=True)
+        print(f"{name}: {seconds:.2f} s of CPU and {more:.0f} MB for a step of {batch} photos", flush=True)
 
     album, new = Album(people, PHOTOS, WRONG, seed=1), Album(people, 1, 0.0, seed=2)
     share = float((album.label != album.person).double().mean())
