@@ -109,26 +109,27 @@ def report(name: str, network: nn.Module, head: Tensor, album: Album, new: Album
 
 
 def cost(value: Callable[..., Tensor], people: int, batch: int) -> tuple[float, float]:
-    """CPU seconds of a step, and the megabytes that the first one takes beyond what was there before it."""
+    """CPU seconds of a second step, and the megabytes that the first takes beyond what was there before it."""
     keep_freed_memory()
     torch.set_num_threads(1)  # the seconds of those that wait for others would count
     random = torch.Generator().manual_seed(0)
     target = torch.randint(people, (batch,), generator=random)
     features, head = (normalize(torch.randn(count, WIDTH, generator=random)) for count in (batch, people))
     value(features[:8].requires_grad_(), head[:99].requires_grad_(), target[:8] % 99).backward()  # type: ignore[no-untyped-call] # loads what it needs
-    peaks = [peak()]
-    for _ in range(2):
-        began = time.process_time()
-        value(features.requires_grad_(), head.requires_grad_(), target).backward()  # type: ignore[no-untyped-call]
-        seconds = time.process_time() - began
-        peaks.append(peak())
-    return seconds, peaks[1] - peaks[0]
+    before = peak(anew=True)
+    value(features.requires_grad_(), head.requires_grad_(), target).backward()  # type: ignore[no-untyped-call]
+    more, began = peak() - before, time.process_time()
+    value(features, head, target).backward()  # type: ignore[no-untyped-call]
+    return time.process_time() - began, more
 
 
-def peak() -> float:
-    """The most megabytes that this process ever took, where the system is Linux."""
-    status = Path("/proc/self/status")
-    return int(status.read_text().split("VmHWM:")[1].split()[0]) / 1024 if status.exists() else math.nan
+def peak(*, anew: bool = False) -> float:
+    """The most megabytes that this process took since it was asked anew; NaN where the system is not Linux."""
+    if not Path("/proc/self/clear_refs").exists():
+        return math.nan
+    if anew:
+        Path("/proc/self/clear_refs").write_text("5")
+    return int(Path("/proc/self/status").read_text().split("VmHWM:")[1].split()[0]) / 1024
 
 
 def with_all_logits(features: Tensor, head: Tensor, target: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """A small language model of 32,000 hashed words, where one in five of the words that it is to predict is a random one.
 
-python examples/language_model.py [--quick]
+python examples/language_model.py [--words 32000] [--quick]
 
 The text are the docstrings of numpy and scikit-learn. A GRU reads the words as they are, and the next ones that it
 learns to predict are replaced in one place of five, by words drawn from all. Some files are held out: with such words
@@ -101,7 +101,9 @@ def main() -> None:
     """Read, learn with each loss, and print what they come to."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="some files, 1000 words, 20 updates of each")
-    words, updates, files = (1000, 20, 60) if parser.parse_args().quick else (32_000, 250, 10_000)
+    parser.add_argument("--words", type=int, default=32_000, help="that words are hashed to (default: 32000)")
+    options = parser.parse_args()
+    words, updates, files = (1000, 20, 60) if options.quick else (options.words, 250, 10_000)
 
     texts = [text for package in ("numpy", "sklearn") for text in islice(docstrings(package), files)]
     random = torch.Generator().manual_seed(0)
