@@ -18,6 +18,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "failure_table",
+    "head_table",
     "loss_reference",
     "mathml",
     "method_tables",

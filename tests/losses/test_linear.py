@@ -15,6 +15,7 @@ from noiseproof.errors import LabelError
 from noiseproof.losses import LabelLoss, Loss, linear_loss, linear_statistics, make_loss
 from noiseproof.losses.comparisons import NLNL
 from noiseproof.losses.kernel import evaluate
+from noiseproof.losses.kernel.head import Products
 
 BY_NAME = {loss.name: loss for loss in reversed(CASES)}
 """One of each definition; the one that draws its labels takes their mean."""
@@ -96,6 +97,17 @@ def test_reductions_scales_and_weights(name: str, reduction: str, options: dict[
     target = torch.where(torch.arange(ROWS) == 2, -100, data(50)[3])
     up = draw(ROWS, seed=9) if reduction == "none" else torch.tensor(0.3, dtype=torch.float64)
     agree(*both(loss, 50, target, up, **options))
+
+
+def test_without_gradients_none_is_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    features, weight, bias, labels = data(50)
+    expected = linear_loss(features, weight, labels, "jal-ce", bias=bias)
+    monkeypatch.setattr(Products, "take_back", None)
+    with torch.no_grad():
+        found = linear_loss(features.requires_grad_(), weight.requires_grad_(), labels, "jal-ce", bias=bias)
+    torch.testing.assert_close(found, expected)
+    with pytest.raises(LabelError, match="targets are a tuple"):
+        linear_statistics(features, weight, (features, weight))  # type: ignore[arg-type]
 
 
 def test_many_dimensions_and_a_method() -> None:
@@ -303,6 +315,15 @@ def test_statistics() -> None:
         ({"scale": 0.0}, "scale 0.0"),
         ({"softcap": -1.0}, "softcap -1.0"),
         ({"rows": 0}, "rows 0"),
+        ({"rows": 64.5}, "rows 64.5"),
+        ({"rows": True}, "rows True"),
+        ({"scale": torch.tensor(2.0)}, "scale tensor"),
+        ({"softcap": "2"}, "softcap '2'"),
+        ({"group": "all"}, "group is a str"),
+        ({"loss": torch.nn.CrossEntropyLoss()}, "loss is a CrossEntropyLoss"),
+        ({"target": (torch.zeros(3, 2), torch.zeros(50, 2).double())}, "a teacher's features are"),
+        ({"target": (torch.zeros(3, 2).long(), torch.zeros(50, 2).long())}, "a teacher's features are"),
+        ({"target": [1, 2, 3]}, "targets are a list"),
         ({"loss": make_loss("ce", weight=torch.ones(7))}, "weight has 7 numbers"),
     ],
 )

@@ -9,16 +9,15 @@ import torch
 from torch import Tensor
 
 from noiseproof.errors import LabelError
+from noiseproof.losses.base import Loss
 from noiseproof.losses.kernel.batch import as_target, kept_labels, needs_plain_formula, precision_of
 from noiseproof.losses.kernel.evaluate import block_rows
-from noiseproof.losses.kernel.head import NOTHING, Head, LinearLoss, Products, Targets, solve_plainly
+from noiseproof.losses.kernel.head import NOTHING, Head, LinearLoss, Products, Targets, solve, solve_plainly
 from noiseproof.losses.kernel.reductions import Reductions
 from noiseproof.losses.make import make_loss
 
 if TYPE_CHECKING:
     from torch.distributed import ProcessGroup
-
-    from noiseproof.losses.base import Loss
 
 
 def linear_loss(
@@ -67,6 +66,8 @@ def linear_loss(
         >>> linear_loss(features, weight, torch.tensor([1, 2, 3, 999]), "ce")
         tensor(6.9078)
     """
+    if not isinstance(loss, str | Loss):
+        raise LabelError(f"loss is a {type(loss).__name__}: expected a loss of noiseproof, or the text of one")
     features, head = _checked(features, weight, bias, scale, softcap, rows)
     is_cast = torch.is_autocast_enabled(features.device.type)
     targets = _checked_targets(target, features.shape[:-1], len(weight), sample_weight)
@@ -83,6 +84,8 @@ def _evaluated(features: Tensor, head: Head, targets: Targets, loss: Loss | str,
 
         return compiled_loss(loss, features, head, targets)
     made = make_loss(loss) if isinstance(loss, str) else loss
+    if not torch.is_grad_enabled():
+        return solve(made, _classes(head.weight, group), features, head, targets, NOTHING)[0]
     tensors = [each for each in (features, *head[:2], *targets, made.weight) if each is not None]
     constants = [each for each in (*targets, made.weight) if each is not None]
     if not needs_plain_formula(*tensors) and not any(each.requires_grad for each in constants):
@@ -150,8 +153,9 @@ def linear_statistics(
     features, head = _checked(features, weight, bias, scale, softcap, rows)
     classes = _classes(weight, group)
     flat, shape = features.reshape(-1, features.shape[-1]), features.shape[:-1]
-    if target.is_floating_point():
-        raise LabelError(f"targets are {target.dtype}: expected class indices")
+    if not isinstance(target, Tensor) or target.is_floating_point():
+        what = target.dtype if isinstance(target, Tensor) else f"a {type(target).__name__}"
+        raise LabelError(f"targets are {what}: expected a tensor of class indices")
     label, _ = as_target(made, target, torch.Size([*shape, len(weight)]), len(shape), torch.float32)
     assert label is not None  # noqa: S101 - those are labels
     label, kept = kept_labels(made, label, classes.size, readable=True)
@@ -181,7 +185,12 @@ def linear_statistics(
 def _classes(weight: Tensor, group: ProcessGroup | None) -> Reductions:
     if group is None:
         return Reductions(len(weight))
+    from torch.distributed import ProcessGroup
+
     from noiseproof.losses.kernel.shards import SplitReductions  # which not every build of torch has the means for
+
+    if not isinstance(group, ProcessGroup):
+        raise LabelError(f"group is a {type(group).__name__}: expected a torch.distributed.ProcessGroup, or None")
 
     return SplitReductions(group, len(weight), weight.device)
 
@@ -211,13 +220,19 @@ def _checked(
         raise LabelError(
             f"features, weights and bias are {', '.join(map(str, types))}: expected one floating-point type"
         )
-    if not 0 < scale < math.inf:
-        raise LabelError(f"scale {scale}: expected a positive number")
-    if softcap is not None and not 0 < softcap < math.inf:
-        raise LabelError(f"softcap {softcap}: expected a positive number, or None")
-    if rows is not None and rows < 1:
-        raise LabelError(f"rows {rows}: expected at least 1, or None")
+    if not _is_positive(scale):
+        raise LabelError(
+            f"scale {scale!r:.60}: expected a positive number; one that is learned multiplies the features"
+        )
+    if softcap is not None and not _is_positive(softcap):
+        raise LabelError(f"softcap {softcap!r:.60}: expected a positive number, or None")
+    if rows is not None and (isinstance(rows, bool) or not isinstance(rows, int) or rows < 1):
+        raise LabelError(f"rows {rows!r:.60}: expected a whole number from 1 on, or None")
     return features, Head(weight, bias, float(scale), float(softcap or 0.0), rows or 0)
+
+
+def _is_positive(number: object) -> bool:
+    return isinstance(number, int | float) and not isinstance(number, bool) and 0 < number < math.inf
 
 
 def _checked_targets(
@@ -230,6 +245,10 @@ def _checked_targets(
             f"targets are a {type(target).__name__}: expected a tensor, or two, a teacher's features and weights"
         )
     features, weight = target
+    if not features.is_floating_point() or features.dtype != weight.dtype:
+        raise LabelError(
+            f"a teacher's features are {features.dtype}, its weights {weight.dtype}: expected one floating-point type"
+        )
     if features.shape[:-1] != shape or weight.ndim != 2 or features.shape[-1:] != weight.shape[1:]:
         raise LabelError(
             f"a teacher's features have shape {tuple(features.shape)} and weights {tuple(weight.shape)}: expected "
