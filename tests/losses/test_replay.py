@@ -17,7 +17,9 @@ from noiseproof.losses import LabelLoss, Loss, linear_loss, make_loss
 from noiseproof.losses.comparisons import NLNL
 from noiseproof.losses.kernel import evaluate, replay
 
-each_loss = pytest.mark.parametrize("loss", [*CASES, NLNL()], ids=case_name)
+BY_NAME = {loss.name: loss for loss in reversed(CASES)}
+
+each_loss = pytest.mark.parametrize("loss", [*BY_NAME.values(), NLNL()], ids=case_name)
 
 
 def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:
