@@ -41,6 +41,10 @@ CASES: list[Loss] = [
 ]
 
 
+BY_NAME = {loss.name: loss for loss in reversed(CASES)}
+"""One of each definition; the one that draws its labels takes their mean."""
+
+
 def case_name(loss: Loss) -> str:
     return loss.spec
 

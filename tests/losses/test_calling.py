@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.testing._internal.composite_compliance import check_backward_formula, check_with_mode
 
 from conftest import unfreeze_flags_of_torch
-from loss_cases import CASES, case_name
+from loss_cases import BY_NAME, CASES, case_name
 from noiseproof.errors import LabelError, SpecError
 from noiseproof.losses import (
     REGISTRY,
@@ -39,9 +39,6 @@ from noiseproof.losses.published import JALCE, NCE
 from reference_losses import REFERENCES, value_and_gradient
 
 unfreeze_flags_of_torch()
-
-BY_NAME = {loss.name: loss for loss in reversed(CASES)}
-"""One of each definition."""
 
 ALL = [*BY_NAME.values(), NLNL()]
 """With the one that draws its labels."""

@@ -10,15 +10,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from loss_cases import CASES, case_name
+from loss_cases import BY_NAME, case_name
 from noiseproof.errors import LabelError
 from noiseproof.losses import LabelLoss, Loss, linear_loss, linear_statistics, make_loss
 from noiseproof.losses.comparisons import NLNL
 from noiseproof.losses.kernel import evaluate
 from noiseproof.losses.kernel.head import Products
-
-BY_NAME = {loss.name: loss for loss in reversed(CASES)}
-"""One of each definition; the one that draws its labels takes their mean."""
 
 ROWS, WIDTH = 13, 6
 

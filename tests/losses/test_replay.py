@@ -11,13 +11,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from loss_cases import CASES, case_name
+from loss_cases import BY_NAME, case_name
 from noiseproof.errors import LabelError
 from noiseproof.losses import LabelLoss, Loss, linear_loss, make_loss
 from noiseproof.losses.comparisons import NLNL
 from noiseproof.losses.kernel import evaluate, replay
-
-BY_NAME = {loss.name: loss for loss in reversed(CASES)}
 
 each_loss = pytest.mark.parametrize("loss", [*BY_NAME.values(), NLNL()], ids=case_name)
 

@@ -13,7 +13,7 @@ import torch
 from torch import distributed
 from torch.nn import functional
 
-from loss_cases import CASES
+from loss_cases import BY_NAME
 from noiseproof.errors import LabelError
 from noiseproof.losses import __file__ as PACKAGE
 from noiseproof.losses import linear_loss, linear_statistics, make_loss
@@ -21,8 +21,6 @@ from noiseproof.losses import linear_loss, linear_statistics, make_loss
 ROWS, WIDTH = 13, 6
 
 KINDS = ("hard", "ignored, smoothed, with weights", "soft", "teacher")
-
-PLAIN = {loss.name: loss.spec for loss in reversed(CASES)}
 
 HUGE = ["1e4*ce + amse", "ce-eps(m=10)", "amse(a=5, q=3)", "normalized(fl(gamma=20))", "negative(gce)"]
 """These take other ways through the rows."""
@@ -46,7 +44,7 @@ def given(classes: int, reduction: str, kinds: tuple[str, ...] = KINDS) -> dict[
         "teacher weight": draw(classes, 3),
         "class weight": draw(classes).abs(),
         "reduction": reduction,
-        "cases": [(spec, kind) for spec in [*PLAIN.values(), *HUGE] for kind in kinds],
+        "cases": [(spec, kind) for spec in [*(loss.spec for loss in BY_NAME.values()), *HUGE] for kind in kinds],
     }
 
 

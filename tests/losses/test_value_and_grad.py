@@ -8,11 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from loss_cases import CASES, case_name
+from loss_cases import BY_NAME, case_name
 from noiseproof.errors import LabelError
 from noiseproof.losses import Loss, make_loss
 
-BY_NAME = {loss.name: loss for loss in reversed(CASES)}
 WEIGHT = torch.tensor([0.5, 2.0, 1.0, 0.25, 1.5], dtype=torch.float64)
 
 

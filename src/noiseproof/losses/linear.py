@@ -191,7 +191,6 @@ def _classes(weight: Tensor, group: ProcessGroup | None) -> Reductions:
 
     if not isinstance(group, ProcessGroup):
         raise LabelError(f"group is a {type(group).__name__}: expected a torch.distributed.ProcessGroup, or None")
-
     return SplitReductions(group, len(weight), weight.device)
 
 

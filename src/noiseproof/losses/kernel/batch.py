@@ -181,7 +181,7 @@ def as_rows(logits: Tensor, target: Tensor) -> Tensor:
         )
     if not logits.is_floating_point():
         raise LabelError(f"logits are {logits.dtype}: expected floating-point scores before the softmax")
-    class_dim = 0 if logits.ndim == 1 else 1
+    class_dim = class_dim_of(logits)
     if logits.ndim == 0 or logits.shape[class_dim] < 2:
         raise LabelError(
             f"logits have shape {tuple(logits.shape)}: expected (classes,) or (N, classes, …) with at least two classes"
@@ -227,6 +227,11 @@ def as_target(
             f"{tuple(shape)}"
         )
     return target.reshape(-1, 1), None
+
+
+def class_dim_of(logits: Tensor) -> int:
+    """Which dimension of logits is that of the classes, as PyTorch has it."""
+    return 0 if logits.ndim == 1 else 1
 
 
 def without(shape: torch.Size, dim: int) -> torch.Size:

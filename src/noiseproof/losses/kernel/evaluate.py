@@ -19,6 +19,7 @@ from noiseproof.losses.kernel.batch import (
     as_target,
     as_weights,
     can_read,
+    class_dim_of,
     is_repeatable,
     is_traced,
     kept_labels,
@@ -99,7 +100,7 @@ def _evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor 
         if reduced.dtype != logits.dtype:
             reduced = reduced.to(logits.dtype)
     if loss.reduction == "none" and logits.ndim != 2:
-        reduced = reduced.reshape(without(logits.shape, _class_dim(logits)))
+        reduced = reduced.reshape(without(logits.shape, class_dim_of(logits)))
     return reduced
 
 
@@ -118,26 +119,22 @@ def evaluate_with_gradient(
             value = batch.reduce(values)
             gradient = _scaled(gradient, torch.as_tensor(left, dtype=gradient.dtype), rows.dtype)
     if logits.ndim != 2:
-        dim, shape = _class_dim(logits), without(logits.shape, _class_dim(logits))
+        dim, shape = class_dim_of(logits), without(logits.shape, class_dim_of(logits))
         gradient = gradient.reshape(*shape, rows.shape[-1]).movedim(-1, dim)
         value = value.reshape(shape) if loss.reduction == "none" else value
     return value.to(logits.dtype), gradient.to(logits.dtype)
-
-
-def _class_dim(logits: Tensor) -> int:
-    return 0 if logits.ndim == 1 else 1
 
 
 def _prepare(
     loss: Loss, logits: Tensor, rows: Tensor, target: Tensor, sample_weight: Tensor | None
 ) -> tuple[Batch, bool]:
     """The targets with all weights, and whether only the plain formula will do."""
-    label, soft = as_target(loss, target, logits.shape, _class_dim(logits), precision_of(logits, loss))
+    label, soft = as_target(loss, target, logits.shape, class_dim_of(logits), precision_of(logits, loss))
     weight = loss.weight
     plain = needs_plain_formula(logits, target) if weight is None else needs_plain_formula(logits, target, weight)
     own: Tensor | None = None
     if sample_weight is not None:
-        own = as_weights(sample_weight, without(logits.shape, _class_dim(logits)), rows, loss)
+        own = as_weights(sample_weight, without(logits.shape, class_dim_of(logits)), rows, loss)
         plain = plain or needs_plain_formula(own)
     kept: Tensor | None = None
     if label is not None:

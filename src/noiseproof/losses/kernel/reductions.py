@@ -87,14 +87,14 @@ class Reductions:
             logits: of all classes.
             concrete: whether these are plain numbers that nothing looks through.
         """
-        if concrete and _is_narrow(logits):
+        if self.is_split or (concrete and _is_narrow(logits)):
             powers = (logits - self.max(logits)).exp_()
             return powers.div_(self.sum(powers))
         return torch.softmax(logits, -1)
 
     def log_softmax(self, logits: Tensor, *, concrete: bool = False) -> Tensor:
         """The logarithms of :meth:`softmax`."""
-        if concrete and _is_narrow(logits):
+        if self.is_split or (concrete and _is_narrow(logits)):
             shifted = logits - self.max(logits)
             return shifted.sub_(self.sum(shifted.exp()).log_())
         return torch.log_softmax(logits, -1)

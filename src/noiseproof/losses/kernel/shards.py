@@ -54,22 +54,19 @@ class SplitReductions(Reductions):
     def widest(self) -> int:
         return self._widest
 
-    def over_processes(self, part: Tensor) -> Tensor:
-        return self._over_all(part)
-
-    def _over_all(self, part: Tensor, operation: ReduceOp.RedOpType = ReduceOp.SUM) -> Tensor:
+    def over_processes(self, part: Tensor, operation: ReduceOp.RedOpType = ReduceOp.SUM) -> Tensor:
         part = part.contiguous()
         all_reduce(part, operation, self.group)
         return part
 
     def sum(self, array: Tensor) -> Tensor:
-        return self._over_all(super().sum(array))
+        return self.over_processes(super().sum(array))
 
     def max(self, array: Tensor) -> Tensor:
-        return self._over_all(super().max(array), ReduceOp.MAX)
+        return self.over_processes(super().max(array), ReduceOp.MAX)
 
     def min(self, array: Tensor) -> Tensor:
-        return self._over_all(super().min(array), ReduceOp.MIN)
+        return self.over_processes(super().min(array), ReduceOp.MIN)
 
     def norm(self, array: Tensor) -> Tensor:
         largest = self.max(array.abs())
@@ -78,26 +75,18 @@ class SplitReductions(Reductions):
 
     def top(self, array: Tensor) -> tuple[Tensor, Tensor]:
         own, place = super().top(array)
-        largest = self._over_all(own.clone(), ReduceOp.MAX)
+        largest = self.over_processes(own.clone(), ReduceOp.MAX)
         places = torch.where(own == largest, place + self.first, self.size)
-        return largest, self._over_all(places, ReduceOp.MIN)
+        return largest, self.over_processes(places, ReduceOp.MIN)
 
     def logsumexp(self, array: Tensor) -> Tensor:
         largest = self.max(array)
         safe = torch.where(largest.isinf(), 0.0, largest)
         return self.sum((array - safe).exp()).log() + safe
 
-    def softmax(self, logits: Tensor, *, concrete: bool = False) -> Tensor:  # noqa: ARG002 - there is one way
-        powers = (logits - self.max(logits)).exp_()
-        return powers.div_(self.sum(powers))
-
-    def log_softmax(self, logits: Tensor, *, concrete: bool = False) -> Tensor:  # noqa: ARG002 - there is one way
-        shifted = logits - self.max(logits)
-        return shifted.sub_(self.sum(shifted.exp()).log_())
-
     def at(self, array: Tensor, index: Tensor) -> Tensor:
         here, place = self._places(index)
-        return self._over_all(torch.where(here, array.gather(-1, place), 0.0))
+        return self.over_processes(torch.where(here, array.gather(-1, place), 0.0))
 
     def with_at(self, array: Tensor, index: Tensor, value: Tensor | float) -> Tensor:
         found = array.clone()
