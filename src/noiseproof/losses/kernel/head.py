@@ -104,15 +104,23 @@ class Products:
         features: ``(N, D)``.
         widest: how many classes a process has at most.
         wanted: whether features, weight and bias want a gradient.
-        scale: what the gradients of half-precision scores are multiplied by after they were rounded.
+        scale: what the gradients are multiplied by.
+
+    Attributes:
+        before: how much of ``scale`` gradients of scores must have when they are taken back. In half precision a mean
+            over many rows would round to 0: the numbers are multiplied where they are float32 again.
+        of_features: ``(N, D)``, the gradient so far; ``None`` where none is wanted.
+        of_weight: ``(classes, D)``, likewise.
+        of_bias: ``(classes,)``, likewise.
     """
 
     def __init__(
         self, head: Head, features: Tensor, widest: int, wanted: tuple[bool, bool, bool], scale: float
     ) -> None:
-        self._head, self._weight, self._widest, self._scale = head, head.weight, widest, scale
+        self._head, self._weight, self._widest = head, head.weight, widest
         self._features = features
         self._is_half = self._weight.dtype in HALF
+        self.before, self._after = (1.0, scale) if self._is_half else (scale, 1.0)
         precision = torch.float32 if self._is_half else self._weight.dtype
         self.of_features = features.new_empty(features.shape, dtype=precision) if wanted[0] else None
         self.of_weight = self._weight.new_empty(self._weight.shape, dtype=precision) if wanted[1] else None
@@ -144,12 +152,12 @@ class Products:
         """Add what the gradient of a chunk, written over its scores, gives to features, weight and bias."""
         part, features, gradient = chunk
         if self.of_bias is not None:
-            self.of_bias.add_(gradient.sum(0), alpha=self._scale)
+            self.of_bias.add_(gradient.sum(0), alpha=self._after)
         if self._is_half:
             gradient = gradient.to(self._weight.dtype)
         if self.of_features is not None:
             if self._is_half:
-                torch.mul(torch.mm(gradient, self._weight), self._scale, out=self.of_features[part])
+                torch.mul(torch.mm(gradient, self._weight), self._after, out=self.of_features[part])
             else:
                 torch.mm(gradient, self._weight, out=self.of_features[part])
         if self.of_weight is None:
@@ -157,7 +165,7 @@ class Products:
         if self._is_half:
             product = torch.mm(gradient.t(), features).float()
             self.of_weight = (
-                product.mul_(self._scale) if not part.start else self.of_weight.add_(product, alpha=self._scale)
+                product.mul_(self._after) if not part.start else self.of_weight.add_(product, alpha=self._after)
             )
         elif not part.start:
             torch.mm(gradient.t(), features, out=self.of_weight)
@@ -178,13 +186,10 @@ def walk(
         row_factor: ``(N, 1)``, what the value of each row is multiplied by afterwards.
     """
     with_slope = any(wanted)
-    scale, factor = batch.scale, batch.factor
+    factor = batch.factor
     if row_factor is not None:
         factor = row_factor if factor is None else factor * row_factor
-    is_half = features.dtype in HALF
-    # In half precision a mean over many rows would round to 0: the numbers are divided where they are float32 again.
-    products = Products(head, features, batch.classes.widest, wanted, scale if is_half else 1.0)
-    scale = 1.0 if is_half else scale
+    products = Products(head, features, batch.classes.widest, wanted, batch.scale)
     values = []
     for chunk in products:
         step = block_rows(chunk.scores, batch.classes.widest)
@@ -198,7 +203,7 @@ def walk(
                 values.append(value_of(form, rows))
                 continue
             same = precision_of(scores, batch.loss) is scores.dtype
-            value, gradient = batch.solve(scores, place, scale * head.scale, scores if same else None)
+            value, gradient = batch.solve(scores, place, products.before * head.scale, scores if same else None)
             values.append(value)
             if factor is not None:
                 gradient *= factor[place] if factor.ndim else factor
@@ -259,18 +264,15 @@ def solve(
         LabelError: targets that do not fit.
     """
     flat, shape = features.reshape(-1, features.shape[-1]), features.shape[:-1]
-    label, soft = _labels_of(loss, classes, targets, shape, head.weight)
-    own = None if targets.sample_weight is None else as_weights(targets.sample_weight, shape, flat, loss)
+    label, soft, kept, own = _seen_to(loss, classes, flat, shape, head, targets, readable=True)
     up = None if up is None else up.reshape(-1, 1)
     index: Tensor | None = None
-    if label is not None:
-        label, kept = kept_labels(loss, label, classes.size, readable=True)
-        if kept is not None:
-            # Ignored rows need no products.
-            index = kept.squeeze(-1).nonzero().squeeze(-1)
-            flat, label = flat[index], label[index]
-            own = None if own is None else own[index]
-            up = None if up is None else up[index]
+    if label is not None and kept is not None:
+        # Ignored rows need no products.
+        index = kept.squeeze(-1).nonzero().squeeze(-1)
+        flat, label = flat[index], label[index]
+        own = None if own is None else own[index]
+        up = None if up is None else up[index]
     batch = weigh(loss, len(flat), classes, flat, label, soft, None, own)
     values, (of_features, of_weight, of_bias) = walk(head, flat, batch, wanted, up)
     value = batch.reduce(values)
@@ -288,30 +290,43 @@ def solve_plainly(loss: Loss, features: Tensor, head: Head, targets: Targets) ->
     """The reduced loss of all logits at once, for what looks through operations."""
     classes = Reductions(len(head.weight))
     flat, shape = features.reshape(-1, features.shape[-1]), features.shape[:-1]
-    label, soft = _labels_of(loss, classes, targets, shape, head.weight)
-    own = None if targets.sample_weight is None else as_weights(targets.sample_weight, shape, flat, loss)
-    kept: Tensor | None = None
-    if label is not None:
-        label, kept = kept_labels(loss, label, classes.size, readable=can_read(label))
+    label, soft, kept, own = _seen_to(loss, classes, flat, shape, head, targets, readable=can_read(targets.target))
     value = weigh(loss, len(flat), classes, flat, label, soft, kept, own).plain(head.logits(flat))
     return value.reshape(shape) if loss.reduction == "none" else value
 
 
-def _labels_of(
-    loss: Loss, classes: Reductions, targets: Targets, shape: torch.Size, weight: Tensor
-) -> tuple[Tensor | None, Tensor | Callable[[slice | None], Tensor] | None]:
-    """Labels ``(rows, 1)``, or probabilities ``(rows, classes)`` or what makes those of some rows."""
-    target, teacher, _ = targets
-    precision = precision_of(weight, loss)
+def _seen_to(
+    loss: Loss, classes: Reductions, flat: Tensor, shape: torch.Size, head: Head, targets: Targets, *, readable: bool
+) -> tuple[Tensor | None, Tensor | Callable[[slice | None], Tensor] | None, Tensor | None, Tensor | None]:
+    """Labels or probabilities, which rows are kept, and the weights of the samples, as :func:`weigh` takes them.
+
+    Probabilities are ``(rows, classes)``, or what makes those of some rows.
+
+    Args:
+        loss: the loss.
+        classes: what sums up over the classes.
+        flat: ``(rows, D)``.
+        shape: of the samples.
+        head: the layer.
+        targets: what its logits are compared with.
+        readable: whether labels can be read.
+    """
+    target, teacher, sample_weight = targets
+    own = None if sample_weight is None else as_weights(sample_weight, shape, flat, loss)
+    precision = precision_of(head.weight, loss)
     if teacher is None:
-        return as_target(loss, target, torch.Size([*shape, classes.own_size]), len(shape), precision)
-    flat = target.detach().reshape(-1, target.shape[-1])
+        label, soft = as_target(loss, target, torch.Size([*shape, classes.own_size]), len(shape), precision)
+        if label is None:
+            return None, soft, None, own
+        label, kept = kept_labels(loss, label, classes.size, readable=readable)
+        return label, None, kept, own
+    given = target.detach().reshape(-1, target.shape[-1])
 
     def probabilities(part: slice | None) -> Tensor:
-        logits = functional.linear(flat if part is None else flat[part], teacher.detach())
+        logits = functional.linear(given if part is None else given[part], teacher.detach())
         return classes.softmax(logits.to(precision))
 
-    return None, probabilities
+    return None, probabilities, None, own
 
 
 class LinearLoss(torch.autograd.Function):
