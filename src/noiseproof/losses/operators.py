@@ -78,9 +78,10 @@ class Normalized(Loss):
         inverse = total.reciprocal()
         return form.with_slopes(label, inverse).with_slopes(-every, ratio * inverse)
 
-    def sharpness(self, num_classes: int) -> float:  # noqa: ARG002 - of any number the same
+    def sharpness(self, num_classes: int) -> float:
         """See :meth:`Loss.sharpness`."""
-        return 1 / _STEEPEST
+        # What the value is divided by grows with the classes: of the right label, all the others count in full.
+        return min(1.0, 10 / num_classes) / _STEEPEST
 
     def _parts(self, rows: Rows) -> tuple[Form, Form]:
         inner = self.inner
