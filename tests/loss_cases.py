@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
 
 from noiseproof.losses import REGISTRY, Loss
+from noiseproof.losses.base import Combination
 
 # Beyond the defaults: the other published values, and the ends of the domains.
 _MORE = {
@@ -43,6 +48,18 @@ CASES: list[Loss] = [
 
 BY_NAME = {loss.name: loss for loss in reversed(CASES)}
 """One of each definition; the one that draws its labels takes their mean."""
+
+
+def sums_are_slow(losses: Iterable[Loss]) -> list[Any]:
+    """Parameters of a test that takes long. Sums of two that are there too go the same ways and are left to `slow`."""
+    return [
+        pytest.param(
+            loss,
+            marks=[pytest.mark.slow] if isinstance(loss, Combination) and "+" in loss.name else [],
+            id=case_name(loss),
+        )
+        for loss in losses
+    ]
 
 
 def case_name(loss: Loss) -> str:

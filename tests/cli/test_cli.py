@@ -255,9 +255,9 @@ def test_examples_work_when_pasted(
 ) -> None:
     """Each as a shell splits it, shortened to one epoch, in a folder that has the files it names."""
     if "DIR" in example.split():
-        example = example.replace("DIR", str(request.getfixturevalue("cifar_dir")))
         if {"train", "bench", "reproduce"} & {*example.split()} and "--dry-run" not in example:
             pytest.skip("trains on CIFAR-10: too long for the default run")
+        example = example.replace("DIR", str(request.getfixturevalue("cifar_dir")))
     if "--executor ray" in example:
         pytest.skip("starts a cluster: too long for the default run")
     random = np.random.default_rng(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import pickle
 from typing import TYPE_CHECKING, Any
 
@@ -29,7 +30,17 @@ EXPECTED = {
 }
 
 
-@parametrize_with_checks([NoiseproofClassifier()], expected_failed_checks=lambda _: EXPECTED)
+EVERY_CHECK = parametrize_with_checks([NoiseproofClassifier()], expected_failed_checks=lambda _: EXPECTED)
+
+
+def _in_time(parameters: Any) -> Any:
+    """A check. The longest comes in three kinds, of which one is enough for every run of the tests."""
+    if isinstance(parameters[1], functools.partial) and parameters[1].func.__name__ == "check_classifiers_train":
+        return pytest.param(*parameters, marks=[pytest.mark.slow] if parameters[1].keywords else [])
+    return parameters
+
+
+@pytest.mark.parametrize(EVERY_CHECK.args[0], [_in_time(each) for each in EVERY_CHECK.args[1]], **EVERY_CHECK.kwargs)
 @pytest.mark.filterwarnings("ignore")
 def test_every_check_of_scikit_learn(estimator: Any, check: Callable[[Any], None]) -> None:
     check(estimator)

@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.testing._internal.composite_compliance import check_backward_formula, check_with_mode
 
 from conftest import unfreeze_flags_of_torch
-from loss_cases import BY_NAME, CASES, case_name
+from loss_cases import BY_NAME, CASES, case_name, sums_are_slow
 from noiseproof.errors import LabelError, SpecError
 from noiseproof.losses import (
     REGISTRY,
@@ -54,6 +54,7 @@ OPTIONS: list[dict[str, Any]] = [
 ]
 
 each_loss = pytest.mark.parametrize("loss", ALL, ids=case_name)
+each_loss_in_time = pytest.mark.parametrize("loss", sums_are_slow(ALL))
 
 
 @pytest.fixture
@@ -314,7 +315,7 @@ def _relative_error(found: Tensor, true: Tensor) -> float:
     return ((found.double() - true.double()).norm() / true.double().norm()).item()
 
 
-@each_loss
+@each_loss_in_time
 @pytest.mark.usefixtures("unmeasured")
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision_is_as_exact_as_converting_first(loss: Loss, dtype: torch.dtype, small_blocks: None) -> None:
@@ -354,7 +355,7 @@ def test_loss_scaling_loses_no_gradient() -> None:
     assert _relative_error(found, true) < 1e-3
 
 
-@each_loss
+@each_loss_in_time
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_what_half_precision_expects_changes_no_bit(loss: Loss, dtype: torch.dtype, small_blocks: None) -> None:
     """A large gradient is rounded for the scale of the last steps; every other scale finds it computed anew."""
@@ -538,7 +539,7 @@ def test_traces(loss: Loss) -> None:
                 traced(x, y).sum().backward()
 
 
-@each_loss
+@each_loss_in_time
 @pytest.mark.usefixtures("unmeasured")
 def test_subclasses_of_tensors(loss: Loss) -> None:
     """As torch tests its own functions for compliance: nothing reads a number, or writes through a subclass."""
@@ -553,7 +554,7 @@ def test_subclasses_of_tensors(loss: Loss) -> None:
             check_backward_formula(own, arguments, {}, assert_equal_fn=torch.testing.assert_close)
 
 
-@each_loss
+@each_loss_in_time
 @pytest.mark.usefixtures("unmeasured")
 def test_forward_mode(loss: Loss) -> None:
     detached = loss.hyperparameters.get("detached") or "fl" in loss.name or loss.hyperparameters.get("sampled")

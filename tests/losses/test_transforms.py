@@ -6,24 +6,13 @@ import pytest
 import torch
 from torch import Tensor
 
-from loss_cases import CASES, case_name
+from loss_cases import BY_NAME, CASES, case_name, sums_are_slow
 from noiseproof.losses import Loss, make_loss
-from noiseproof.losses.base import Combination
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
 
 LOGITS = torch.randn(6, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64) * 2
 LABELS = torch.arange(6) % 5
-
-# One of each definition: compiling takes seconds, and other parameters go the same ways.
-BY_NAME = {loss.name: loss for loss in reversed(CASES)}
-COMPILED = [
-    pytest.param(
-        loss, marks=[pytest.mark.slow] if isinstance(loss, Combination) and "+" in loss.name else [], id=loss.spec
-    )
-    for loss in BY_NAME.values()
-]
-"""Sums of two that are here too go the same ways."""
 
 
 def _gradient(function: object, logits: Tensor, target: Tensor) -> tuple[Tensor, Tensor]:
@@ -44,7 +33,7 @@ def _check_compiled(loss: Loss, dynamic: bool) -> None:
         )
 
 
-@pytest.mark.parametrize("loss", COMPILED)
+@pytest.mark.parametrize("loss", sums_are_slow(BY_NAME.values()))
 def test_compiles_without_a_graph_break(loss: Loss) -> None:
     _check_compiled(loss, dynamic=True)
 

@@ -151,7 +151,9 @@ WAYS = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", ["script without a guard", *(pytest.param(way, marks=pytest.mark.slow) for way in ("python -", "notebook"))]
+)
 def test_workers_never_run_the_main_module(way: str, tmp_path: Path) -> None:
     source = SCRIPT.format(grid={**SMALL, "epochs": 1})
     (tmp_path / "script.py").write_text(source)
