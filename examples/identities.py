@@ -166,7 +166,7 @@ def main() -> None:
     network, _ = learn(new_network(random), head, album, of_first, "ce", 1.0, passes=10, batch=128)
     head, every = album.means(network), torch.arange(len(album.label))
     report("start", network, head, album, new)
-    # Its gradient is divided by the number of classes. A factor undoes that; in alpha and beta it would cost time.
+    # The gradient of JAL is divided by the number of classes, and a factor undoes that.
     for name, loss, factor in (("CE", "ce", 1.0), ("JAL", JAL, options.factor or float(people))):
         report(name, *learn(network, head, album, every, loss, factor, passes=2, batch=batch), album, new)
 
