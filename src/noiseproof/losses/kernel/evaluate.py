@@ -368,16 +368,15 @@ def _walk(logits: Tensor, batch: Batch, guess: _Guess | None = None) -> tuple[Te
         guessed = None if guess is None or guess.scale is None else left * guess.scale
         dtype = precision_of(logits, batch.loss) if guessed is None else logits.dtype
         gradient = torch.empty_like(logits, dtype=dtype, memory_format=torch.contiguous_format)
-        parts = []
+        values = logits.new_empty(count, 1, dtype=precision_of(logits, batch.loss))
         for start in range(0, count, step):
             part = slice(start, start + step)
-            found, written = batch.solve(logits[part], part, scale, gradient[part] if guessed is None else None)
+            out = gradient[part] if guessed is None else None
+            values[part], written = batch.solve(logits[part], part, scale, out)
             if factor is not None:
                 written *= factor[part]
             if guessed is not None:
                 gradient[part] = written if isinstance(guessed, float) and guessed == 1 else written.mul_(guessed)
-            parts.append(found)
-        values = torch.cat(parts)
     if batch.kept is not None:
         if can_read(batch.kept):
             gradient.index_fill_(0, (~batch.kept).squeeze(-1).nonzero().squeeze(-1), 0.0)

@@ -190,7 +190,8 @@ def walk(
     if row_factor is not None:
         factor = row_factor if factor is None else factor * row_factor
     products = Products(head, features, batch.classes.widest, wanted, batch.scale)
-    values = []
+    # One array: what is kept of each block would lie between the arrays of the next, whose memory is then not used again.
+    values = features.new_empty(len(features), 1, dtype=precision_of(features, batch.loss))
     for chunk in products:
         step = block_rows(chunk.scores, batch.classes.widest)
         for start in range(0, len(chunk.scores), step):
@@ -200,11 +201,11 @@ def walk(
             place = slice(chunk.part.start + part.start, chunk.part.start + part.stop)
             if not with_slope:
                 rows, form = batch.rows(scores, place, with_slope=False)
-                values.append(value_of(form, rows))
+                values[place] = value_of(form, rows)
                 continue
             same = precision_of(scores, batch.loss) is scores.dtype
-            value, gradient = batch.solve(scores, place, products.before * head.scale, scores if same else None)
-            values.append(value)
+            out = scores if same else None
+            values[place], gradient = batch.solve(scores, place, products.before * head.scale, out)
             if factor is not None:
                 gradient *= factor[place] if factor.ndim else factor
             if bent is not None:
@@ -213,11 +214,10 @@ def walk(
                 scores.copy_(gradient)
         if with_slope:
             products.take_back(chunk)
-    found = torch.cat(values) if values else features.new_zeros(0, 1)
     of_features = products.of_features
     if of_features is not None:
         of_features = batch.classes.over_processes(of_features)
-    return found, (of_features, products.of_weight, products.of_bias)
+    return values, (of_features, products.of_weight, products.of_bias)
 
 
 class Targets(NamedTuple):
