@@ -9,6 +9,7 @@ time: where the answer is another one, the recording does not hold, and the defi
 from __future__ import annotations
 
 import math
+import re
 import threading
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -136,6 +137,8 @@ class _Call(NamedTuple):
     """The tensors among them."""
     results: list[str]
     """The names of what came out; none for a question."""
+    writes: bool = False
+    """Whether that is something that was there before."""
 
 
 class _Recorder(TorchFunctionMode):
@@ -164,14 +167,16 @@ class _Recorder(TorchFunctionMode):
         used: list[str] = []
         texts = [self._text(value, used) for value in args]
         options = {key: self._text(value, used) for key, value in (kwargs or {}).items() if value is not None}
-        names = []
+        names, writes = [], False
         for each in found:
             name = self._names.get(id(each))
-            if name is None:  # else it was written in place
+            if name is not None:
+                writes = True
+            else:
                 name = f"t{len(self._tensors)}"
                 self._names[id(each)], self._tensors[name] = name, each  # alive, so that no two have one id
             names.append(name)
-        self._calls.append(_Call(func, texts, options, used, names))
+        self._calls.append(_Call(func, texts, options, used, names, writes))
         return result
 
     def ask(self, question: Question, numbers: Tensor) -> bool:
@@ -193,18 +198,23 @@ class _Recorder(TorchFunctionMode):
         """
         returned = [self._names[id(result)] for result in results]
         storage = {name: tensor.untyped_storage().data_ptr() for name, tensor in self._tensors.items()}
+        known = self._known_results(storage)
+        storage |= {name: storage[earlier] for name, earlier in known.items()}
         kept = {storage[name] for name in (*returned, *self._inputs) if name in storage}
         last: dict[int, int] = {}
         for place, call in enumerate(self._calls):
             last |= {storage[name]: place for name in (*call.used, *call.results)}
         lines = []
+        sharing: dict[int, set[str]] = {}
         for place, call in enumerate(self._calls):
-            lines.append(f"    {self._line(call, place, storage, kept, last)}")
-            done = {
-                name
-                for name in (*call.used, *call.results)
-                if last[storage[name]] == place and storage[name] not in kept
-            }
+            if call.results and call.results[0] in known:
+                lines.append(f"    {call.results[0]} = {known[call.results[0]]}")
+            else:
+                lines.append(f"    {self._line(call, place, storage, kept, last)}")
+            for name in (*call.used, *call.results):
+                sharing.setdefault(storage[name], set()).add(name)
+            ends = {storage[name] for name in (*call.used, *call.results) if last[storage[name]] == place}
+            done = {name for each in ends - kept for name in sharing.pop(each)}
             if done:
                 lines.append(f"    {' = '.join(sorted(done))} = None")
         text = "\n".join([f"def recording({', '.join(self._inputs)}):", *lines, f"    return {', '.join(returned)}"])
@@ -212,10 +222,44 @@ class _Recorder(TorchFunctionMode):
         recording: Recording = self._known.pop("recording")
         return recording
 
+    def _known_results(self, storage: dict[str, int]) -> dict[str, str]:
+        """What was computed before, by name: definitions that are added up often take the same of a probability.
+
+        Args:
+            storage: where each tensor is.
+        """
+        written: dict[int, list[int]] = {}
+        for place, call in enumerate(self._calls):
+            if call.writes:
+                for name in call.results:
+                    written.setdefault(storage[name], []).append(place)
+        known: dict[str, str] = {}
+        first: dict[tuple[Any, ...], tuple[int, str]] = {}
+        for place, call in enumerate(self._calls):
+            if call.writes or len(call.results) != 1 or call.function.__name__ not in _PURE:
+                continue
+            name = call.function.__name__
+            texts = [_NAMES.sub(lambda found: known.get(found[0], found[0]), text) for text in _texts(call)]
+            result = call.results[0]
+            if name == "detach":  # nothing here is differentiated
+                if texts[0] in storage:
+                    known[result] = texts[0]
+                continue
+            earlier = first.setdefault((name, *texts), (place, result))
+            if earlier[0] == place:
+                continue
+            of_arguments = [each for used in call.used for each in written.get(storage[used], ())]
+            of_results = [each for one in (result, earlier[1]) for each in written.get(storage[one], ())]
+            if of_results or any(earlier[0] < each < place for each in of_arguments):
+                first[(name, *texts)] = place, result
+            else:
+                known[result] = earlier[1]
+        return known
+
     def _line(self, call: _Call, place: int, storage: dict[str, int], kept: set[int], last: dict[int, int]) -> str:
         """A call as text: in the memory of its first argument, where that is not needed any more."""
-        function, texts, options, used, results = call
-        arguments = ", ".join([*texts, *(f"{key}={text}" for key, text in options.items())])
+        function, texts, options, used, results, _ = call
+        arguments = ", ".join(_texts(call))
         if not results:
             return f"if {self._constant(function)}({texts[0]}) is not {options['is not']}: return None"
         name = function.__name__
@@ -259,6 +303,15 @@ _IN_PLACE = frozenset(
     "abs add clamp div exp expm1 log log1p mul neg pow reciprocal sigmoid sqrt square sub tanh".split()  # noqa: SIM905
 )
 """Functions of torch of which there is one that overwrites its first argument, with the same numbers."""
+
+_PURE = _IN_PLACE | frozenset("detach amax max gather ge sum".split())  # noqa: SIM905
+"""Functions that give the same for the same numbers, and write nowhere but where they are told to."""
+
+_NAMES = re.compile(r"\bt\d+\b")
+
+
+def _texts(call: _Call) -> list[str]:
+    return [*call.texts, *(f"{key}={text}" for key, text in call.options.items())]
 
 
 def _is_alike(one: Tensor, other: Tensor) -> bool:
