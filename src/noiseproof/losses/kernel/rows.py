@@ -47,6 +47,7 @@ class _Softmax(Probabilities):
     """
 
     __slots__ = (
+        "_is_of_logs",
         "_largest",
         "_log_sum",
         "_log_total",
@@ -68,6 +69,7 @@ class _Softmax(Probabilities):
         # A compiler fuses the exponentials away.
         self.few_classes = compiling or classes.size < _MANY_CLASSES
         self.sharp = False
+        self._is_of_logs = False  # and not the other way round: logarithms have digits that probabilities have not
         self._largest: Tensor | None = None
         self._log_sum: Tensor | None = None
         self._log_total: Tensor | None = None
@@ -95,16 +97,19 @@ class _Softmax(Probabilities):
                 self._p = self.classes.softmax(self.logits, concrete=self.concrete)
             else:
                 self._p = self._log.exp()
+                self._is_of_logs = True
         return self._p
 
     @property
     def rest(self) -> Tensor:
         if self._rest is None:
             if self.concrete and not self.few_classes:
-                # One of a row at most is so near 1 that a difference has not all digits.
-                top, classes = self.top_class, self.classes
                 self._rest = 1 - self.p
-                classes.put_at(self._rest, top, -torch.expm1(classes.at(self.log, top)))
+                if self._is_of_logs:
+                    # One of a row at most is so near 1 that a difference has not all digits. It gets the others here.
+                    is_top = torch.ge(self.logits, self.largest, out=torch.empty_like(self.logits))
+                    exact = -torch.expm1(self.classes.max(self.log))
+                    self._rest.addcmul_(is_top, exact - (1 - self.classes.max(self.p)))
             else:
                 self._rest = -torch.expm1(self.log)
         return self._rest
