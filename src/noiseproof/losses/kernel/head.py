@@ -190,7 +190,7 @@ def walk(
     if row_factor is not None:
         factor = row_factor if factor is None else factor * row_factor
     products = Products(head, features, batch.classes.widest, wanted, batch.scale)
-    # One array: what is kept of each block would lie between the arrays of the next, whose memory is then not used again.
+    # One array: what is kept of each block would lie between those of the next, whose memory is then not used again.
     values = features.new_empty(len(features), 1, dtype=precision_of(features, batch.loss))
     for chunk in products:
         step = block_rows(chunk.scores, batch.classes.widest)

@@ -245,13 +245,14 @@ class _Recorder(TorchFunctionMode):
                 if texts[0] in storage:
                     known[result] = texts[0]
                 continue
-            earlier = first.setdefault((name, *texts), (place, result))
+            key = (name, *texts)
+            earlier = first.setdefault(key, (place, result))
             if earlier[0] == place:
                 continue
             of_arguments = [each for used in call.used for each in written.get(storage[used], ())]
             of_results = [each for one in (result, earlier[1]) for each in written.get(storage[one], ())]
             if of_results or any(earlier[0] < each < place for each in of_arguments):
-                first[(name, *texts)] = place, result
+                first[key] = place, result
             else:
                 known[result] = earlier[1]
         return known
