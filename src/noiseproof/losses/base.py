@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from typing_extensions import Self, dataclass_transform
 
 from noiseproof.errors import SpecError
-from noiseproof.losses.kernel.evaluate import evaluate, evaluate_with_gradient
+from noiseproof.losses.kernel.evaluate import USUAL, evaluate, evaluate_with_gradient
 from noiseproof.losses.kernel.form import Form
 from noiseproof.losses.kernel.probabilities import LargestUnknownError, Probabilities
 from noiseproof.losses.kernel.replay import RECORDINGS
@@ -163,13 +163,14 @@ class Loss(_Declared):
         """
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != RECORDINGS}
+        return {key: value for key, value in self.__dict__.items() if key not in (RECORDINGS, USUAL)}
 
     def __setattr__(self, key: str, value: Any) -> None:
         if key in self.declared:
             raise AttributeError(f"{key} of a loss cannot be changed: make a new {type(self).__name__}({key}=…)")
         if key in _CHECKED_OPTIONS:
             value = _CHECKED_OPTIONS[key](value)
+        self.__dict__.pop(USUAL, None)
         super().__setattr__(key, value)
 
     @property

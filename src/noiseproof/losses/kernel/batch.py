@@ -362,21 +362,29 @@ def needs_plain_formula(*tensors: Tensor) -> bool:
     That are function transforms, forward-mode differentiation, tracing, subclasses of tensors, and tensors without
     numbers.
     """
-    if torch._C._are_functorch_transforms_active():  # noqa: SLF001 - no public way
+    if is_looked_through():
         return True
     if torch.compiler.is_compiling():
         return False
-    if (
-        torch.autograd.forward_ad._current_level >= 0  # noqa: SLF001
-        or torch._C._is_tracing()  # noqa: SLF001 - typed, unlike torch.jit's
-        or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001
-    ):
-        return True
-    for tensor in tensors:  # a loop, since at ten classes a generator is seen in the time of a loss
-        is_batched = torch._C._functorch.is_legacy_batchedtensor  # noqa: SLF001 - is_grads_batched
+    for tensor in tensors:  # noqa: SIM110 - at ten classes a generator is seen in the time of a loss
         if type(tensor) not in _PLAIN_TYPES or tensor.is_meta or is_batched(tensor):
             return True
     return False
+
+
+def is_looked_through() -> bool:
+    """Whether function transforms, forward-mode differentiation, tracing or a mode look on."""
+    if torch._C._are_functorch_transforms_active():  # noqa: SLF001 - no public way
+        return True
+    return not torch.compiler.is_compiling() and (
+        torch.autograd.forward_ad._current_level >= 0  # noqa: SLF001
+        or torch._C._is_tracing()  # noqa: SLF001 - typed, unlike torch.jit's
+        or torch._C._len_torch_dispatch_stack() > 0  # noqa: SLF001
+    )
+
+
+is_batched = torch._C._functorch.is_legacy_batchedtensor  # noqa: SLF001
+"""Whether a tensor stands for a batch of them, as with ``is_grads_batched``."""
 
 
 def can_read(tensor: Tensor) -> bool:

@@ -20,6 +20,8 @@ from noiseproof.losses.kernel.batch import (
     as_weights,
     can_read,
     class_dim_of,
+    is_batched,
+    is_looked_through,
     is_repeatable,
     is_traced,
     kept_labels,
@@ -62,8 +64,12 @@ def evaluate(loss: Loss, logits: Tensor, target: Tensor, sample_weight: Tensor |
 
 def _is_usual(loss: Loss, logits: Tensor, target: Tensor) -> bool:
     """Whether a batch needs the least to be seen to: at ten classes, that takes longer than a loss."""
+    has_usual_options = loss.__dict__.get(USUAL)
+    if has_usual_options is None:
+        has_usual_options = loss.__dict__[USUAL] = _has_usual_options(loss)
     return (
-        not torch._C._is_tracing()  # noqa: SLF001 - typed, unlike torch.jit's; where shapes are tensors
+        has_usual_options
+        and not is_looked_through()
         and type(logits) is Tensor
         and type(target) is Tensor
         and target.dtype is torch.int64
@@ -72,18 +78,24 @@ def _is_usual(loss: Loss, logits: Tensor, target: Tensor) -> bool:
         and 0 < logits.numel() < _USUAL
         and logits.dtype in _EXACT
         and logits.shape[1] > 1
-        and loss.ignore_index < 0
-        and loss.reduction == "mean"
-        and not loss.label_smoothing
-        and loss._buffers["weight"] is None  # noqa: SLF001 - an attribute of a module takes longer
-        and not loss.needs_float64
-        and not loss.draws
         and logits.is_cpu
         and target.is_cpu
         and logits.requires_grad
         and torch.is_grad_enabled()
         and not torch.is_autocast_enabled("cpu")
-        and not needs_plain_formula(logits, target)
+        and not is_batched(logits)
+        and not is_batched(target)
+    )
+
+
+def _has_usual_options(loss: Loss) -> bool:
+    return (
+        loss.reduction == "mean"
+        and loss.weight is None
+        and loss.ignore_index < 0
+        and not loss.label_smoothing
+        and not loss.needs_float64
+        and not loss.draws
     )
 
 
@@ -153,6 +165,9 @@ def _run(batch: Batch, plain: bool, rows: Tensor) -> Tensor:
 
 _USUAL = 1 << 17
 """Entries up to which what happens around a loss counts."""
+
+USUAL = "_usual"
+"""The attribute of a loss that says whether its options need the least to be seen to, until one is set."""
 
 _EXACT = (torch.float32, torch.float64)
 
