@@ -91,7 +91,7 @@ class Normalized(Loss):
             return Form(((rows.at_label.log, 1.0),), one), Form(((rows.every.log_total, 1.0),), common=one)
         value, slope = inner.relative_to(lambda: rows.classes.min(rows.every.log))
         if rows.at_label is not None:
-            return rows.of_label(value, slope), rows.over_classes(value, slope)
+            return rows.of_label_and_classes(value, slope)
 
         def bounded(label: Probabilities) -> Tensor | float:
             found = value(label)
@@ -191,7 +191,7 @@ class Negative(Loss):
                 return torch.ge(label.log, floor, out=torch.empty_like(label.log)) * -inner_slope(label)
             return torch.where(label.log < floor, 0.0, -inner_slope(floored(label)))
 
-        label, every = rows.of_label(value, slope), rows.over_classes(value, slope)
+        label, every = rows.of_label_and_classes(value, slope)
         inverse = value_of(every, rows).reciprocal()
         ratio = value_of(label, rows) * inverse
         if rows.sharp and rows.label is not None:

@@ -17,7 +17,7 @@ from noiseproof.losses.kernel.replay import decide
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from noiseproof.losses.kernel.form import Number
+    from noiseproof.losses.kernel.form import Number, Terms
 
     Elementwise: TypeAlias = "Callable[[Probabilities], Tensor | float]"
 
@@ -189,12 +189,18 @@ class _Softmax(Probabilities):
 class _AtIndex(Probabilities):
     """The entries at one index per row."""
 
-    __slots__ = ("_every", "_index")
+    __slots__ = ("_every", "_index", "_is_looked_up")
 
     def __init__(self, every: _Softmax, index: Tensor) -> None:
         super().__init__()
         self._every = every
         self._index = index
+        self._is_looked_up = False
+
+    def among(self, numbers: Tensor) -> Tensor:
+        """``(rows, 1)``: of something for all classes, the entries at the index."""
+        self._is_looked_up = True
+        return self._every.classes.at(numbers, self._index)
 
     @property
     def log(self) -> Tensor:
@@ -214,8 +220,8 @@ class _AtIndex(Probabilities):
 
     def look_up(self) -> None:
         """See that the indices are classes where nobody has: looking at one that is none fails."""
-        if self._log is None:
-            self._every.classes.at(self._every.logits, self._index)
+        if self._log is None and not self._is_looked_up:
+            self.among(self._every.logits)
 
 
 class Rows:
@@ -301,17 +307,34 @@ class Rows:
             value: the function of the probabilities.
             slope: its derivative by their logarithms.
         """
+        form = self._of_sum(value(self.every))
+        return _with_slopes(form, slope(self.every)) if self.with_slope else form
+
+    def of_label_and_classes(self, value: Elementwise, slope: Elementwise) -> tuple[Form, Form]:
+        """:meth:`of_label` and :meth:`over_classes` of the same function: what it is at the label is among the others.
+
+        Args:
+            value: the function of the probabilities.
+            slope: its derivative by their logarithms.
+        """
+        at_label = self.at_label
+        if at_label is None:
+            return self.of_label(value, slope), self.over_classes(value, slope)
+
+        def own(numbers: Number) -> Terms:
+            return ((at_label.among(numbers) if isinstance(numbers, Tensor) else numbers, 1.0),)
+
         values = value(self.every)
-        total = self.classes.sum(values if isinstance(values, Tensor) else torch.full_like(self.logits, values))
-        del values
-        form = Form(((total, 1.0),))
+        of_label, of_classes = Form(own(values)), self._of_sum(values)
         if self.with_slope:
             slopes = slope(self.every)
-            if isinstance(slopes, Tensor):
-                form.arrays = ((slopes, 1.0, 1.0),)
-            else:
-                form.common = ((slopes, 1.0),)
-        return form
+            of_label.at_label = own(slopes)
+            _with_slopes(of_classes, slopes)
+        return of_label, of_classes
+
+    def _of_sum(self, values: Number) -> Form:
+        total = self.classes.sum(values if isinstance(values, Tensor) else torch.full_like(self.logits, values))
+        return Form(((total, 1.0),))
 
     def power_sum(self, power: float) -> Form:
         """The form of the sum of the probabilities to a power."""
@@ -358,3 +381,12 @@ class Rows:
     def number(self, value: float) -> Number:
         """A number to multiply or to add, where it can be a tensor in the form that is the fastest."""
         return number_of(value, self.logits.dtype) if self.every.concrete else value
+
+
+def _with_slopes(form: Form, slopes: Number) -> Form:
+    """The form with slopes by the logarithms of all probabilities."""
+    if isinstance(slopes, Tensor):
+        form.arrays = ((slopes, 1.0, 1.0),)
+    else:
+        form.common = ((slopes, 1.0),)
+    return form
