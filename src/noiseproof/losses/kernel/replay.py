@@ -198,9 +198,10 @@ class _Recorder(TorchFunctionMode):
         """
         returned = [self._names[id(result)] for result in results]
         storage = {name: tensor.untyped_storage().data_ptr() for name, tensor in self._tensors.items()}
-        known = self._known_results(storage)
-        storage |= {name: storage[earlier] for name, earlier in known.items()}
         kept = {storage[name] for name in (*returned, *self._inputs) if name in storage}
+        known, constants = self._known_results(storage, kept)
+        kept |= {storage[name] for name in constants}
+        storage |= {name: storage[earlier] for name, earlier in known.items() if earlier in storage}
         last: dict[int, int] = {}
         for place, call in enumerate(self._calls):
             last |= {storage[name]: place for name in (*call.used, *call.results)}
@@ -222,11 +223,15 @@ class _Recorder(TorchFunctionMode):
         recording: Recording = self._known.pop("recording")
         return recording
 
-    def _known_results(self, storage: dict[str, int]) -> dict[str, str]:
+    def _known_results(self, storage: dict[str, int], kept: set[int]) -> tuple[dict[str, str], set[str]]:
         """What was computed before, by name: definitions that are added up often take the same of a probability.
 
         Args:
             storage: where each tensor is.
+            kept: where those are that go in or out.
+
+        Returns:
+            The name that is known instead of one, and which of them are the same for all inputs.
         """
         written: dict[int, list[int]] = {}
         for place, call in enumerate(self._calls):
@@ -234,28 +239,31 @@ class _Recorder(TorchFunctionMode):
                 for name in call.results:
                     written.setdefault(storage[name], []).append(place)
         known: dict[str, str] = {}
+        constants: set[str] = set()
         first: dict[tuple[Any, ...], tuple[int, str]] = {}
         for place, call in enumerate(self._calls):
             if call.writes or len(call.results) != 1 or call.function.__name__ not in _PURE:
                 continue
-            name = call.function.__name__
+            name, result = call.function.__name__, call.results[0]
             texts = [_NAMES.sub(lambda found: known.get(found[0], found[0]), text) for text in _texts(call)]
-            result = call.results[0]
-            if name == "detach":  # nothing here is differentiated
-                if texts[0] in storage:
-                    known[result] = texts[0]
-                continue
-            key = (name, *texts)
-            earlier = first.setdefault(key, (place, result))
-            if earlier[0] == place:
-                continue
-            of_arguments = [each for used in call.used for each in written.get(storage[used], ())]
-            of_results = [each for one in (result, earlier[1]) for each in written.get(storage[one], ())]
-            if of_results or any(earlier[0] < each < place for each in of_arguments):
-                first[key] = place, result
+            is_written = storage[result] in written
+            is_constant = name == "new_full" or (bool(call.used) and {*call.used} <= constants)
+            if is_constant and not is_written and storage[result] not in kept:
+                constants.add(result)
+                known[result] = self._constant(self._tensors[result])
+            elif name == "detach":  # nothing here is differentiated
+                known[result] = texts[0]
             else:
-                known[result] = earlier[1]
-        return known
+                key = (name, *texts)
+                before, earlier = first.setdefault(key, (place, result))
+                changes = [each for used in call.used for each in written.get(storage[used], ())]
+                if before == place:
+                    continue
+                if is_written or storage[earlier] in written or any(before < each < place for each in changes):
+                    first[key] = place, result
+                else:
+                    known[result] = earlier
+        return known, constants
 
     def _line(self, call: _Call, place: int, storage: dict[str, int], kept: set[int], last: dict[int, int]) -> str:
         """A call as text: in the memory of its first argument, where that is not needed any more."""
@@ -305,7 +313,7 @@ _IN_PLACE = frozenset(
 )
 """Functions of torch of which there is one that overwrites its first argument, with the same numbers."""
 
-_PURE = _IN_PLACE | frozenset("detach amax max gather ge sum".split())  # noqa: SIM905
+_PURE = _IN_PLACE | frozenset("amax detach gather ge max new_full sum".split())  # noqa: SIM905
 """Functions that give the same for the same numbers, and write nowhere but where they are told to."""
 
 _NAMES = re.compile(r"\bt\d+\b")
