@@ -57,7 +57,7 @@ class Version:
         variables = {**os.environ, "PYTHONPATH": str(folder.resolve() / "src")}
         command = [sys.executable, __file__, f"--steps={steps}", "--turns"]
         self._process = subprocess.Popen(  # noqa: S603 - this file
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=variables
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8", env=variables
         )
         self.environment: dict[str, Any] = self._answer()
 
