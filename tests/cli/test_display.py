@@ -189,15 +189,20 @@ TRAIN = '$NP train digits --set epochs=1 --set \'model="mlp(hidden=8)"\' --set \
     [
         ("$NP theory --symmetric 0.1 ce > /dev/full", 1, "No space left on device"),
         ("$NP theory --symmetric 0.1 ce >&-", 1, "it is closed"),
-        ("$NP theory --symmetric 0.1 ce --format json > /dev/full", 1, "No space left on device"),
+        pytest.param(
+            "$NP theory --symmetric 0.1 ce --format json > /dev/full",
+            1,
+            "No space left on device",
+            marks=pytest.mark.slow,
+        ),
         ("$NP --help > /dev/full", 1, "No space left on device"),
         ("$NP --version > /dev/full", 1, "No space left on device"),
-        ("$NP recipes absent > /dev/full", 2, "absent"),
+        pytest.param("$NP recipes absent > /dev/full", 2, "absent", marks=pytest.mark.slow),
         ("$NP recipes absent 2> /dev/full", 2, ""),
         ("$NP recipes 2>&-", 0, ""),
         ("$NP recipes <&- >&- 2>&-", 1, ""),
         (f"{TRAIN} > /dev/full", 1, "No space left on device"),
-        (f"{TRAIN} >&- 2>&-", 1, ""),
+        pytest.param(f"{TRAIN} >&- 2>&-", 1, "", marks=pytest.mark.slow),
         (f"set -o pipefail; {TRAIN} | true", 0, ""),
     ],
 )

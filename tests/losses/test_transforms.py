@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from loss_cases import BY_NAME, CASES, case_name, sums_are_slow
+from loss_cases import BY_NAME, CASES, case_name
 from noiseproof.losses import Loss, make_loss
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
@@ -33,7 +33,17 @@ def _check_compiled(loss: Loss, dynamic: bool) -> None:
         )
 
 
-@pytest.mark.parametrize("loss", sums_are_slow(BY_NAME.values()))
+ONE_OF_A_WAY = {"gce", "nnfl", "amse", "fl-eps", "nlnl", "ldr-kl", "ce+lc", "bi-tempered", "jal-ce"}
+"""Compiling takes seconds. These call all that the others call; those are left to `slow`."""
+
+
+@pytest.mark.parametrize(
+    "loss",
+    [
+        pytest.param(loss, marks=[] if name in ONE_OF_A_WAY else [pytest.mark.slow], id=case_name(loss))
+        for name, loss in BY_NAME.items()
+    ],
+)
 def test_compiles_without_a_graph_break(loss: Loss) -> None:
     _check_compiled(loss, dynamic=True)
 
