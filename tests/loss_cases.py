@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import pytest
 
 from noiseproof.losses import REGISTRY, Loss
 from noiseproof.losses.base import Combination
+from noiseproof.losses.comparisons import NLNL
 
 # Beyond the defaults: the other published values, and the ends of the domains.
 _MORE = {
@@ -49,17 +50,19 @@ CASES: list[Loss] = [
 BY_NAME = {loss.name: loss for loss in reversed(CASES)}
 """One of each definition; the one that draws its labels takes their mean."""
 
+DRAWING = NLNL()
+ONE_OF_EACH = [*BY_NAME.values(), DRAWING]
+"""With the one that draws its labels."""
 
-def sums_are_slow(losses: Iterable[Loss]) -> list[Any]:
-    """Parameters of a test that takes long. Sums of two that are there too go the same ways and are left to `slow`."""
-    return [
-        pytest.param(
-            loss,
-            marks=[pytest.mark.slow] if isinstance(loss, Combination) and "+" in loss.name else [],
-            id=case_name(loss),
-        )
-        for loss in losses
-    ]
+
+def is_no_sum(loss: Loss) -> bool:
+    """Whether a loss is more than a sum of two that are there too, which goes the same ways as they do."""
+    return not (isinstance(loss, Combination) and "+" in loss.name)
+
+
+def in_time(losses: Iterable[Loss], chosen: Callable[[Loss], bool] = is_no_sum) -> list[Any]:
+    """Parameters of a test that takes long: all but the chosen losses are left to `slow`."""
+    return [pytest.param(loss, marks=[] if chosen(loss) else [pytest.mark.slow], id=case_name(loss)) for loss in losses]
 
 
 def case_name(loss: Loss) -> str:

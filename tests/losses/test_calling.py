@@ -18,7 +18,7 @@ from torch.nn import functional
 from torch.testing._internal.composite_compliance import check_backward_formula, check_with_mode
 
 from conftest import unfreeze_flags_of_torch
-from loss_cases import BY_NAME, CASES, case_name, sums_are_slow
+from loss_cases import CASES, ONE_OF_EACH, case_name, in_time
 from noiseproof.errors import LabelError, SpecError
 from noiseproof.losses import (
     REGISTRY,
@@ -31,7 +31,6 @@ from noiseproof.losses import (
     parameter,
 )
 from noiseproof.losses import functional as F
-from noiseproof.losses.comparisons import NLNL
 from noiseproof.losses.definitions import CE, GCE
 from noiseproof.losses.kernel import evaluate
 from noiseproof.losses.kernel.form import Form
@@ -39,9 +38,6 @@ from noiseproof.losses.published import JALCE, NCE
 from reference_losses import REFERENCES, value_and_gradient
 
 unfreeze_flags_of_torch()
-
-ALL = [*BY_NAME.values(), NLNL()]
-"""With the one that draws its labels."""
 
 WEIGHT = torch.tensor([0.5, 2.0, 1.0, 0.25, 1.5], dtype=torch.float64)
 OPTIONS: list[dict[str, Any]] = [
@@ -53,8 +49,8 @@ OPTIONS: list[dict[str, Any]] = [
     {"weight": WEIGHT, "label_smoothing": 0.2, "reduction": "none"},
 ]
 
-each_loss = pytest.mark.parametrize("loss", ALL, ids=case_name)
-each_loss_in_time = pytest.mark.parametrize("loss", sums_are_slow(ALL))
+each_loss = pytest.mark.parametrize("loss", ONE_OF_EACH, ids=case_name)
+each_loss_in_time = pytest.mark.parametrize("loss", in_time(ONE_OF_EACH))
 
 
 @pytest.fixture

@@ -11,13 +11,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from loss_cases import BY_NAME, case_name
+from loss_cases import CASES, DRAWING, ONE_OF_EACH, in_time
 from noiseproof.errors import LabelError
 from noiseproof.losses import LabelLoss, Loss, linear_loss, make_loss
-from noiseproof.losses.comparisons import NLNL
 from noiseproof.losses.kernel import evaluate, replay
 
-each_loss = pytest.mark.parametrize("loss", [*BY_NAME.values(), NLNL()], ids=case_name)
+each_loss = pytest.mark.parametrize("loss", in_time([*CASES, DRAWING], lambda loss: loss in ONE_OF_EACH))
 
 
 def draw(*shape: int, seed: int = 0, dtype: torch.dtype = torch.float64) -> Tensor:

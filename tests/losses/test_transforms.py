@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from loss_cases import BY_NAME, CASES, case_name
+from loss_cases import BY_NAME, CASES, case_name, in_time
 from noiseproof.losses import Loss, make_loss
 
 pytestmark = pytest.mark.usefixtures("unmeasured")
@@ -37,13 +37,7 @@ ONE_OF_A_WAY = {"gce", "nnfl", "amse", "fl-eps", "nlnl", "ldr-kl", "ce+lc", "bi-
 """Compiling takes seconds. These call all that the others call; those are left to `slow`."""
 
 
-@pytest.mark.parametrize(
-    "loss",
-    [
-        pytest.param(loss, marks=[] if name in ONE_OF_A_WAY else [pytest.mark.slow], id=case_name(loss))
-        for name, loss in BY_NAME.items()
-    ],
-)
+@pytest.mark.parametrize("loss", in_time(BY_NAME.values(), lambda loss: loss.name in ONE_OF_A_WAY))
 def test_compiles_without_a_graph_break(loss: Loss) -> None:
     _check_compiled(loss, dynamic=True)
 

@@ -231,7 +231,7 @@ def test_methods_go_on_where_they_stopped(tmp_path: Path, method: Any) -> None:
     spec = recipe(method=method, augment=["crop"], model="small-cnn(width=0.25)", validation=0.1, lr=0.02)
     whole = train(spec, tmp_path / "whole")
     steps = len(range(0, 1081, 64))
-    for stop in (1, steps, 2 * steps - 1, 2 * steps + 1):
+    for stop in (1, steps - 1, steps, 2 * steps, 2 * steps + 1, 3 * steps + 5):
         asked = iter(range(10_000))
         train(spec, tmp_path / str(stop), should_stop=lambda: next(asked) >= stop)  # noqa: B023
         assert train(spec, tmp_path / str(stop)) == whole

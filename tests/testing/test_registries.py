@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from loss_cases import BY_NAME, CASES, case_name, stops_gradient, sums_are_slow
+from loss_cases import CASES, DRAWING, ONE_OF_EACH, in_time, is_no_sum, stops_gradient
 from noiseproof.losses import Loss
-from noiseproof.losses.comparisons import NLNL
 from noiseproof.methods import METHODS
 from noiseproof.testing import check_loss, check_method
 
@@ -15,15 +14,13 @@ pytestmark = pytest.mark.usefixtures("unmeasured")
 OWN = [name for name, method in METHODS.items() if method.__module__.startswith("noiseproof.")]
 
 
-@pytest.mark.parametrize("loss", sums_are_slow([*BY_NAME.values(), NLNL()]))
+def _is_quick(loss: Loss) -> bool:
+    return is_no_sum(loss) and loss in ONE_OF_EACH
+
+
+@pytest.mark.parametrize("loss", in_time([*CASES, DRAWING], _is_quick))
 def test_losses(loss: Loss) -> None:
     check_loss(loss, stops_gradient=stops_gradient(loss))
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("loss", [loss for loss in CASES if loss not in {*BY_NAME.values()}], ids=case_name)
-def test_other_parameters(loss: Loss) -> None:
-    test_losses(loss)
 
 
 @pytest.mark.parametrize("spec", [*OWN, "elr(beta=0.9, strength=1)", "forward(share=0.5)"])

@@ -12,7 +12,7 @@ from noiseproof.errors import SpecError
 from noiseproof.losses.base import LabelLoss, Loss, PowerSumLoss, parameter, smoothing_argument
 from noiseproof.losses.definitions import CE
 from noiseproof.losses.kernel.form import Form, value_of
-from noiseproof.losses.kernel.probabilities import Probabilities
+from noiseproof.losses.kernel.probabilities import Probabilities, at_least
 from noiseproof.spec import format_value
 
 if TYPE_CHECKING:
@@ -187,8 +187,7 @@ class Negative(Loss):
 
         def slope(label: Probabilities) -> Tensor:
             if inner_is_decreasing:
-                # Numbers, since to choose by truth values takes many times as long.
-                return torch.ge(label.log, floor, out=torch.empty_like(label.log)) * -inner_slope(label)
+                return at_least(label.log, floor) * -inner_slope(label)
             return torch.where(label.log < floor, 0.0, -inner_slope(floored(label)))
 
         label, every = rows.of_label_and_classes(value, slope)

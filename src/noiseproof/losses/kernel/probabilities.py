@@ -79,3 +79,11 @@ class Probabilities:
             self._known[key] = compute()
         found: _T = self._known[key]
         return found
+
+
+def at_least(numbers: Tensor, bound: Tensor | float) -> Tensor:
+    """1 where a number is as large as a bound or larger, else 0.
+
+    As numbers, since to choose by truth values takes many times as long. Nothing is differentiated through it.
+    """
+    return torch.ge(numbers, bound, out=torch.empty_like(numbers))

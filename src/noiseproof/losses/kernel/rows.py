@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from noiseproof.losses.kernel.form import Form, gradient_of, number_of, value_of
-from noiseproof.losses.kernel.probabilities import Probabilities
+from noiseproof.losses.kernel.probabilities import Probabilities, at_least
 from noiseproof.losses.kernel.reductions import Reductions
 from noiseproof.losses.kernel.replay import decide
 
@@ -107,7 +107,7 @@ class _Softmax(Probabilities):
                 self._rest = 1 - self.p
                 if self._is_of_logs:
                     # One of a row at most is so near 1 that a difference has not all digits. It gets the others here.
-                    is_top = torch.ge(self.logits, self.largest, out=torch.empty_like(self.logits))
+                    is_top = at_least(self.logits, self.largest)
                     exact = -torch.expm1(self.classes.max(self.log))
                     self._rest.addcmul_(is_top, exact - (1 - self.classes.max(self.p)))
             else:
